@@ -1,0 +1,99 @@
+//! The transactional, ordered key-value store under all metadata.
+//!
+//! One small object-safe trait, [`Store`], with serializable transactions. Values that must contain a sequence
+//! number which only the commit knows carry *holes* ([`Value`]): the committer fills them in.
+
+use crate::error::Result;
+
+/// A key-value pair.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// An ordered, transactional store. Calls block; use them from a blocking thread.
+pub trait Store: Send + Sync {
+    /// A consistent view of everything committed so far.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>>;
+
+    /// Runs `body` with serializable isolation and commits it durably (fsync) before returning.
+    ///
+    /// `body` runs again on a conflict, so it must have no effects but those on the transaction. An error from `body`
+    /// aborts and is returned unchanged.
+    fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit>;
+
+    /// The last sequence that was given out in `log` (0 when it is empty). Reads committed state.
+    fn head(&self, log: &[u8]) -> Result<u64>;
+
+    /// The present value of `counter` (0 when it was never touched). Reads committed state.
+    fn counter(&self, counter: &[u8]) -> Result<i64>;
+
+    /// Waits until anything was committed after version `seen` or the timeout is over; returns the newest version.
+    /// The version grows by at least one with every commit that wrote something; it is not kept over a restart.
+    fn wait(&self, seen: u64, timeout: std::time::Duration) -> u64;
+}
+
+/// Reads at one point of the store's history.
+pub trait Snapshot: Send {
+    /// The value of `key`, if there is one.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// The pairs with `start <= key < end`, in key order (descending when `reverse`), at most `limit`.
+    fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>>;
+
+    /// Calls `visit` with every pair with `start <= key < end` in key order until it returns false.
+    fn scan(&self, start: &[u8], end: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()>;
+}
+
+/// One transaction: reads see the snapshot plus its own puts and deletes; everything read is validated at commit,
+/// absent keys and ranges included.
+pub trait Transaction: Snapshot {
+    /// Writes `value` under `key`. A value with holes reads back with zeros in them until commit.
+    fn put(&mut self, key: Vec<u8>, value: Value);
+
+    /// Removes `key`.
+    fn delete(&mut self, key: Vec<u8>);
+
+    /// Appends to `log`: the committer assigns the next gap-free sequence (from 1) and writes `value` under
+    /// `log ++ big-endian u64 sequence`. Outside the read set: appenders never conflict with each other.
+    fn append(&mut self, log: &[u8], value: Value) -> Ticket;
+
+    /// Adds `delta` to `counter` at commit time, outside the read set. With `max`, a positive `delta` that would raise the counter
+    /// above it aborts the transaction with [`crate::Error::CounterBound`].
+    fn add(&mut self, counter: &[u8], delta: i64, max: Option<i64>);
+}
+
+/// Stands for a sequence number until the commit assigns it. Indexes [`Commit::sequences`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(pub usize);
+
+/// Bytes with holes: at each `(offset, ticket)` eight bytes are replaced by the ticket's sequence, big-endian.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Value {
+    /// The bytes, with eight placeholder bytes for each hole.
+    pub bytes: Vec<u8>,
+    /// Where sequences go.
+    pub holes: Vec<(usize, Ticket)>,
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Value { bytes, holes: Vec::new() }
+    }
+}
+
+/// What a commit returns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// The sequences assigned to the transaction's appends, by [`Ticket`].
+    pub sequences: Vec<u64>,
+}
+
+/// The smallest key greater than every key that starts with `prefix` (the end of a prefix range).
+pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    vec![0xff; 64]
+}
