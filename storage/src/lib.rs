@@ -2,6 +2,7 @@
 
 pub mod chunk;
 pub mod error;
+pub mod keyspace;
 pub mod kv;
 pub mod meta;
 

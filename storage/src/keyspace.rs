@@ -1,0 +1,48 @@
+//! The first byte of every key: which table a row belongs to. One place, so that no two tables collide.
+//!
+//! What follows the first byte is big-endian and fixed width unless the table's own module says otherwise.
+
+/// Store format and other singletons (`kv`, `meta`).
+pub const SYSTEM: u8 = 0x01;
+/// Block index: block hash (32) -> location, wrapped key, lease (`block`).
+pub const BLOCK: u8 = 0x10;
+/// Block references: block hash (32), owner -> empty (`block::reference`).
+pub const REFERENCE: u8 = 0x11;
+/// Extents and volumes: placement (`block`).
+pub const EXTENT: u8 = 0x12;
+/// Log of block events (`block`).
+pub const BLOCK_LOG: u8 = 0x13;
+/// Accounts, by id and by e-mail (`meta::account`).
+pub const ACCOUNT: u8 = 0x20;
+/// Bearer tokens, sessions, one-time codes, by hash (`meta::token`).
+pub const TOKEN: u8 = 0x21;
+/// Namespaces (`meta::namespace`).
+pub const NAMESPACE: u8 = 0x22;
+/// Membership: namespace, account -> role; and its inverse (`meta::namespace`).
+pub const MEMBER: u8 = 0x23;
+/// Shared links (`meta::link`).
+pub const LINK: u8 = 0x24;
+/// Nodes: file id -> entity (`meta::node`).
+pub const NODE: u8 = 0x30;
+/// Children: parent file id, folded name -> file id (`meta::node`).
+pub const CHILD: u8 = 0x31;
+/// Deleted children: parent file id, folded name, deletion -> file id (`meta::node`).
+pub const TOMBSTONE: u8 = 0x32;
+/// Versions: file id, rev -> version (`meta::version`).
+pub const VERSION: u8 = 0x33;
+/// Upload sessions (`meta::session`).
+pub const UPLOAD: u8 = 0x34;
+/// Results of asynchronous jobs (`meta::job`).
+pub const JOB: u8 = 0x35;
+/// Bytes used per account: counters (`meta::quota`).
+pub const USAGE: u8 = 0x36;
+/// Namespace journals: namespace, sequence -> change (`journal`).
+pub const JOURNAL: u8 = 0x40;
+/// Partition logs: partition, sequence -> namespace, change (`journal`).
+pub const PARTITION: u8 = 0x41;
+/// Extraction queue: account, rev, file -> job (`extraction`).
+pub const EXTRACT_QUEUE: u8 = 0x50;
+/// Extraction records: scope, content hash, … -> record (`extraction`).
+pub const EXTRACTION: u8 = 0x51;
+/// Audit log (`audit`).
+pub const AUDIT: u8 = 0x60;
