@@ -3,6 +3,8 @@
 //! One small object-safe trait, [`Store`], with serializable transactions. Values that must contain a sequence
 //! number which only the commit knows carry *holes* ([`Value`]): the committer fills them in.
 
+pub mod leveldb;
+
 use crate::error::Result;
 
 /// A key-value pair.
@@ -39,7 +41,12 @@ pub trait Snapshot: Send {
     fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>>;
 
     /// Calls `visit` with every pair with `start <= key < end` in key order until it returns false.
-    fn scan(&self, start: &[u8], end: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()>;
+    fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()>;
 }
 
 /// One transaction: reads see the snapshot plus its own puts and deletes; everything read is validated at commit,
@@ -75,7 +82,10 @@ pub struct Value {
 
 impl From<Vec<u8>> for Value {
     fn from(bytes: Vec<u8>) -> Self {
-        Value { bytes, holes: Vec::new() }
+        Value {
+            bytes,
+            holes: Vec::new(),
+        }
     }
 }
 

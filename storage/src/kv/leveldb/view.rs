@@ -1,0 +1,72 @@
+//! Reads at one point of history.
+
+use std::sync::Arc;
+
+use super::binding::{Db, DbSnapshot};
+use super::keys;
+use crate::error::Result;
+use crate::kv::{Pair, Snapshot};
+
+/// What a visitor is called with; it answers whether to go on.
+pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool>;
+
+/// A snapshot in callers' keys.
+pub struct View(DbSnapshot);
+
+impl View {
+    /// All that `db` holds now.
+    pub fn new(db: &Arc<Db>) -> View {
+        View(DbSnapshot::new(db))
+    }
+
+    /// Visits the pairs with `start <= key < end` until `visit` says stop, from the end when `reverse`.
+    pub fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: Visit) -> Result<()> {
+        if start >= end {
+            return Ok(());
+        }
+        let (start, end) = (keys::data(start), keys::data(end));
+        let mut iter = self.0.iterate()?;
+        match reverse {
+            false => iter.seek(&start),
+            true => iter.seek_before(&end),
+        }
+        while let Some((key, value)) = iter.pair() {
+            let inside = if reverse {
+                key >= &start[..]
+            } else {
+                key < &end[..]
+            };
+            if !inside || !visit(keys::of_data(key), value)? {
+                break;
+            }
+            iter.step(reverse);
+        }
+        iter.finish()
+    }
+}
+
+impl Snapshot for View {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.get(&keys::data(key))
+    }
+
+    fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>> {
+        collect(limit, |visit| self.walk(start, end, reverse, visit))
+    }
+
+    fn scan(&self, start: &[u8], end: &[u8], visit: Visit) -> Result<()> {
+        self.walk(start, end, false, visit)
+    }
+}
+
+/// Gathers what `walk` visits, at most `limit` pairs.
+pub fn collect(limit: usize, walk: impl FnOnce(Visit) -> Result<()>) -> Result<Vec<Pair>> {
+    let mut pairs = Vec::new();
+    if limit > 0 {
+        walk(&mut |key, value| {
+            pairs.push((key.to_vec(), value.to_vec()));
+            Ok(pairs.len() < limit)
+        })?;
+    }
+    Ok(pairs)
+}
