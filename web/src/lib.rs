@@ -1,3 +1,45 @@
-//! web
+//! The only crate that knows HTTP and JSON: Dropbox API v2, Firefly's own routes, shared-link pages, the page, TLS.
+//!
+//! In reading order: [`serve`] takes connections, [`router`] names the routes, [`frame`] is what every request goes
+//! through, and each other module is a family of endpoints.
 
+pub mod app;
 pub mod assets;
+pub mod frame;
+pub mod metrics;
+pub mod router;
+pub mod serve;
+pub mod tls;
+
+mod health;
+mod stall;
+
+pub use app::{App, Settings};
+pub use serve::serve;
+pub use tls::Tls;
+
+/// Why the web crate cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Keys or certificates cannot be read, made or used.
+    #[error("tls: {0}")]
+    Tls(String),
+    /// Input or output failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, with the path.
+        what: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Wraps an io error with what was being done.
+    pub(crate) fn io(what: impl Into<String>, source: std::io::Error) -> Self {
+        Error::Io { what: what.into(), source }
+    }
+}

@@ -1,0 +1,106 @@
+//! The frame around every request: its id, its time limit, panics, security headers, metrics and the log line.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+
+use super::failure::{BadRequestDetail, Failure, InternalDetail};
+use crate::App;
+use crate::router::streams;
+
+/// How long a route that carries no content may take.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
+/// Answers slower than this are logged by name, seconds.
+const SLOW_S: f64 = 2.0;
+/// What an answer that is not a page may load and who may frame it: nothing and nobody.
+const CLOSED_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+/// The connection's other end, put into every request by [`crate::serve()`].
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// The address a request came from: the connection's, or the proxy's last word where one is trusted.
+pub fn client_address(app: &App, request: &axum::http::Extensions, headers: &HeaderMap) -> IpAddr {
+    let forwarded = || headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
+    if app.settings().behind_proxy && let Some(address) = forwarded() {
+        return address;
+    }
+    request.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+}
+
+/// Runs one request inside the frame.
+pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = format!("{:032x}", rand::random::<u128>());
+    let path = request.uri().path().to_string();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("other", MatchedPath::as_str);
+    let in_flight = app.counters().begin();
+    let mut response = guarded(route, next.run(request)).await;
+    name_function(&mut response, &path);
+    finish(&mut response, &id);
+    let took_s = begun.elapsed().as_secs_f64();
+    crate::metrics::request(route, response.status(), took_s);
+    log(&response, &id, route, took_s);
+    drop(in_flight);
+    response
+}
+
+/// `work` with its panics made a 500 and, for routes that carry no content, a time limit.
+async fn guarded(route: &str, work: impl Future<Output = Response>) -> Response {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let outcome = match streams(route) {
+        true => Ok(work.await),
+        false => tokio::time::timeout(TIME_LIMIT, work).await,
+    };
+    match outcome {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Failure::Internal("panicked".into()).into_response(),
+        Err(_) => Failure::Busy.into_response(),
+    }
+}
+
+/// Puts the API function's name before the detail of a 400, as Dropbox does.
+fn name_function(response: &mut Response, path: &str) {
+    let Some(function) = path.strip_prefix("/2/") else { return };
+    if let Some(BadRequestDetail(detail)) = response.extensions_mut().remove() {
+        let text = format!("Error in call to API function \"{function}\": {detail}");
+        *response.body_mut() = Body::from(text);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+}
+
+fn finish(response: &mut Response, id: &str) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("x-dropbox-request-id", id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CLOSED_POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+fn log(response: &Response, id: &str, route: &str, took_s: f64) {
+    let status = response.status();
+    if let Some(InternalDetail(detail)) = response.extensions().get() {
+        tracing::error!(id, route, %detail, "request failed");
+    } else if status == StatusCode::SERVICE_UNAVAILABLE {
+        tracing::warn!(id, route, took_s, "request refused: busy");
+    } else if took_s > SLOW_S && !streams(route) {
+        tracing::info!(id, route, status = status.as_u16(), took_s, "slow request");
+    } else {
+        tracing::debug!(id, route, status = status.as_u16(), took_s, "request");
+    }
+}

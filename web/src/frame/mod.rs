@@ -1,0 +1,15 @@
+//! What every request goes through, and the forms all endpoints share.
+
+pub mod arg;
+pub mod failure;
+pub mod limiter;
+pub mod middleware;
+pub mod range;
+pub mod reply;
+pub mod stamp;
+pub mod union;
+
+pub use arg::{Arg, HeaderArg, Void};
+pub use failure::Failure;
+pub use reply::{Reply, api_result};
+pub use union::Union;
