@@ -108,7 +108,9 @@ impl App {
         work: impl FnOnce(&App) -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let turn = tokio::time::timeout(MAX_WAIT, self.0.blocking.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(Failure::Busy) };
+        let Ok(Ok(_turn)) = turn else {
+            return Err(Failure::Busy);
+        };
         let app = self.clone();
         let done = tokio::task::spawn_blocking(move || work(&app)).await;
         done.map_err(|error| Failure::Internal(format!("blocking work: {error}")))

@@ -11,13 +11,19 @@ use crate::frame::reply;
 /// 200 while the process serves, with what it is doing.
 pub async fn healthz(State(app): State<App>) -> Response {
     let in_flight = app.counters().in_flight();
-    reply::json(&json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "requests_in_flight": in_flight }))
+    reply::json(
+        &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "requests_in_flight": in_flight }),
+    )
 }
 
 /// 200 while new work is welcome, 503 once the process is asked to end.
 pub async fn readyz(State(app): State<App>) -> Response {
     if app.is_stopping() {
-        return (StatusCode::SERVICE_UNAVAILABLE, reply::json(&json!({ "status": "stopping" }))).into_response();
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            reply::json(&json!({ "status": "stopping" })),
+        )
+            .into_response();
     }
     reply::json(&json!({ "status": "ready" }))
 }

@@ -40,6 +40,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// Wraps an io error with what was being done.
     pub(crate) fn io(what: impl Into<String>, source: std::io::Error) -> Self {
-        Error::Io { what: what.into(), source }
+        Error::Io {
+            what: what.into(),
+            source,
+        }
     }
 }

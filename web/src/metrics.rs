@@ -6,7 +6,9 @@ use axum::http::StatusCode;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds of the request-time histogram's buckets, seconds.
-const BUCKETS_S: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+const BUCKETS_S: [f64; 11] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
@@ -21,7 +23,12 @@ pub fn install() {
 /// Everything recorded so far, in Prometheus's text form; empty without a recorder.
 pub fn render() -> String {
     let handle = RECORDER.get().and_then(Option::as_ref);
-    handle.map(|handle| { handle.run_upkeep(); handle.render() }).unwrap_or_default()
+    handle
+        .map(|handle| {
+            handle.run_upkeep();
+            handle.render()
+        })
+        .unwrap_or_default()
 }
 
 /// Records one answered request. `route` is the router's pattern, never a path from outside.
@@ -34,5 +41,6 @@ pub fn request(route: &str, status: StatusCode, took_s: f64) {
         _ => "5xx",
     };
     metrics::counter!("firefly_http_requests_total", "route" => route.to_string(), "status" => class).increment(1);
-    metrics::histogram!("firefly_http_request_seconds", "route" => route.to_string()).record(took_s);
+    metrics::histogram!("firefly_http_request_seconds", "route" => route.to_string())
+        .record(took_s);
 }

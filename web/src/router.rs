@@ -4,14 +4,16 @@ use axum::Router;
 use axum::http::{HeaderMap, header};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use tower_http::compression::{CompressionLayer, CompressionLevel, Predicate, predicate::SizeAbove};
+use tower_http::compression::{
+    CompressionLayer, CompressionLevel, Predicate, predicate::SizeAbove,
+};
 
 use crate::App;
 use crate::frame::{Failure, middleware::frame};
 use crate::health;
 
 /// Answers shorter than this are not worth compressing, bytes.
-const COMPRESS_ABOVE: u16 = 1024;
+const COMPRESS_ABOVE: u64 = 1024;
 
 /// Routes that carry content or wait, so that no time limit may end them.
 const STREAMS: [&str; 12] = [
@@ -50,14 +52,22 @@ async fn unknown() -> Failure {
 }
 
 fn compression() -> CompressionLayer<impl Predicate> {
-    let text = |_: axum::http::StatusCode, _: axum::http::Version, headers: &HeaderMap, _: &axum::http::Extensions| is_text(headers);
-    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(COMPRESS_ABOVE).and(text))
+    let text = |_: axum::http::StatusCode,
+                _: axum::http::Version,
+                headers: &HeaderMap,
+                _: &axum::http::Extensions| is_text(headers);
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESS_ABOVE).and(text))
 }
 
 /// Text of our own shrinks; content goes as it is, with its length and ranges.
 fn is_text(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let partial = headers.contains_key(header::CONTENT_RANGE) || headers.contains_key("dropbox-api-result");
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
+    let partial =
+        headers.contains_key(header::CONTENT_RANGE) || headers.contains_key("dropbox-api-result");
     !partial && (kind == "application/json" || kind.starts_with("text/") || kind == "image/svg+xml")
 }
-

@@ -35,8 +35,15 @@ const MAX_STREAMS: u32 = 128;
 
 /// Serves `app` on `listener` until `shutdown` is done, then drains: idle connections and waiting longpolls end at
 /// once, running requests get 15 seconds.
-pub async fn serve(app: App, listener: TcpListener, tls: Tls, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let listen = listener.local_addr().map_err(|e| Error::io("reading the listen address", e))?;
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    tls: Tls,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
+    let listen = listener
+        .local_addr()
+        .map_err(|e| Error::io("reading the listen address", e))?;
     let acceptor = tls::config(&tls, listen).await?.map(TlsAcceptor::from);
     let router = crate::router::router(app.clone());
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -71,7 +78,10 @@ pub async fn serve(app: App, listener: TcpListener, tls: Tls, shutdown: impl Fut
     ending.send_replace(true);
     let all = connections.acquire_many(MAX_CONNECTIONS as u32);
     if tokio::time::timeout(DRAIN, all).await.is_err() {
-        tracing::warn!(drain_s = DRAIN.as_secs(), "some requests were cut off at the end");
+        tracing::warn!(
+            drain_s = DRAIN.as_secs(),
+            "some requests were cut off at the end"
+        );
     }
     Ok(())
 }
@@ -79,7 +89,10 @@ pub async fn serve(app: App, listener: TcpListener, tls: Tls, shutdown: impl Fut
 /// A failed accept is about one connection, or about file handles running out, which takes a moment.
 async fn refused(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
         tracing::error!(%error, "a connection cannot be accepted");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -116,10 +129,18 @@ async fn http(
         router.clone().oneshot(request)
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
-    let http2 = builder.http2();
-    http2.timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS).adaptive_window(true);
-    http2.keep_alive_interval(HEAD_LIMIT).keep_alive_timeout(HANDSHAKE_LIMIT);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT);
+    let mut http2 = builder.http2();
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .adaptive_window(true);
+    http2
+        .keep_alive_interval(HEAD_LIMIT)
+        .keep_alive_timeout(HANDSHAKE_LIMIT);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {

@@ -60,7 +60,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for HeaderArg<T> {
         let query = Query::<ArgQuery>::from_request_parts(parts, state).await;
         match query.ok().and_then(|q| q.0.arg) {
             Some(arg) => parse(arg.as_bytes(), "URL parameter \"arg\"").map(HeaderArg),
-            None => Err(Failure::bad("Must provide HTTP header \"Dropbox-API-Arg\" or URL parameter \"arg\".")),
+            None => Err(Failure::bad(
+                "Must provide HTTP header \"Dropbox-API-Arg\" or URL parameter \"arg\".",
+            )),
         }
     }
 }
@@ -85,7 +87,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], place: &str) -> Result<T, Failure> {
         return Err(Failure::bad(format!("{place}: expected an object")));
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        let what = if error.is_data() { "" } else { "could not decode input as JSON: " };
+        let what = if error.is_data() {
+            ""
+        } else {
+            "could not decode input as JSON: "
+        };
         Failure::bad(format!("{place}: {what}{error}"))
     })
 }
@@ -94,7 +100,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], place: &str) -> Result<T, Failure> {
 fn check_json_type(headers: &HeaderMap) -> Result<(), Failure> {
     match media_type(headers).as_str() {
         "" | "application/json" | "text/plain" | "application/octet-stream" => Ok(()),
-        other => Err(Failure::bad(format!("Bad HTTP \"Content-Type\" header: {other:?}. Expecting \"application/json\"."))),
+        other => Err(Failure::bad(format!(
+            "Bad HTTP \"Content-Type\" header: {other:?}. Expecting \"application/json\"."
+        ))),
     }
 }
 
@@ -103,15 +111,26 @@ pub fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
     let form = ["application/x-www-form-urlencoded", "multipart/form-data"];
     let kind = media_type(headers);
     if form.contains(&kind.as_str()) {
-        let wanted = "Expecting \"application/octet-stream\" or \"text/plain; charset=dropbox-cors-hack\"";
-        return Err(Failure::bad(format!("Bad HTTP \"Content-Type\" header: {kind:?}. {wanted}.")));
+        let wanted =
+            "Expecting \"application/octet-stream\" or \"text/plain; charset=dropbox-cors-hack\"";
+        return Err(Failure::bad(format!(
+            "Bad HTTP \"Content-Type\" header: {kind:?}. {wanted}."
+        )));
     }
     Ok(())
 }
 
 fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
+    value
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -136,28 +155,61 @@ mod tests {
     async fn header_arg(value: &[u8]) -> Option<String> {
         let built = Request::builder().header("Dropbox-API-Arg", value).body(());
         let mut parts = built.unwrap_or_default().into_parts().0;
-        HeaderArg::<Path>::from_request_parts(&mut parts, &()).await.ok().map(|a| a.0.path)
+        HeaderArg::<Path>::from_request_parts(&mut parts, &())
+            .await
+            .ok()
+            .map(|a| a.0.path)
     }
 
     #[tokio::test]
     async fn json_bodies_of_every_accepted_type() {
-        for kind in ["application/json", "application/json; charset=utf-8", "text/plain; charset=dropbox-cors-hack"] {
-            assert_eq!(arg(kind, r#"{"path":"/ü","new":1}"#).await.as_deref(), Ok("/ü"), "{kind}");
+        for kind in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "text/plain; charset=dropbox-cors-hack",
+        ] {
+            assert_eq!(
+                arg(kind, r#"{"path":"/ü","new":1}"#).await.as_deref(),
+                Ok("/ü"),
+                "{kind}"
+            );
         }
-        assert!(arg("application/x-www-form-urlencoded", "{}").await.is_err());
+        assert!(
+            arg("application/x-www-form-urlencoded", "{}")
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test]
     async fn malformed_arguments_are_bad_requests() {
-        for body in ["{", r#"{"path": 7}"#, r#"["/x"]"#, "[1]", "null", "", "{}", "{}x"] {
+        for body in [
+            "{",
+            r#"{"path": 7}"#,
+            r#"["/x"]"#,
+            "[1]",
+            "null",
+            "",
+            "{}",
+            "{}x",
+        ] {
             let seen = arg("application/json", body).await;
-            assert!(seen.as_ref().is_err_and(|e| e.starts_with("BadRequest")), "{body}: {seen:?}");
+            assert!(
+                seen.as_ref().is_err_and(|e| e.starts_with("BadRequest")),
+                "{body}: {seen:?}"
+            );
         }
     }
 
     #[tokio::test]
     async fn void_is_null_or_nothing() {
-        for (body, good) in [("", true), ("null", true), (" null\n", true), ("{}", true), ("7", false)] {
+        for (body, good) in [
+            ("", true),
+            ("null", true),
+            (" null\n", true),
+            ("{}", true),
+            ("7", false),
+        ] {
             let read = Void::from_request(request("application/json", body.as_bytes()), &()).await;
             assert_eq!(read.is_ok(), good, "{body}");
         }
@@ -165,14 +217,26 @@ mod tests {
 
     #[tokio::test]
     async fn header_arguments_are_escaped_or_raw() {
-        assert_eq!(header_arg(br#"{"path":"/\u00fc\ud83d\ude00"}"#).await.as_deref(), Some("/ü😀"));
-        assert_eq!(header_arg("{\"path\":\"/ü😀\"}".as_bytes()).await.as_deref(), Some("/ü😀"));
+        assert_eq!(
+            header_arg(br#"{"path":"/\u00fc\ud83d\ude00"}"#)
+                .await
+                .as_deref(),
+            Some("/ü😀")
+        );
+        assert_eq!(
+            header_arg("{\"path\":\"/ü😀\"}".as_bytes())
+                .await
+                .as_deref(),
+            Some("/ü😀")
+        );
         assert_eq!(header_arg(b"{").await, None);
     }
 
     #[tokio::test]
     async fn the_query_may_carry_the_argument() {
-        let built = Request::builder().uri("/2/files/download?arg=%7B%22path%22%3A%22%2F%C3%BC%22%7D&dl=1").body(());
+        let built = Request::builder()
+            .uri("/2/files/download?arg=%7B%22path%22%3A%22%2F%C3%BC%22%7D&dl=1")
+            .body(());
         let mut parts = built.unwrap_or_default().into_parts().0;
         let read = HeaderArg::<Path>::from_request_parts(&mut parts, &()).await;
         assert_eq!(read.ok().map(|a| a.0.path).as_deref(), Some("/ü"));

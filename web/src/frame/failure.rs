@@ -87,9 +87,14 @@ impl IntoResponse for Failure {
             Failure::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
             Failure::UnsupportedMedia(what) => text(StatusCode::UNSUPPORTED_MEDIA_TYPE, what),
             Failure::Unsatisfiable(size) => unsatisfiable(size),
-            Failure::Busy => with_retry_after(text(StatusCode::SERVICE_UNAVAILABLE, "busy, try again"), 1),
+            Failure::Busy => {
+                with_retry_after(text(StatusCode::SERVICE_UNAVAILABLE, "busy, try again"), 1)
+            }
             Failure::Internal(detail) => {
-                let mut response = union(StatusCode::INTERNAL_SERVER_ERROR, json!({ ".tag": "internal_error" }));
+                let mut response = union(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    json!({ ".tag": "internal_error" }),
+                );
                 response.extensions_mut().insert(InternalDetail(detail));
                 response
             }
@@ -121,7 +126,9 @@ fn too_many(reason: &str, seconds: u32) -> Response {
 }
 
 fn with_retry_after(mut response: Response, seconds: u32) -> Response {
-    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, seconds.into());
     response
 }
 
@@ -140,8 +147,13 @@ mod tests {
     async fn seen(failure: Failure) -> (u16, String, String) {
         let response = failure.into_response();
         let status = response.status().as_u16();
-        let kind = response.headers()[header::CONTENT_TYPE].to_str().unwrap_or_default().to_string();
-        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap_or_default();
+        let kind = response.headers()[header::CONTENT_TYPE]
+            .to_str()
+            .unwrap_or_default()
+            .to_string();
+        let body = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap_or_default();
         (status, kind, String::from_utf8_lossy(&body).into_owned())
     }
 
@@ -150,7 +162,10 @@ mod tests {
         let error = json!({ ".tag": "path", "path": { ".tag": "conflict", "conflict": { ".tag": "file" } } });
         let (status, kind, body) = seen(Failure::refused(error)).await;
         assert_eq!((status, kind.as_str()), (409, "application/json"));
-        assert!(body.contains(r#""error_summary":"path/conflict/file/..""#), "{body}");
+        assert!(
+            body.contains(r#""error_summary":"path/conflict/file/..""#),
+            "{body}"
+        );
     }
 
     #[test]

@@ -34,7 +34,10 @@ impl Limiter {
         if !buckets.contains_key(key) && buckets.len() >= MAX_KEYS {
             make_room(&mut buckets);
         }
-        let bucket = buckets.entry(key.to_string()).or_insert(Bucket { left: rate.burst, at: now });
+        let bucket = buckets.entry(key.to_string()).or_insert(Bucket {
+            left: rate.burst,
+            at: now,
+        });
         let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
         bucket.left = (bucket.left + passed * rate.per_second).min(rate.burst);
         bucket.at = now;
@@ -42,12 +45,17 @@ impl Limiter {
             bucket.left -= 1.0;
             return Ok(());
         }
-        Err(((1.0 - bucket.left) / rate.per_second).ceil().clamp(1.0, 3600.0) as u32)
+        Err(((1.0 - bucket.left) / rate.per_second)
+            .ceil()
+            .clamp(1.0, 3600.0) as u32)
     }
 
     /// Forgets `key`'s attempts, after one that was right.
     pub fn forget(&self, key: &str) {
-        self.buckets.lock().unwrap_or_else(|e| e.into_inner()).remove(key);
+        self.buckets
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .remove(key);
     }
 }
 
@@ -65,7 +73,10 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const RATE: Rate = Rate { burst: 3.0, per_second: 0.5 };
+    const RATE: Rate = Rate {
+        burst: 3.0,
+        per_second: 0.5,
+    };
 
     #[test]
     fn attempts_run_out_and_come_back() {
@@ -75,7 +86,10 @@ mod tests {
         }
         assert_eq!(limiter.take("a", RATE, now), Err(2));
         assert_eq!(limiter.take("b", RATE, now), Ok(()));
-        assert_eq!(limiter.take("a", RATE, now + Duration::from_secs(2)), Ok(()));
+        assert_eq!(
+            limiter.take("a", RATE, now + Duration::from_secs(2)),
+            Ok(())
+        );
         limiter.forget("a");
         assert_eq!(limiter.take("a", RATE, now), Ok(()));
     }
@@ -84,8 +98,18 @@ mod tests {
     fn a_flood_of_keys_is_bounded() {
         let (limiter, now) = (Limiter::default(), Instant::now());
         for i in 0..3 * MAX_KEYS {
-            assert_eq!(limiter.take(&i.to_string(), RATE, now + Duration::from_micros(i as u64)), Ok(()));
+            assert_eq!(
+                limiter.take(&i.to_string(), RATE, now + Duration::from_micros(i as u64)),
+                Ok(())
+            );
         }
-        assert!(limiter.buckets.lock().unwrap_or_else(|e| e.into_inner()).len() <= MAX_KEYS);
+        assert!(
+            limiter
+                .buckets
+                .lock()
+                .unwrap_or_else(|e| e.into_inner())
+                .len()
+                <= MAX_KEYS
+        );
     }
 }

@@ -28,11 +28,25 @@ pub struct Peer(pub SocketAddr);
 
 /// The address a request came from: the connection's, or the proxy's last word where one is trusted.
 pub fn client_address(app: &App, request: &axum::http::Extensions, headers: &HeaderMap) -> IpAddr {
-    let forwarded = || headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
-    if app.settings().behind_proxy && let Some(address) = forwarded() {
+    let forwarded = || {
+        headers
+            .get("x-forwarded-for")?
+            .to_str()
+            .ok()?
+            .rsplit(',')
+            .next()?
+            .trim()
+            .parse()
+            .ok()
+    };
+    if app.settings().behind_proxy
+        && let Some(address) = forwarded()
+    {
         return address;
     }
-    request.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+    request
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 
 /// Runs one request inside the frame.
@@ -69,7 +83,9 @@ async fn guarded(route: &str, work: impl Future<Output = Response>) -> Response 
 
 /// Puts the API function's name before the detail of a 400, as Dropbox does.
 fn name_function(response: &mut Response, path: &str) {
-    let Some(function) = path.strip_prefix("/2/") else { return };
+    let Some(function) = path.strip_prefix("/2/") else {
+        return;
+    };
     if let Some(BadRequestDetail(detail)) = response.extensions_mut().remove() {
         let text = format!("Error in call to API function \"{function}\": {detail}");
         *response.body_mut() = Body::from(text);
@@ -82,13 +98,18 @@ fn finish(response: &mut Response, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert("x-dropbox-request-id", id);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CLOSED_POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
 }
 

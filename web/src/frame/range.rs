@@ -9,8 +9,14 @@ use super::Failure;
 /// What part of `size` bytes a request wants: `None` for all of it (no header, or one that is to be ignored:
 /// other units, several ranges), else the range to answer with 206. Refuses a range with no byte in it.
 pub fn wanted(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, Failure> {
-    let Some(spec) = headers.get(header::RANGE).and_then(|v| v.to_str().ok()) else { return Ok(None) };
-    let Some((first, last)) = spec.trim().strip_prefix("bytes=").and_then(|s| s.split_once('-')) else {
+    let Some(spec) = headers.get(header::RANGE).and_then(|v| v.to_str().ok()) else {
+        return Ok(None);
+    };
+    let Some((first, last)) = spec
+        .trim()
+        .strip_prefix("bytes=")
+        .and_then(|s| s.split_once('-'))
+    else {
         return Ok(None);
     };
     let range = match (number(first), number(last)) {
@@ -19,7 +25,11 @@ pub fn wanted(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, Fail
         (None, Some(suffix)) if first.trim().is_empty() => size.saturating_sub(suffix)..size,
         _ => return Ok(None),
     };
-    if range.start >= range.end { Err(Failure::Unsatisfiable(size)) } else { Ok(Some(range)) }
+    if range.start >= range.end {
+        Err(Failure::Unsatisfiable(size))
+    } else {
+        Ok(Some(range))
+    }
 }
 
 /// The value of a 206's `Content-Range`.
@@ -65,7 +75,14 @@ mod tests {
 
     #[test]
     fn what_is_no_single_range_is_ignored() {
-        for spec in ["lines=1-2", "bytes=5-2", "bytes=0-1,3-4", "bytes=a-b", "bytes=-", "bytes=+1-2"] {
+        for spec in [
+            "lines=1-2",
+            "bytes=5-2",
+            "bytes=0-1,3-4",
+            "bytes=a-b",
+            "bytes=-",
+            "bytes=+1-2",
+        ] {
             assert_eq!(of(spec, 100), Ok(None), "{spec}");
         }
     }

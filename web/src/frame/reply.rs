@@ -33,7 +33,9 @@ pub fn json(value: &impl Serialize) -> Response {
         Err(error) => {
             // Only a map with keys that are no strings could get here.
             let mut response = axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
-            response.extensions_mut().insert(InternalDetail(error.to_string()));
+            response
+                .extensions_mut()
+                .insert(InternalDetail(error.to_string()));
             response
         }
     }
@@ -43,7 +45,9 @@ pub fn json(value: &impl Serialize) -> Response {
 pub fn api_result(value: &impl Serialize) -> Result<HeaderValue, Failure> {
     let mut bytes = Vec::with_capacity(256);
     let mut out = serde_json::Serializer::with_formatter(&mut bytes, Ascii);
-    value.serialize(&mut out).map_err(|e| Failure::Internal(e.to_string()))?;
+    value
+        .serialize(&mut out)
+        .map_err(|e| Failure::Internal(e.to_string()))?;
     HeaderValue::from_bytes(&bytes).map_err(|e| Failure::Internal(e.to_string()))
 }
 
@@ -51,7 +55,11 @@ pub fn api_result(value: &impl Serialize) -> Result<HeaderValue, Failure> {
 struct Ascii;
 
 impl serde_json::ser::Formatter for Ascii {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
         let mut units = [0; 2];
         for c in text.chars() {
             if (' '..='~').contains(&c) {
@@ -73,8 +81,16 @@ mod tests {
     #[test]
     fn a_result_header_is_ascii_and_reads_back() {
         let value = serde_json::json!({ "name": "Grüße 日本 😀\u{7f}\n\".txt" });
-        let header = api_result(&value).map(|h| h.to_str().unwrap_or_default().to_string()).unwrap_or_default();
-        assert!(header.is_ascii() && header.contains("\\ud83d\\ude00"), "{header}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&header).unwrap_or_default(), value);
+        let header = api_result(&value)
+            .map(|h| h.to_str().unwrap_or_default().to_string())
+            .unwrap_or_default();
+        assert!(
+            header.is_ascii() && header.contains("\\ud83d\\ude00"),
+            "{header}"
+        );
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&header).unwrap_or_default(),
+            value
+        );
     }
 }

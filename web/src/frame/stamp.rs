@@ -10,10 +10,23 @@ pub struct Stamp(pub i64);
 
 impl std::fmt::Display for Stamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let at = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let at = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (date, clock) = (at.date(), at.time());
-        write!(f, "{:04}-{:02}-{:02}T", date.year(), date.month() as u8, date.day())?;
-        write!(f, "{:02}:{:02}:{:02}Z", clock.hour(), clock.minute(), clock.second())
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T",
+            date.year(),
+            date.month() as u8,
+            date.day()
+        )?;
+        write!(
+            f,
+            "{:02}:{:02}:{:02}Z",
+            clock.hour(),
+            clock.minute(),
+            clock.second()
+        )
     }
 }
 

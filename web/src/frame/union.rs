@@ -22,7 +22,10 @@ impl Union {
 impl<'de> Deserialize<'de> for Union {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match Value::deserialize(from)? {
-            Value::String(tag) => Ok(Union { tag, fields: Map::new() }),
+            Value::String(tag) => Ok(Union {
+                tag,
+                fields: Map::new(),
+            }),
             Value::Object(mut fields) => match (fields.remove(".tag"), fields.len()) {
                 (Some(Value::String(tag)), _) => Ok(Union { tag, fields }),
                 // The compact form `{"update": "…"}`.

@@ -58,16 +58,22 @@ impl ResolvesServerCert for Current {
 }
 
 /// The server's TLS configuration, kept fresh by a task that ends with the runtime; `None` for plain HTTP.
-pub(crate) async fn config(tls: &Tls, listen: std::net::SocketAddr) -> Result<Option<Arc<ServerConfig>>> {
+pub(crate) async fn config(
+    tls: &Tls,
+    listen: std::net::SocketAddr,
+) -> Result<Option<Arc<ServerConfig>>> {
     if !tls.is_on() {
         return Ok(None);
     }
     let source = tls.clone();
     let load = move || load(&source, listen);
-    let current = Arc::new(Current(RwLock::new(Arc::new(blocking(load.clone()).await?))));
+    let current = Arc::new(Current(RwLock::new(Arc::new(
+        blocking(load.clone()).await?,
+    ))));
     tokio::spawn(keep_fresh(Arc::downgrade(&current), load));
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|e| Error::Tls(e.to_string()))?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(current);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -80,16 +86,24 @@ async fn keep_fresh(
 ) {
     loop {
         tokio::time::sleep(RELOAD_EVERY).await;
-        let Some(current) = current.upgrade() else { return };
+        let Some(current) = current.upgrade() else {
+            return;
+        };
         match blocking(load.clone()).await {
             Ok(key) => *current.0.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(key),
-            Err(error) => tracing::error!(%error, "the certificate cannot be loaded again; the old one stays"),
+            Err(error) => {
+                tracing::error!(%error, "the certificate cannot be loaded again; the old one stays")
+            }
         }
     }
 }
 
-async fn blocking(load: impl FnOnce() -> Result<CertifiedKey> + Send + 'static) -> Result<CertifiedKey> {
-    tokio::task::spawn_blocking(load).await.map_err(|e| Error::Tls(e.to_string()))?
+async fn blocking(
+    load: impl FnOnce() -> Result<CertifiedKey> + Send + 'static,
+) -> Result<CertifiedKey> {
+    tokio::task::spawn_blocking(load)
+        .await
+        .map_err(|e| Error::Tls(e.to_string()))?
 }
 
 fn load(tls: &Tls, listen: std::net::SocketAddr) -> Result<CertifiedKey> {
@@ -108,12 +122,15 @@ fn read(path: &Path) -> Result<String> {
 }
 
 fn certified(cert: &str, key: &str) -> Result<CertifiedKey> {
-    let chain: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert.as_bytes()).collect();
+    let chain: std::result::Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(cert.as_bytes()).collect();
     let chain = chain.map_err(|e| Error::Tls(format!("certificate: {e}")))?;
     if chain.is_empty() {
         return Err(Error::Tls("the certificate file has no certificate".into()));
     }
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|e| Error::Tls(format!("key: {e}")))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|e| Error::Tls(format!("key: {e}")))?;
     let provider = aws_lc_rs::default_provider();
-    CertifiedKey::from_der(chain, key, &provider).map_err(|e| Error::Tls(format!("certificate and key: {e}")))
+    CertifiedKey::from_der(chain, key, &provider)
+        .map_err(|e| Error::Tls(format!("certificate and key: {e}")))
 }
