@@ -4,7 +4,9 @@
 pub const BLOCK_BYTES: usize = 4 * 1024 * 1024;
 
 /// A block's name: the SHA-256 of its plaintext.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct BlockHash(pub [u8; 32]);
 
 impl std::fmt::Display for BlockHash {

@@ -34,8 +34,10 @@ pub const VERSION: u8 = 0x33;
 pub const UPLOAD: u8 = 0x34;
 /// Results of asynchronous jobs (`meta::job`).
 pub const JOB: u8 = 0x35;
-/// Bytes used per account: counters (`meta::quota`).
+/// Bytes used per account: counters; limits; sizes owed (`meta::quota`).
 pub const USAGE: u8 = 0x36;
+/// What purge will look at: time, file, rev -> empty (`meta::purge`).
+pub const EXPIRY: u8 = 0x37;
 /// Namespace journals: namespace, sequence -> change (`journal`).
 pub const JOURNAL: u8 = 0x40;
 /// Partition logs: partition, sequence -> namespace, change (`journal`).

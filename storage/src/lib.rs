@@ -2,8 +2,11 @@
 
 pub mod chunk;
 pub mod error;
+pub mod extraction;
+pub mod journal;
 pub mod keyspace;
 pub mod kv;
 pub mod meta;
+pub mod row;
 
 pub use error::{Error, Result};

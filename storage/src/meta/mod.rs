@@ -1,9 +1,102 @@
 //! Metadata: accounts, namespaces, the file tree, versions, sharing.
+//!
+//! Reading order: `ids`, `node` (the nouns), `path` (names), `keys` (rows), `place` (reading: [`View`]), `tree` (writing).
 
-/// Why a rule of the file tree, sharing or accounts refuses an operation.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// Nothing there that the actor may see.
-    #[error("not found")]
-    NotFound,
+use std::sync::Arc;
+
+pub mod check;
+pub mod env;
+pub mod ids;
+pub mod keys;
+pub mod node;
+pub mod path;
+pub mod place;
+mod purge;
+pub mod quota;
+pub mod refusal;
+pub mod tree;
+mod version;
+
+pub use env::{Clock, Env, Random};
+pub use ids::{AccountId, FileId, NamespaceId, Rev, RevId, TeamId, TokenId};
+pub use node::*;
+pub use path::Address;
+pub use place::View;
+pub use refusal::{ConflictKind, Refusal};
+
+use crate::error::{Error, Result};
+use crate::kv::{Commit, Store, Transaction};
+
+/// All metadata of a store. Cheap to clone; calls block.
+#[derive(Clone)]
+pub struct Meta {
+    store: Arc<dyn Store>,
+    env: Env,
+    blocks: Blocks,
+}
+
+/// Whether a commit demands that its blocks are in the block index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blocks {
+    Required,
+    Trusted,
+}
+
+impl Meta {
+    /// Metadata in `store`.
+    pub fn open(store: Arc<dyn Store>, env: Env) -> Result<Meta> {
+        Ok(Meta {
+            store,
+            env,
+            blocks: Blocks::Required,
+        })
+    }
+
+    /// The same, but blocks need not be stored: for tests of the tree alone.
+    pub fn open_without_blocks(store: Arc<dyn Store>, env: Env) -> Result<Meta> {
+        Ok(Meta {
+            store,
+            env,
+            blocks: Blocks::Trusted,
+        })
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Clock and randomness.
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// Runs one operation as one transaction, and returns what its last run made. A crossed quota is
+    /// [`Refusal::InsufficientSpace`].
+    pub(crate) fn transact<T>(
+        &self,
+        mut body: impl FnMut(&mut dyn Transaction) -> Result<T>,
+    ) -> Result<T> {
+        self.transact_commit(&mut body).map(|(made, _)| made)
+    }
+
+    /// The same, with the commit's sequences.
+    pub(crate) fn transact_commit<T>(
+        &self,
+        body: &mut dyn FnMut(&mut dyn Transaction) -> Result<T>,
+    ) -> Result<(T, Commit)> {
+        let mut made = None;
+        let outcome = self.store.transact(&mut |txn| {
+            made = Some(body(txn)?);
+            Ok(())
+        });
+        match (outcome, made) {
+            (Ok(commit), Some(made)) => Ok((made, commit)),
+            (Ok(_), None) => Err(Error::Engine(
+                "transaction committed without running".to_owned(),
+            )),
+            (Err(Error::CounterBound { .. }), _) => Err(Refusal::InsufficientSpace.into()),
+            (Err(error), _) => Err(error),
+        }
+    }
 }

@@ -1,0 +1,240 @@
+//! What changed, in order: per namespace (cursors point into it) and per partition (indexers follow it). // I2
+//!
+//! Both are written in the transaction that makes the change. Entries say what to look at again, not what is there:
+//! a reader looks at present metadata.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::keyspace;
+use crate::kv::{Snapshot, Store, Ticket, Transaction, Value};
+use crate::meta::env::mix;
+use crate::meta::keys::key;
+use crate::meta::{FileId, NamespaceId};
+use crate::row;
+
+/// How many partition logs there are; fixed for ever.
+pub const PARTITIONS: u16 = 1024;
+/// Most entries that one [`Journal::cut`] transaction removes.
+const CUT_BATCH: usize = 4096;
+
+/// A partition log's number, below [`PARTITIONS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Partition(pub u16);
+
+/// The partition of a file's changes. Today by namespace alone; the file is there for namespaces that will be spread.
+pub fn route(ns: NamespaceId, _file: FileId) -> Partition {
+    Partition((mix(ns.0) % u64::from(PARTITIONS)) as u16)
+}
+
+/// What to look at again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// One node was created or changed (content, name by case); nothing appeared below it.
+    Upsert {
+        /// The node.
+        file: FileId,
+    },
+    /// A node and all below it came to be here: moved in, restored, copied, shared or mounted here, a renamed folder.
+    Appeared {
+        /// The node.
+        file: FileId,
+    },
+    /// A node and all below it left `parent`: deleted, moved away, unmounted.
+    Gone {
+        /// The node.
+        file: FileId,
+        /// Where it was.
+        parent: FileId,
+        /// What it was called there.
+        name: String,
+    },
+    /// Partition log only: extraction of the file's head content finished.
+    Extracted {
+        /// The file.
+        file: FileId,
+    },
+    /// Partition log only: a deleted node's rows were removed for good.
+    Purged {
+        /// The node.
+        file: FileId,
+    },
+}
+
+impl Change {
+    /// The node the change is about.
+    pub fn file(&self) -> FileId {
+        match *self {
+            Change::Upsert { file }
+            | Change::Appeared { file }
+            | Change::Gone { file, .. }
+            | Change::Extracted { file }
+            | Change::Purged { file } => file,
+        }
+    }
+}
+
+/// One entry of a partition log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Its sequence in the partition.
+    pub seq: u64,
+    /// The namespace.
+    pub ns: NamespaceId,
+    /// Its sequence in the namespace's journal; 0 for what only the partition log has.
+    pub ns_seq: u64,
+    /// The change.
+    pub change: Change,
+}
+
+/// Reads the logs; writing is [`append`] and [`append_to_partition`], inside transactions.
+#[derive(Clone)]
+pub struct Journal {
+    store: Arc<dyn Store>,
+}
+
+/// Journals a change in its namespace and in its partition.
+pub fn append(txn: &mut dyn Transaction, ns: NamespaceId, change: &Change) -> Result<Ticket> {
+    let entry = row::encode(change)?;
+    let ticket = txn.append(&journal_key(ns), entry.clone().into());
+    let mut value: Value = partition_value(ns, &entry).into();
+    value.holes.push((8, ticket));
+    txn.append(&partition_key(route(ns, change.file())), value);
+    Ok(ticket)
+}
+
+/// Logs a change in its partition alone.
+pub fn append_to_partition(
+    txn: &mut dyn Transaction,
+    ns: NamespaceId,
+    change: &Change,
+) -> Result<()> {
+    let entry = row::encode(change)?;
+    txn.append(
+        &partition_key(route(ns, change.file())),
+        partition_value(ns, &entry).into(),
+    );
+    Ok(())
+}
+
+impl Journal {
+    /// The journal of `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Journal { store }
+    }
+
+    /// Changes of `ns` after sequence `after`, oldest first, with their sequences.
+    pub fn changes(&self, ns: NamespaceId, after: u64, limit: usize) -> Result<Vec<(u64, Change)>> {
+        let log = journal_key(ns);
+        entries(&*self.store.snapshot()?, &log, after, limit)?
+            .into_iter()
+            .map(|(seq, value)| Ok((seq, row::decode("journal entry", &value)?)))
+            .collect()
+    }
+
+    /// The namespace's last sequence, 0 when it has none.
+    pub fn head(&self, ns: NamespaceId) -> Result<u64> {
+        self.store.head(&journal_key(ns))
+    }
+
+    /// Entries of a partition after sequence `after`, oldest first.
+    pub fn partition_entries(
+        &self,
+        partition: Partition,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>> {
+        let log = partition_key(partition);
+        entries(&*self.store.snapshot()?, &log, after, limit)?
+            .into_iter()
+            .map(|(seq, value)| {
+                let ns = NamespaceId(row::u64_at("partition entry", &value, 0)?);
+                let ns_seq = row::u64_at("partition entry", &value, 8)?;
+                Ok(LogEntry {
+                    seq,
+                    ns,
+                    ns_seq,
+                    change: row::decode("partition entry", &value[16..])?,
+                })
+            })
+            .collect()
+    }
+
+    /// The partition's last sequence, 0 when it has none.
+    pub fn partition_head(&self, partition: Partition) -> Result<u64> {
+        self.store.head(&partition_key(partition))
+    }
+
+    /// Removes entries with sequences below `below`, a bounded number a call; returns how many. The last entry stays.
+    pub fn cut(&self, partition: Partition, below: u64) -> Result<usize> {
+        let log = partition_key(partition);
+        let end = below.min(self.partition_head(partition)?);
+        let keys: Vec<_> = entries(&*self.store.snapshot()?, &log, 0, CUT_BATCH)?
+            .into_iter()
+            .take_while(|(seq, _)| *seq < end)
+            .map(|(seq, _)| key_of(&log, seq))
+            .collect();
+        if !keys.is_empty() {
+            self.store.transact(&mut |txn| {
+                keys.iter().for_each(|key| txn.delete(key.clone()));
+                Ok(())
+            })?;
+        }
+        Ok(keys.len())
+    }
+}
+
+/// The log of a namespace.
+pub fn journal_key(ns: NamespaceId) -> Vec<u8> {
+    key(keyspace::JOURNAL, &[&ns.0.to_be_bytes()])
+}
+
+/// The log of a partition.
+pub fn partition_key(partition: Partition) -> Vec<u8> {
+    key(keyspace::PARTITION, &[&partition.0.to_be_bytes()])
+}
+
+/// Namespace, hole for its sequence, change.
+fn partition_value(ns: NamespaceId, change: &[u8]) -> Vec<u8> {
+    [&ns.0.to_be_bytes()[..], &[0; 8], change].concat()
+}
+
+fn key_of(log: &[u8], seq: u64) -> Vec<u8> {
+    [log, &seq.to_be_bytes()[..]].concat()
+}
+
+/// A log's values after a sequence.
+fn entries(
+    rows: &dyn Snapshot,
+    log: &[u8],
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(u64, Vec<u8>)>> {
+    let Some(first) = after.checked_add(1) else {
+        return Ok(Vec::new());
+    };
+    rows.range(
+        &key_of(log, first),
+        &crate::kv::prefix_end(log),
+        false,
+        limit,
+    )?
+    .into_iter()
+    .map(|(key, value)| Ok((row::u64_at("log key", &key, log.len())?, value)))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_golden() {
+        let routes: Vec<_> = [1, 2, 3, 1000, (1 << 42) - 1]
+            .map(|ns| route(NamespaceId(ns), FileId(9)).0)
+            .to_vec();
+        assert_eq!(routes, [0, 0, 0, 0, 0]);
+    }
+}

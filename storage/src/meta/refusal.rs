@@ -1,0 +1,91 @@
+//! Why a rule refuses an operation. The web maps each variant to a Dropbox tag.
+
+use super::ids::NamespaceId;
+
+/// What stands in the way of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConflictKind {
+    /// A file is there.
+    File,
+    /// A folder is there.
+    Folder,
+    /// A part of the path is a file.
+    FileAncestor,
+}
+
+/// Why a rule of the file tree, sharing or accounts refuses an operation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing there that the actor may see.
+    #[error("not found")]
+    NotFound,
+    /// The operation is for files.
+    #[error("not a file")]
+    NotFile,
+    /// The operation is for folders.
+    #[error("not a folder")]
+    NotFolder,
+    /// A name that cannot be.
+    #[error("malformed path: {0}")]
+    MalformedPath(String),
+    /// Text that is no path at all (HTTP 400).
+    #[error("path does not start with / and is no id:, rev: or ns: either")]
+    BadPathFormat,
+    /// Something is in the way.
+    #[error("conflict with a {0:?}")]
+    Conflict(ConflictKind),
+    /// The actor may read only.
+    #[error("no write permission")]
+    NoWritePermission,
+    /// The owner's quota is used up.
+    #[error("insufficient space")]
+    InsufficientSpace,
+    /// The operation would touch more than it may.
+    #[error("too many files")]
+    TooManyFiles,
+    /// A folder cannot move below itself.
+    #[error("a folder cannot move into itself")]
+    CantMoveFolderIntoItself,
+    /// Shared folders stay outside other shared folders.
+    #[error("a shared folder cannot move into another")]
+    CantMoveSharedFolder,
+    /// Roots stay where they are.
+    #[error("a root cannot be moved or deleted")]
+    CantMoveRoot,
+    /// Source and target are the same, or one holds the other.
+    #[error("duplicated or nested paths")]
+    DuplicatedOrNestedPaths,
+    /// No such version of that file.
+    #[error("invalid revision")]
+    InvalidRevision,
+    /// The file has another rev than the one given.
+    #[error("the file's rev is another one")]
+    InvalidParentRev,
+    /// Another account has this e-mail.
+    #[error("e-mail is taken")]
+    EmailTaken,
+    /// Not an e-mail.
+    #[error("invalid e-mail")]
+    InvalidEmail,
+    /// Too short, or too well known.
+    #[error("weak password: {0}")]
+    WeakPassword(String),
+    /// The folder is shared already.
+    #[error("already shared as {0}")]
+    AlreadyShared(NamespaceId),
+    /// Shared folders do not nest.
+    #[error("inside, or around, another shared folder")]
+    NestedSharedFolder,
+    /// The account is no member.
+    #[error("not a member")]
+    NotMember,
+    /// The role does not allow it.
+    #[error("no permission")]
+    NoPermission,
+    /// The shared folder is mounted already.
+    #[error("already mounted")]
+    AlreadyMounted,
+    /// The place has a link already: its key.
+    #[error("a shared link exists")]
+    LinkExists(String),
+}
