@@ -1,0 +1,132 @@
+//! One file's extraction under way: where words go, what it may still unpack, how it failed.
+
+use super::sink::Sink;
+use super::{FileType, Limits, Outcome, detect, read};
+
+/// Longest title or author kept, in characters.
+const HEADLINE_CHARS: usize = 300;
+
+/// Why a reader stopped before the end.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Encrypted,
+    Unsupported,
+    NeedsOcr,
+    Damaged(String),
+}
+
+impl Failure {
+    pub(super) fn damaged(detail: impl Into<String>) -> Self {
+        Self::Damaged(detail.into())
+    }
+
+    pub(super) fn into_outcome(self) -> Outcome {
+        match self {
+            Self::Encrypted => Outcome::Encrypted,
+            Self::Unsupported => Outcome::Unsupported,
+            Self::NeedsOcr => Outcome::NeedsOcr,
+            Self::Damaged(detail) => Outcome::Damaged { detail },
+        }
+    }
+}
+
+/// What the readers of one file share.
+pub(super) struct Job<'l> {
+    pub limits: &'l Limits,
+    pub sink: Sink,
+    pub title: Option<String>,
+    pub author: Option<String>,
+    unpacked_left: u64,
+    members_left: u32,
+    depth: u32,
+}
+
+impl<'l> Job<'l> {
+    pub fn new(limits: &'l Limits) -> Self {
+        Self {
+            limits,
+            sink: Sink::new(limits.text_bytes, limits.time_ms),
+            title: None,
+            author: None,
+            unpacked_left: limits.unpacked_bytes,
+            members_left: limits.members,
+            depth: 0,
+        }
+    }
+
+    /// Bytes that may still be unpacked.
+    pub fn unpacked_left(&self) -> u64 {
+        self.unpacked_left
+    }
+
+    /// Takes `bytes` from what may be unpacked.
+    pub fn spend(&mut self, bytes: u64) {
+        self.unpacked_left = self.unpacked_left.saturating_sub(bytes);
+    }
+
+    /// Counts one more member; false when there have been enough, of members, bytes, text or time.
+    pub fn next_member(&mut self) -> bool {
+        let more = self.members_left > 0 && self.unpacked_left > 0 && !self.sink.is_full();
+        self.members_left = self.members_left.saturating_sub(1);
+        more
+    }
+
+    /// Whether members may be opened here, or only named.
+    pub fn may_descend(&self) -> bool {
+        self.depth < self.limits.depth
+    }
+
+    /// Whether this is the file itself, not a member of it.
+    pub fn is_outermost(&self) -> bool {
+        self.depth == 0
+    }
+
+    /// Writes the words of a member. Its failure is its own: what it gave stays, and the container goes on.
+    pub fn read_member(&mut self, name: &str, bytes: &[u8]) {
+        if !self.may_descend() || bytes.is_empty() {
+            return;
+        }
+        let detected = detect(name, bytes);
+        if matches!(detected, FileType::Binary) {
+            return;
+        }
+        self.descend(|job| {
+            if read(name, bytes, detected, job).is_err() {
+                job.sink.line();
+            }
+        });
+        self.sink.line();
+    }
+
+    /// Does something one level deeper.
+    pub fn descend(&mut self, act: impl FnOnce(&mut Self)) {
+        self.depth += 1;
+        act(self);
+        self.depth -= 1;
+    }
+
+    /// Keeps the file's own title, the first one found.
+    pub fn set_title(&mut self, title: &str) {
+        set_headline(&mut self.title, title, self.depth);
+    }
+
+    /// Keeps the file's own author, the first one found.
+    pub fn set_author(&mut self, author: &str) {
+        set_headline(&mut self.author, author, self.depth);
+    }
+}
+
+fn set_headline(slot: &mut Option<String>, value: &str, depth: u32) {
+    if depth > 0 || slot.is_some() {
+        return;
+    }
+    let clean: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let clean: String = clean
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(HEADLINE_CHARS)
+        .collect();
+    if !clean.is_empty() {
+        *slot = Some(clean);
+    }
+}

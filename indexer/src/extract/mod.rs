@@ -1,0 +1,222 @@
+//! From a file's bytes to its text, safely.
+//!
+//! The way of a file: [`WorkerPool::extract`] hands it to a child process ([`run_worker`]), which calls [`extract`]:
+//! [`detect`] names its type by content first and name second, one module per format writes words into a bounded
+//! [`sink::Sink`] through a [`job::Job`] that counts what was unpacked, and the [`Outcome`] says what happened. Whatever
+//! a hostile file does (panic, abort, endless loop, memory) ends its child only, and is told on the file.
+
+mod archive;
+mod decode;
+mod detect;
+mod docx;
+mod epub;
+mod file_type;
+mod html;
+mod image;
+mod job;
+mod language;
+mod mail;
+mod opendocument;
+mod package;
+mod pool;
+mod pptx;
+mod rtf;
+mod sink;
+mod wire;
+mod worker;
+mod xlsx;
+mod xml;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::{Deserialize, Serialize};
+
+pub use detect::detect;
+pub use file_type::{Category, FileType};
+use job::{Failure, Job};
+pub use pool::{WorkerCommand, WorkerPool};
+pub use worker::run_worker;
+
+/// Grows whenever the same bytes would give another text, so that stored extractions are known to be old.
+pub const EXTRACTOR_VERSION: u32 = 1;
+
+/// The hidden argument with which the executable becomes a worker.
+pub const WORKER_ARGUMENT: &str = "extract-worker";
+
+/// What a file gave. `text` may hold something with every outcome: what was read before the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extraction {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The words, bounded by [`Limits::text_bytes`].
+    pub text: String,
+    /// The document's own title, where its format has one.
+    pub title: Option<String>,
+    /// The document's own author, where its format has one.
+    pub author: Option<String>,
+    /// ISO 639-3 code, when a sample of the text is enough to be sure.
+    pub language: Option<String>,
+    /// What the file is.
+    pub detected: FileType,
+    /// Offsets in characters (Unicode code points) of `text` where pages, slides or sheets start; may be empty.
+    pub pages: Vec<u32>,
+    /// True when `text` equals the file's own bytes as UTF-8, so that nothing needs storing.
+    pub is_content: bool,
+}
+
+/// How an extraction ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// All the text the format's reader finds.
+    Text,
+    /// A well-formed file without words (an empty file, a picture without a description).
+    NothingToExtract,
+    /// It needs a password.
+    Encrypted,
+    /// No reader for this format.
+    Unsupported,
+    /// The time limit ended it.
+    TimedOut,
+    /// The size limit ended it.
+    TooLarge {
+        /// Bytes of text that were kept.
+        indexed_bytes: u64,
+    },
+    /// Pictures of pages only.
+    NeedsOcr,
+    /// The file breaks its format's rules, or broke its reader.
+    Damaged {
+        /// What was found, for the file's owner.
+        detail: String,
+    },
+}
+
+/// What one file may cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Address space of a worker, in bytes; its program and stacks count.
+    pub memory_bytes: u64,
+    /// Wall-clock time for one file, in milliseconds; the worker is killed then.
+    pub time_ms: u64,
+    /// Text kept per file, in bytes.
+    pub text_bytes: usize,
+    /// Bytes of a file that are looked at; text is read up to there, other formats are refused beyond.
+    pub input_bytes: usize,
+    /// Bytes unpacked from one file in all, over all its members and streams.
+    pub unpacked_bytes: u64,
+    /// Members of one file (archive entries, attachments, parts) that are looked at.
+    pub members: u32,
+    /// How deep archives and attachments are followed: a member of a member is at depth 2.
+    pub depth: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+            time_ms: 30_000,
+            text_bytes: 8 << 20,
+            input_bytes: 64 << 20,
+            unpacked_bytes: 256 << 20,
+            members: 10_000,
+            depth: 2,
+        }
+    }
+}
+
+impl Extraction {
+    /// An extraction that says `outcome` and holds no text.
+    #[must_use]
+    pub fn bare(detected: FileType, outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            text: String::new(),
+            title: None,
+            author: None,
+            language: None,
+            detected,
+            pages: Vec::new(),
+            is_content: false,
+        }
+    }
+}
+
+/// The text of `bytes`, a file called `name`. Pure; a panic in a format's reader becomes [`Outcome::Damaged`].
+#[must_use]
+pub fn extract(name: &str, bytes: &[u8], limits: &Limits) -> Extraction {
+    let whole = bytes.len() <= limits.input_bytes;
+    let bytes = &bytes[..bytes.len().min(limits.input_bytes)];
+    let detected = detect(name, bytes);
+    if bytes.is_empty() {
+        return Extraction::bare(detected, Outcome::NothingToExtract);
+    }
+    if !whole && !detected.is_plain() {
+        return Extraction::bare(detected, Outcome::TooLarge { indexed_bytes: 0 });
+    }
+    let mut job = Job::new(limits);
+    let caught = catch_unwind(AssertUnwindSafe(|| read(name, bytes, detected, &mut job)));
+    let ended =
+        caught.unwrap_or_else(|_| Err(Failure::damaged("the reader of this format gave up")));
+    finish(job, detected, ended, whole, bytes)
+}
+
+/// Writes the words of one file, or of one member of a file, into the job's sink.
+fn read(name: &str, bytes: &[u8], detected: FileType, job: &mut Job) -> Result<(), Failure> {
+    use FileType as T;
+    match detected {
+        T::Html => html::read(bytes, job),
+        T::Xml | T::Svg => xml::read(bytes, job),
+        T::Docx => docx::read(bytes, job),
+        T::Xlsx => xlsx::read(bytes, job),
+        T::Pptx => pptx::read(bytes, job),
+        T::Odt | T::Ods | T::Odp => opendocument::read(bytes, job),
+        T::Epub => epub::read(bytes, job),
+        T::Rtf => rtf::read(bytes, job),
+        T::Mail => mail::read(bytes, job),
+        T::Mailbox => mail::read_mailbox(bytes, job),
+        T::Zip | T::Tar | T::Gzip => archive::read(name, bytes, detected, job),
+        T::EncryptedOffice => Err(Failure::Encrypted),
+        _ if detected.category() == Category::Image => image::read(bytes, detected, job),
+        _ if detected.is_plain() => decode::read(bytes, job),
+        _ => Err(Failure::Unsupported),
+    }
+}
+
+fn finish(
+    job: Job,
+    detected: FileType,
+    ended: Result<(), Failure>,
+    whole: bool,
+    bytes: &[u8],
+) -> Extraction {
+    let Job {
+        sink,
+        title,
+        author,
+        ..
+    } = job;
+    let (full, late) = (sink.is_full(), sink.is_late());
+    let (text, pages) = sink.into_parts();
+    let outcome = match ended {
+        _ if late => Outcome::TimedOut,
+        Ok(()) if full || !whole => Outcome::TooLarge {
+            indexed_bytes: text.len() as u64,
+        },
+        Ok(()) if text.trim().is_empty() => Outcome::NothingToExtract,
+        Ok(()) => Outcome::Text,
+        Err(failure) => failure.into_outcome(),
+    };
+    Extraction {
+        outcome,
+        is_content: whole && text.as_bytes() == bytes,
+        language: language::of(&text),
+        text,
+        title,
+        author,
+        detected,
+        pages,
+    }
+}
+
+#[cfg(test)]
+mod tests;

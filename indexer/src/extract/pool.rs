@@ -1,0 +1,350 @@
+//! The parent's side: a pool of child processes that are killed and replaced when they break their limits.
+
+use std::ffi::OsString;
+use std::io::{self, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::detect::by_name;
+use super::wire::{self, Request};
+use super::{Extraction, Limits, Outcome, WORKER_ARGUMENT};
+
+/// How often the watch looks for workers that are late.
+const WATCH_PERIOD: Duration = Duration::from_millis(100);
+/// Files after which a worker is replaced, so that fragmented memory does not pile up.
+const FILES_PER_WORKER: u32 = 20_000;
+/// Bytes of a dead worker's last words that are read.
+const LAST_WORDS_BYTES: u64 = 4 << 10;
+
+/// How a worker is started.
+#[derive(Clone, Debug)]
+pub struct WorkerCommand {
+    /// The executable.
+    pub program: PathBuf,
+    /// Its arguments; with them it calls [`super::run_worker`].
+    pub args: Vec<OsString>,
+}
+
+impl WorkerCommand {
+    /// This very executable with the hidden argument.
+    ///
+    /// # Errors
+    /// When the executable's path cannot be found.
+    pub fn current_exe() -> io::Result<Self> {
+        // A link that still works when the executable was replaced on disk.
+        let link = Path::new("/proc/self/exe");
+        let program = if link.exists() {
+            link.to_owned()
+        } else {
+            std::env::current_exe()?
+        };
+        Ok(Self {
+            program,
+            args: vec![WORKER_ARGUMENT.into()],
+        })
+    }
+}
+
+/// A bounded pool of extraction workers. Workers start when first needed, and end with the pool.
+pub struct WorkerPool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    command: WorkerCommand,
+    limits: Limits,
+    idle: Mutex<Vec<Option<Worker>>>,
+    freed: Condvar,
+    watched: Vec<Arc<Watched>>,
+    busy: Mutex<Busy>,
+    woken: Condvar,
+    started: Instant,
+}
+
+#[derive(Default)]
+struct Busy {
+    count: usize,
+    closed: bool,
+}
+
+/// What the watch needs to know of one worker. A deadline of zero is none.
+#[derive(Default)]
+struct Watched {
+    deadline_ms: AtomicU64,
+    expired: AtomicBool,
+    child: Mutex<Option<Child>>,
+}
+
+struct Worker {
+    slot: usize,
+    pipes: Option<Pipes>,
+    files: u32,
+}
+
+struct Pipes {
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    errors: ChildStderr,
+}
+
+impl WorkerPool {
+    /// A pool of at most `workers` (at least one) children, each under `limits`.
+    #[must_use]
+    pub fn new(command: WorkerCommand, workers: usize, limits: Limits) -> Self {
+        let workers = workers.max(1);
+        let idle = (0..workers)
+            .map(|slot| {
+                Some(Worker {
+                    slot,
+                    pipes: None,
+                    files: 0,
+                })
+            })
+            .collect();
+        let shared = Arc::new(Shared {
+            command,
+            limits,
+            idle: Mutex::new(idle),
+            freed: Condvar::new(),
+            watched: (0..workers).map(|_| Arc::default()).collect(),
+            busy: Mutex::default(),
+            woken: Condvar::new(),
+            started: Instant::now(),
+        });
+        let watch = Arc::clone(&shared);
+        if let Err(error) = thread::Builder::new()
+            .name("extract-watch".into())
+            .spawn(move || watch.watch())
+        {
+            tracing::error!(%error, "extraction runs without a watch: a hanging file will not be killed");
+        }
+        Self { shared }
+    }
+
+    /// Extracts in a free worker, waiting for one. Blocks; never fails, the outcome says what happened.
+    #[must_use]
+    pub fn extract(&self, name: &str, bytes: &[u8]) -> Extraction {
+        let shared = &self.shared;
+        let limit = shared.limits.input_bytes;
+        let sent = &bytes[..bytes.len().min(limit.saturating_add(1))];
+        let mut worker = shared.take();
+        let given = shared.ask(&mut worker, name, sent);
+        shared.give_back(worker);
+        restore(given, bytes)
+    }
+}
+
+impl Drop for WorkerPool {
+    fn drop(&mut self) {
+        lock(&self.shared.busy).closed = true;
+        self.shared.woken.notify_all();
+        lock(&self.shared.idle).clear();
+        for watched in &self.shared.watched {
+            end(watched);
+        }
+    }
+}
+
+/// Text that is the file's own content does not travel back.
+fn restore(mut given: Extraction, bytes: &[u8]) -> Extraction {
+    if given.is_content {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => text.clone_into(&mut given.text),
+            Err(_) => given.is_content = false,
+        }
+    }
+    given
+}
+
+impl Shared {
+    fn take(&self) -> Worker {
+        let mut idle = lock(&self.idle);
+        loop {
+            // The last one returned is the one with warm memory.
+            if let Some(worker) = idle.pop().flatten() {
+                return worker;
+            }
+            idle = self
+                .freed
+                .wait(idle)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, worker: Worker) {
+        lock(&self.idle).push(Some(worker));
+        self.freed.notify_one();
+    }
+
+    fn ask(&self, worker: &mut Worker, name: &str, bytes: &[u8]) -> Extraction {
+        let watched = &self.watched[worker.slot];
+        if worker.files >= FILES_PER_WORKER {
+            worker.pipes = None;
+            end(watched);
+        }
+        if worker.pipes.is_none() {
+            match self.spawn(watched) {
+                Ok(pipes) => (worker.pipes, worker.files) = (Some(pipes), 0),
+                Err(error) => {
+                    return broken(
+                        name,
+                        format!("the extraction worker did not start: {error}"),
+                    );
+                }
+            }
+        }
+        worker.files += 1;
+        let Some(pipes) = &mut worker.pipes else {
+            return broken(name, "no extraction worker".into());
+        };
+        self.begin(watched);
+        let given = converse(pipes, name, bytes);
+        self.finish(watched);
+        given.unwrap_or_else(|error| {
+            let dead = worker.pipes.take();
+            self.autopsy(watched, dead, name, &error)
+        })
+    }
+
+    fn spawn(&self, watched: &Watched) -> io::Result<Pipes> {
+        let mut child = Command::new(&self.command.program)
+            .args(&self.command.args)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        *lock(&watched.child) = Some(child);
+        watched.expired.store(false, Ordering::SeqCst);
+        let (Some(mut requests), Some(answers), Some(errors)) = pipes else {
+            return Err(io::Error::other("its pipes are missing"));
+        };
+        wire::send(&mut requests, &self.limits, &[])?;
+        Ok(Pipes {
+            requests,
+            answers: BufReader::with_capacity(64 << 10, answers),
+            errors,
+        })
+    }
+
+    fn begin(&self, watched: &Watched) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        watched
+            .deadline_ms
+            .store(now + self.limits.time_ms.max(1), Ordering::SeqCst);
+        let mut busy = lock(&self.busy);
+        busy.count += 1;
+        if busy.count == 1 {
+            self.woken.notify_one();
+        }
+    }
+
+    fn finish(&self, watched: &Watched) {
+        watched.deadline_ms.store(0, Ordering::SeqCst);
+        lock(&self.busy).count -= 1;
+    }
+
+    /// Kills workers that are late, until the pool closes. Sleeps while none works.
+    fn watch(&self) {
+        let mut busy = lock(&self.busy);
+        while !busy.closed {
+            busy = if busy.count == 0 {
+                self.woken
+                    .wait(busy)
+                    .unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.woken
+                    .wait_timeout(busy, WATCH_PERIOD)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            };
+            let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            for watched in &self.watched {
+                let deadline = watched.deadline_ms.load(Ordering::SeqCst);
+                if deadline != 0 && now > deadline {
+                    watched.expired.store(true, Ordering::SeqCst);
+                    kill(watched);
+                }
+            }
+        }
+    }
+
+    /// What the death of a worker says about the file it had.
+    fn autopsy(
+        &self,
+        watched: &Watched,
+        dead: Option<Pipes>,
+        name: &str,
+        error: &io::Error,
+    ) -> Extraction {
+        const SIGXCPU: i32 = 24;
+        let last_words = dead.map(|pipes| {
+            drop(pipes.requests);
+            kill(watched);
+            let mut words = String::new();
+            let read = pipes
+                .errors
+                .take(LAST_WORDS_BYTES)
+                .read_to_string(&mut words);
+            if read.is_err() { String::new() } else { words }
+        });
+        let signal = end(watched).and_then(|status| status.signal());
+        let last_words = last_words.unwrap_or_default();
+        if watched.expired.load(Ordering::SeqCst) || signal == Some(SIGXCPU) {
+            return Extraction::bare(by_name(name), Outcome::TimedOut);
+        }
+        let detail = if last_words.contains("memory allocation") {
+            "extraction ran out of memory".to_owned()
+        } else if last_words.contains("overflowed its stack") {
+            "the file is nested too deeply".to_owned()
+        } else {
+            format!("the extraction worker died: {error}")
+        };
+        broken(name, detail)
+    }
+}
+
+fn converse(pipes: &mut Pipes, name: &str, bytes: &[u8]) -> io::Result<Extraction> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    wire::send(
+        &mut pipes.requests,
+        &Request {
+            name: name.to_owned(),
+            bytes: length,
+        },
+        bytes,
+    )?;
+    wire::receive(&mut pipes.answers)?.ok_or_else(|| io::Error::other("it closed its pipe"))
+}
+
+/// The type is told from the name only: what killed a worker is not to be read here.
+fn broken(name: &str, detail: String) -> Extraction {
+    Extraction::bare(by_name(name), Outcome::Damaged { detail })
+}
+
+fn kill(watched: &Watched) {
+    if let Some(child) = lock(&watched.child).as_mut()
+        && let Err(error) = child.kill()
+    {
+        tracing::warn!(%error, "a late extraction worker could not be killed");
+    }
+}
+
+/// Kills and reaps the worker, if there is one.
+fn end(watched: &Watched) -> Option<std::process::ExitStatus> {
+    let mut child = lock(&watched.child).take()?;
+    if let Err(error) = child.kill() {
+        tracing::warn!(%error, "an extraction worker could not be killed");
+    }
+    child.wait().ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,57 @@
+//! Frames between the pool and its workers: a length (u32, little-endian), then postcard; a request's file follows raw.
+
+use std::io::{self, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Most bytes a frame may claim.
+const MAX_FRAME_BYTES: u32 = 256 << 20;
+
+/// What precedes the bytes of a file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub name: String,
+    pub bytes: u32,
+}
+
+/// Writes one frame and, in the same flush, the raw bytes that belong to it.
+pub(super) fn send<T: Serialize>(to: &mut impl Write, value: &T, raw: &[u8]) -> io::Result<()> {
+    let mut frame = vec![0; 4];
+    frame = postcard::to_extend(value, frame).map_err(io::Error::other)?;
+    let length = u32::try_from(frame.len() - 4).map_err(io::Error::other)?;
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    if raw.len() < 64 << 10 {
+        frame.extend_from_slice(raw);
+        to.write_all(&frame)?;
+    } else {
+        to.write_all(&frame)?;
+        to.write_all(raw)?;
+    }
+    to.flush()
+}
+
+/// Reads one frame; `None` when the other side has closed.
+pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let length = u32::from_le_bytes(length);
+    if length > MAX_FRAME_BYTES {
+        return Err(io::Error::other("a frame claims too many bytes"));
+    }
+    let frame = receive_raw(from, length)?;
+    postcard::from_bytes(&frame)
+        .map(Some)
+        .map_err(io::Error::other)
+}
+
+/// Reads `length` raw bytes.
+pub(super) fn receive_raw(from: &mut impl Read, length: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length as usize];
+    from.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
