@@ -28,6 +28,11 @@ impl Meta {
 }
 
 impl View<'_> {
+    /// The snapshot itself, for rows that are not nodes.
+    pub(crate) fn rows(&self) -> &dyn Snapshot {
+        &*self.rows
+    }
+
     /// The node at an address, paths starting in `root`; [`super::Refusal::NotFound`] also where the account may not read.
     pub fn resolve(&self, root: NamespaceId, at: &Address) -> Result<Place> {
         let _ = (&self.rows, self.account, root, at);
