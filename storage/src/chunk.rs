@@ -78,7 +78,11 @@ impl Cutter {
     }
 
     /// Takes the next bytes of the stream.
-    pub fn push(&mut self, mut bytes: &[u8], mut store: impl FnMut(&[u8]) -> Result<BlockHash>) -> Result<()> {
+    pub fn push(
+        &mut self,
+        mut bytes: &[u8],
+        mut store: impl FnMut(&[u8]) -> Result<BlockHash>,
+    ) -> Result<()> {
         while self.tail.len() + bytes.len() >= BLOCK_BYTES {
             if self.tail.is_empty() {
                 let (block, rest) = bytes.split_at(BLOCK_BYTES);
@@ -103,7 +107,11 @@ impl Cutter {
             self.blocks.push(store(&self.tail)?);
         }
         let content_hash = content_hash(&self.blocks);
-        Ok(Content { blocks: self.blocks, size, content_hash })
+        Ok(Content {
+            blocks: self.blocks,
+            size,
+            content_hash,
+        })
     }
 
     /// The whole blocks stored so far and the bytes after them, for [`Cutter::resume`].
@@ -170,12 +178,30 @@ mod tests {
     #[test]
     fn golden_vectors() {
         let vectors = [
-            (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-            (1, "1406e05881e299367766d313e26c05564ec91bf721d31726bd6e46e60689539a"),
-            (BLOCK_BYTES - 1, "e1d05b9adf4293b7fec11b099ce74116fc06dfa733a9833be9166ab4c769da43"),
-            (BLOCK_BYTES, "b9654428408015906b44a00935b70af33830aa344b780b0eabd535a133150d04"),
-            (BLOCK_BYTES + 1, "4a6cc0a344febaa07772e7c974834b2fb1d24594d4ba15f27c97a54699709f44"),
-            (2 * BLOCK_BYTES + 5, "ca8fd9d4e4569dded35738038c5a4ff54a8463680059e32fb2ccf1c1019b79d5"),
+            (
+                0,
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            ),
+            (
+                1,
+                "1406e05881e299367766d313e26c05564ec91bf721d31726bd6e46e60689539a",
+            ),
+            (
+                BLOCK_BYTES - 1,
+                "e1d05b9adf4293b7fec11b099ce74116fc06dfa733a9833be9166ab4c769da43",
+            ),
+            (
+                BLOCK_BYTES,
+                "b9654428408015906b44a00935b70af33830aa344b780b0eabd535a133150d04",
+            ),
+            (
+                BLOCK_BYTES + 1,
+                "4a6cc0a344febaa07772e7c974834b2fb1d24594d4ba15f27c97a54699709f44",
+            ),
+            (
+                2 * BLOCK_BYTES + 5,
+                "ca8fd9d4e4569dded35738038c5a4ff54a8463680059e32fb2ccf1c1019b79d5",
+            ),
         ];
         for (size, golden) in vectors {
             let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
@@ -189,17 +215,31 @@ mod tests {
 
     #[test]
     fn pieces_do_not_matter_and_a_cutter_resumes() {
-        let bytes: Vec<u8> = (0..BLOCK_BYTES * 2 + 777).map(|i| (i / 7 % 256) as u8).collect();
+        let bytes: Vec<u8> = (0..BLOCK_BYTES * 2 + 777)
+            .map(|i| (i / 7 % 256) as u8)
+            .collect();
         let whole = cut(&bytes, bytes.len());
-        for piece in [BLOCK_BYTES, BLOCK_BYTES - 1, BLOCK_BYTES + 1, 4096 * 100 + 1] {
+        for piece in [
+            BLOCK_BYTES,
+            BLOCK_BYTES - 1,
+            BLOCK_BYTES + 1,
+            4096 * 100 + 1,
+        ] {
             assert_eq!(cut(&bytes, piece), whole);
         }
         let mut first = Cutter::new();
-        first.push(&bytes[..5_000_000], |block| Ok(BlockHash::of(block))).unwrap();
+        first
+            .push(&bytes[..5_000_000], |block| Ok(BlockHash::of(block)))
+            .unwrap();
         let (blocks, tail) = first.into_parts();
         let mut second = Cutter::resume(blocks, tail);
         assert_eq!(second.size(), 5_000_000);
-        second.push(&bytes[5_000_000..], |block| Ok(BlockHash::of(block))).unwrap();
-        assert_eq!(second.finish(|block| Ok(BlockHash::of(block))).unwrap(), whole);
+        second
+            .push(&bytes[5_000_000..], |block| Ok(BlockHash::of(block)))
+            .unwrap();
+        assert_eq!(
+            second.finish(|block| Ok(BlockHash::of(block))).unwrap(),
+            whole
+        );
     }
 }

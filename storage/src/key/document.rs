@@ -32,15 +32,25 @@ impl Drop for Secret {
 impl Document {
     /// A new ring with version 1.
     pub(super) fn first() -> Result<Self> {
-        let mut document = Document { format: FORMAT, current: 0, keys: BTreeMap::new() };
+        let mut document = Document {
+            format: FORMAT,
+            current: 0,
+            keys: BTreeMap::new(),
+        };
         document.add()?;
         Ok(document)
     }
 
     /// Stands for a ring that is nowhere written down: versions without their keys.
     pub(super) fn for_memory(versions: impl Iterator<Item = u32>, current: u32) -> Result<Self> {
-        let keys = versions.map(|version| (version, Secret(String::new()))).collect();
-        Ok(Document { format: FORMAT, current, keys })
+        let keys = versions
+            .map(|version| (version, Secret(String::new())))
+            .collect();
+        Ok(Document {
+            format: FORMAT,
+            current,
+            keys,
+        })
     }
 
     /// Reads a document, or a bare key (64 hexadecimal digits), which becomes version 1.
@@ -48,13 +58,26 @@ impl Document {
         let text = text.trim();
         if text.len() == 2 * KEY_BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             let keys = BTreeMap::from([(1, Secret(text.to_owned()))]);
-            return Ok(Document { format: FORMAT, current: 1, keys });
+            return Ok(Document {
+                format: FORMAT,
+                current: 1,
+                keys,
+            });
         }
         // The parser's message could quote the text, so only its place is passed on.
-        let document: Document = serde_json::from_str(text)
-            .map_err(|error| Error::Key(format!("malformed key ring at line {} column {}", error.line(), error.column())))?;
+        let document: Document = serde_json::from_str(text).map_err(|error| {
+            Error::Key(format!(
+                "malformed key ring at line {} column {}",
+                error.line(),
+                error.column()
+            ))
+        })?;
         if document.format != FORMAT {
-            return Err(Error::NewerFormat { what: "key ring".into(), found: document.format, supported: FORMAT });
+            return Err(Error::NewerFormat {
+                what: "key ring".into(),
+                found: document.format,
+                supported: FORMAT,
+            });
         }
         Ok(document)
     }
@@ -67,7 +90,14 @@ impl Document {
 
     /// Adds a random key after the newest version and makes it current.
     pub(super) fn add(&mut self) -> Result<u32> {
-        let version = self.keys.keys().next_back().copied().unwrap_or(0).max(self.current) + 1;
+        let version = self
+            .keys
+            .keys()
+            .next_back()
+            .copied()
+            .unwrap_or(0)
+            .max(self.current)
+            + 1;
         let key = random_key()?;
         self.keys.insert(version, Secret(hex::encode(&key[..])));
         self.current = version;
@@ -84,7 +114,11 @@ impl Document {
 
     /// The key of a version, ready to use.
     pub(super) fn key(&self, version: u32) -> Result<LessSafeKey> {
-        let malformed = || Error::Key(format!("version {version} in the key ring is not 64 hexadecimal digits"));
+        let malformed = || {
+            Error::Key(format!(
+                "version {version} in the key ring is not 64 hexadecimal digits"
+            ))
+        };
         let secret = self.keys.get(&version).ok_or_else(malformed)?;
         let mut key = Zeroizing::new([0u8; KEY_BYTES]);
         hex::decode_to_slice(&secret.0, &mut key[..]).map_err(|_| malformed())?;

@@ -62,7 +62,12 @@ struct Ring {
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Keyring({}, versions {:?})", self.source, self.versions())
+        write!(
+            f,
+            "Keyring({}, versions {:?})",
+            self.source,
+            self.versions()
+        )
     }
 }
 
@@ -154,10 +159,17 @@ impl Keyring {
         head.copy_from_slice(&nonce);
         body.copy_from_slice(&key.0[..]);
         let tag = kek
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&hash.0), body)
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(&hash.0),
+                body,
+            )
             .map_err(|_| Error::Key("wrapping failed".into()))?;
         tail.copy_from_slice(tag.as_ref());
-        Ok(WrappedKey { kek: ring.current, bytes })
+        Ok(WrappedKey {
+            kek: ring.current,
+            bytes,
+        })
     }
 
     /// Decrypts a block's key; [`Error::Key`] when the version is not in the ring or the bytes do not belong to `hash`.
@@ -169,7 +181,12 @@ impl Keyring {
         let mut sealed = Zeroizing::new([0u8; WRAPPED_BYTES - NONCE_BYTES]);
         sealed.copy_from_slice(&wrapped.bytes[NONCE_BYTES..]);
         let plain = kek.open_in_place(nonce, Aad::from(&hash.0), &mut sealed[..]);
-        let plain = plain.map_err(|_| Error::Key(format!("the key of block {hash} does not unwrap (version {})", wrapped.kek)))?;
+        let plain = plain.map_err(|_| {
+            Error::Key(format!(
+                "the key of block {hash} does not unwrap (version {})",
+                wrapped.kek
+            ))
+        })?;
         let mut key = Zeroizing::new([0u8; KEY_BYTES]);
         key.copy_from_slice(plain);
         Ok(BlockKey(key))
@@ -191,7 +208,10 @@ impl Keyring {
         }
         let document = self.source.read()?;
         if document.current != ring.current || !document.versions().eq(ring.keys.keys().copied()) {
-            return Err(Error::Key(format!("{} has changed since it was loaded: reload first", self.source)));
+            return Err(Error::Key(format!(
+                "{} has changed since it was loaded: reload first",
+                self.source
+            )));
         }
         Ok(document)
     }
@@ -199,8 +219,14 @@ impl Keyring {
 
 impl Ring {
     fn new(document: &Document) -> Result<Self> {
-        let keys = document.versions().map(|version| Ok((version, document.key(version)?))).collect::<Result<_>>()?;
-        let ring = Ring { current: document.current, keys };
+        let keys = document
+            .versions()
+            .map(|version| Ok((version, document.key(version)?)))
+            .collect::<Result<_>>()?;
+        let ring = Ring {
+            current: document.current,
+            keys,
+        };
         ring.get(ring.current)?;
         Ok(ring)
     }

@@ -51,9 +51,8 @@ impl Source {
     fn text(&self) -> Result<Zeroizing<String>> {
         let text = match self {
             Source::File(path) => read_file(path, self)?,
-            Source::Environment(variable) => {
-                std::env::var(variable).map_err(|_| Error::Key(format!("{self}: the variable is not set")))?
-            }
+            Source::Environment(variable) => std::env::var(variable)
+                .map_err(|_| Error::Key(format!("{self}: the variable is not set")))?,
             Source::Command(command) => output(command, self)?,
             Source::Memory => return Err(Error::Key(format!("{self} cannot be loaded again"))),
         };
@@ -63,12 +62,16 @@ impl Source {
     pub(super) fn create(&self, document: &Document) -> Result<()> {
         let path = self.file("created")?;
         let folder = folder(path);
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder);
         made.map_err(|error| Error::io(format!("making {}", folder.display()), error))?;
         let temporary = write_temporary(path, document)?;
         // A link, not a rename: an existing ring is never replaced by a new one.
         let linked = fs::hard_link(&temporary, path);
-        fs::remove_file(&temporary).map_err(|error| Error::io(format!("removing {}", temporary.display()), error))?;
+        fs::remove_file(&temporary)
+            .map_err(|error| Error::io(format!("removing {}", temporary.display()), error))?;
         linked.map_err(|error| Error::io(format!("creating {self}"), error))?;
         sync_folder(folder)
     }
@@ -79,25 +82,33 @@ impl Source {
         }
         let path = self.file("changed")?;
         let temporary = write_temporary(path, document)?;
-        fs::rename(&temporary, path).map_err(|error| Error::io(format!("replacing {self}"), error))?;
+        fs::rename(&temporary, path)
+            .map_err(|error| Error::io(format!("replacing {self}"), error))?;
         sync_folder(folder(path))
     }
 
     fn file(&self, verb: &str) -> Result<&Path> {
         match self {
             Source::File(path) => Ok(path),
-            _ => Err(Error::Key(format!("{self} is not {verb} by Firefly: do it where it is kept"))),
+            _ => Err(Error::Key(format!(
+                "{self} is not {verb} by Firefly: do it where it is kept"
+            ))),
         }
     }
 }
 
 fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 fn read_file(path: &Path, source: &Source) -> Result<String> {
-    let text = fs::read_to_string(path).map_err(|error| Error::Key(format!("{source} cannot be read: {error}")))?;
-    let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode()).unwrap_or(0);
+    let text = fs::read_to_string(path)
+        .map_err(|error| Error::Key(format!("{source} cannot be read: {error}")))?;
+    let mode = fs::metadata(path)
+        .map(|metadata| metadata.permissions().mode())
+        .unwrap_or(0);
     if mode & 0o077 != 0 {
         tracing::warn!(path = %path.display(), mode = format!("{:o}", mode & 0o777), "others may read the key ring: chmod 600 it");
     }
@@ -105,7 +116,11 @@ fn read_file(path: &Path, source: &Source) -> Result<String> {
 }
 
 fn output(command: &str, source: &Source) -> Result<String> {
-    let run = std::process::Command::new("/bin/sh").arg("-c").arg(command).stdin(std::process::Stdio::null()).output();
+    let run = std::process::Command::new("/bin/sh")
+        .arg("-c")
+        .arg(command)
+        .stdin(std::process::Stdio::null())
+        .output();
     let run = run.map_err(|error| Error::Key(format!("{source}: {error}")))?;
     if !run.status.success() {
         return Err(Error::Key(format!("{source}: {}", run.status)));
@@ -127,7 +142,11 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

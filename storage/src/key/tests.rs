@@ -24,7 +24,10 @@ fn what_one_ring_wraps_the_loaded_one_unwraps() {
     let wrapped = ring.wrap(&key, &hash()).unwrap();
     let loaded = Keyring::load(file(&folder)).unwrap();
     assert_eq!(loaded.unwrap(&wrapped, &hash()).unwrap().0, key.0);
-    let mode = std::fs::metadata(path(&file(&folder))).unwrap().permissions().mode();
+    let mode = std::fs::metadata(path(&file(&folder)))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -54,7 +57,10 @@ fn rotation_keeps_old_versions_until_they_are_retired() {
     ring.retire(1).unwrap();
     assert!(matches!(ring.unwrap(&old, &hash()), Err(Error::Key(_))));
     assert_eq!(Keyring::load(file(&folder)).unwrap().versions(), [2]);
-    assert!(loaded.rotate().is_err(), "a stale ring does not overwrite a newer file");
+    assert!(
+        loaded.rotate().is_err(),
+        "a stale ring does not overwrite a newer file"
+    );
 }
 
 #[test]
@@ -65,7 +71,10 @@ fn a_missing_ring_beside_data_is_never_replaced() {
     assert!(!path(&file(&folder)).exists());
     Keyring::open(file(&folder), false).unwrap();
     Keyring::open(file(&folder), true).unwrap();
-    assert!(Keyring::create(file(&folder)).is_err(), "an existing ring is never overwritten");
+    assert!(
+        Keyring::create(file(&folder)).is_err(),
+        "an existing ring is never overwritten"
+    );
 }
 
 #[test]
@@ -86,7 +95,11 @@ fn secrets_are_not_printed() {
     let text = std::fs::read_to_string(path(&file(&folder))).unwrap();
     let secret = text.split('"').find(|part| part.len() == 64).unwrap();
     assert!(!format!("{ring:?}").contains(secret));
-    std::fs::write(path(&file(&folder)), text.replace("\"format\":1", "\"format\":\"x\"")).unwrap();
+    std::fs::write(
+        path(&file(&folder)),
+        text.replace("\"format\":1", "\"format\":\"x\""),
+    )
+    .unwrap();
     let error = Keyring::load(file(&folder)).unwrap_err().to_string();
     assert!(!error.contains(secret), "{error}");
     assert!(!format!("{:?}", BlockKey::random().unwrap()).contains(|c: char| c.is_ascii_digit()));
