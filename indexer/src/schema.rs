@@ -1,7 +1,9 @@
 //! The index's fields. Any change here is a new [`FORMAT`], and every shard is rebuilt.
 
 use tantivy::Index;
-use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions,
+};
 
 use crate::analyse::{NameTokenizer, StemTokenizer, WordTokenizer};
 
@@ -59,13 +61,17 @@ pub fn schema() -> (Schema, Fields) {
     use IndexRecordOption::{Basic, WithFreqs, WithFreqsAndPositions};
     let mut builder = Schema::builder();
     let words = |tokenizer: &str, record, lengths| {
-        let indexing = TextFieldIndexing::default().set_tokenizer(tokenizer).set_index_option(record).set_fieldnorms(lengths);
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(tokenizer)
+            .set_index_option(record)
+            .set_fieldnorms(lengths);
         TextOptions::default().set_indexing_options(indexing)
     };
     let column = TextOptions::default().set_fast("raw");
     let fields = Fields {
         name: builder.add_text_field("name", words("names", WithFreqsAndPositions, true)),
-        deleted_name: builder.add_text_field("deleted_name", words("names", WithFreqsAndPositions, true)),
+        deleted_name: builder
+            .add_text_field("deleted_name", words("names", WithFreqsAndPositions, true)),
         title: builder.add_text_field("title", words("words", WithFreqsAndPositions, true)),
         body: builder.add_text_field("body", words("words", WithFreqsAndPositions, true)),
         stem: builder.add_text_field("stem", words("stems", WithFreqs, true)),
@@ -89,6 +95,8 @@ pub fn schema() -> (Schema, Fields) {
 /// Makes the analysers known to an index that was opened or created.
 pub fn register(index: &Index) {
     index.tokenizers().register("words", WordTokenizer);
-    index.tokenizers().register("stems", StemTokenizer::default());
+    index
+        .tokenizers()
+        .register("stems", StemTokenizer::default());
     index.tokenizers().register("names", NameTokenizer);
 }

@@ -42,7 +42,9 @@ impl Prefix {
 /// The namespace and the token of a dictionary's key; None when the bytes are not a term of ours.
 pub fn parse(key: &[u8]) -> Option<(NamespaceId, &str)> {
     let (prefix, token) = key.split_at_checked(PREFIX_BYTES)?;
-    let number = prefix.iter().try_fold(0u64, |number, &byte| (byte < 0x80).then_some(number << BITS | byte as u64))?;
+    let number = prefix.iter().try_fold(0u64, |number, &byte| {
+        (byte < 0x80).then_some(number << BITS | byte as u64)
+    })?;
     Some((NamespaceId(number), std::str::from_utf8(token).ok()?))
 }
 
@@ -95,7 +97,10 @@ pub struct Terms<'a> {
 impl<'a> Terms<'a> {
     /// The terms of `ns`.
     pub fn of(fields: &'a Fields, ns: NamespaceId) -> Self {
-        Terms { fields, prefix: Prefix::of(ns) }
+        Terms {
+            fields,
+            prefix: Prefix::of(ns),
+        }
     }
 
     /// An exact word of the body (a token of `analyse::words`).
@@ -180,8 +185,21 @@ mod tests {
             let key = marked(NamespaceId(ns), "word");
             assert_eq!(parse(key.as_bytes()), Some((NamespaceId(ns), "word")));
         }
-        let numbers = [0, 1, 127, 128, 16_383, 16_384, 1 << 35, NamespaceId::END - 1];
-        assert!(numbers.windows(2).all(|pair| Prefix::of(NamespaceId(pair[0])) < Prefix::of(NamespaceId(pair[1]))));
+        let numbers = [
+            0,
+            1,
+            127,
+            128,
+            16_383,
+            16_384,
+            1 << 35,
+            NamespaceId::END - 1,
+        ];
+        assert!(
+            numbers
+                .windows(2)
+                .all(|pair| Prefix::of(NamespaceId(pair[0])) < Prefix::of(NamespaceId(pair[1])))
+        );
         assert_eq!(parse(b"short"), None);
         assert_eq!(parse(b"\xff\0\0\0\0\0word"), None);
     }
@@ -190,11 +208,17 @@ mod tests {
     fn a_text_cannot_forge_a_marker() {
         use crate::analyse::WordTokenizer;
         use tantivy::tokenizer::{TokenStream, Tokenizer};
-        let forged = marked(NamespaceId(7), &marked(NamespaceId(9), "secret \0\0\0\0\0\u{9}other"));
+        let forged = marked(
+            NamespaceId(7),
+            &marked(NamespaceId(9), "secret \0\0\0\0\0\u{9}other"),
+        );
         let mut tokenizer = WordTokenizer;
         let mut stream = tokenizer.token_stream(&forged);
         while stream.advance() {
-            assert_eq!(parse(stream.token().text.as_bytes()).map(|(ns, _)| ns), Some(NamespaceId(7)));
+            assert_eq!(
+                parse(stream.token().text.as_bytes()).map(|(ns, _)| ns),
+                Some(NamespaceId(7))
+            );
         }
     }
 

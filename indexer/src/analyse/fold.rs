@@ -9,7 +9,9 @@ use unicode_normalization::char::is_combining_mark;
 const TABLE_END: usize = 0x700;
 
 static TABLE: LazyLock<Vec<String>> = LazyLock::new(|| {
-    (0..TABLE_END as u32).map(|code| char::from_u32(code).map(compute).unwrap_or_default()).collect()
+    (0..TABLE_END as u32)
+        .map(|code| char::from_u32(code).map(compute).unwrap_or_default())
+        .collect()
 });
 
 /// Folded form of any text: lowercase, NFKC without accents.

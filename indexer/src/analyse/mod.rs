@@ -37,7 +37,12 @@ pub fn words(text: &str, mode: Mode) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut buffer = String::new();
     while let Some((start, end, position)) = stream.advance(&mut buffer, 0) {
-        tokens.push(Token { text: buffer.clone(), start, end, position });
+        tokens.push(Token {
+            text: buffer.clone(),
+            start,
+            end,
+            position,
+        });
     }
     tokens
 }

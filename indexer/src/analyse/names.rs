@@ -13,30 +13,63 @@ pub fn names(name: &str) -> Vec<NameToken> {
     let mut start = 0;
     for chunk in name.split(char::is_whitespace) {
         position = chunk_tokens(name, start, chunk, position, &mut out);
-        start += chunk.len() + name[start + chunk.len()..].chars().next().map_or(0, char::len_utf8);
+        start += chunk.len()
+            + name[start + chunk.len()..]
+                .chars()
+                .next()
+                .map_or(0, char::len_utf8);
     }
     out
 }
 
 /// The tokens of what stands between two spaces; returns the next position.
-fn chunk_tokens(name: &str, offset: usize, chunk: &str, position: usize, out: &mut Vec<NameToken>) -> usize {
+fn chunk_tokens(
+    name: &str,
+    offset: usize,
+    chunk: &str,
+    position: usize,
+    out: &mut Vec<NameToken>,
+) -> usize {
     let segments = super::words(chunk, Mode::Index);
     let extension = chunk.rfind('.').map_or(usize::MAX, |dot| dot + 1);
-    let stem: Vec<&Token> = segments.iter().filter(|segment| segment.start < extension).collect();
-    let unspaced = segments.windows(2).any(|pair| pair[0].end > pair[1].start || pair[0].end == pair[1].start);
+    let stem: Vec<&Token> = segments
+        .iter()
+        .filter(|segment| segment.start < extension)
+        .collect();
+    let unspaced = segments
+        .windows(2)
+        .any(|pair| pair[0].end > pair[1].start || pair[0].end == pair[1].start);
     if stem.len() > 1 && !unspaced {
         let joined: String = stem.iter().map(|segment| segment.text.as_str()).collect();
-        push(out, joined, offset + stem[0].start, offset + stem[stem.len() - 1].end, position);
+        push(
+            out,
+            joined,
+            offset + stem[0].start,
+            offset + stem[stem.len() - 1].end,
+            position,
+        );
     }
     let mut shift = position;
     for segment in segments {
         let raw = &name[offset + segment.start..offset + segment.end];
         let parts = split(raw);
-        push(out, segment.text, offset + segment.start, offset + segment.end, shift + segment.position);
+        push(
+            out,
+            segment.text,
+            offset + segment.start,
+            offset + segment.end,
+            shift + segment.position,
+        );
         if parts.len() > 1 {
             for (index, (from, to)) in parts.iter().enumerate() {
                 let at = offset + segment.start;
-                push(out, fold(&raw[*from..*to]), at + from, at + to, shift + segment.position + index);
+                push(
+                    out,
+                    fold(&raw[*from..*to]),
+                    at + from,
+                    at + to,
+                    shift + segment.position + index,
+                );
             }
             shift += parts.len() - 1;
         }
@@ -47,7 +80,12 @@ fn chunk_tokens(name: &str, offset: usize, chunk: &str, position: usize, out: &m
 fn push(out: &mut Vec<NameToken>, mut text: String, start: usize, end: usize, position: usize) {
     cut(&mut text, 0);
     if !text.is_empty() {
-        out.push(Token { text, start, end, position });
+        out.push(Token {
+            text,
+            start,
+            end,
+            position,
+        });
     }
 }
 
@@ -79,7 +117,8 @@ fn split(run: &str) -> Vec<(usize, usize)> {
         let (before, here) = (chars[i - 1].1, chars[i].1);
         let next_lower = chars.get(i + 1).is_some_and(|next| next.1 == Kind::Lower);
         let digits = (before == Kind::Digit) != (here == Kind::Digit);
-        let hump = here == Kind::Upper && (before == Kind::Lower || (before == Kind::Upper && next_lower));
+        let hump =
+            here == Kind::Upper && (before == Kind::Lower || (before == Kind::Upper && next_lower));
         if digits || hump {
             parts.push((start, chars[i].0));
             start = chars[i].0;

@@ -14,8 +14,9 @@ const REMEMBERED: usize = 1 << 13;
 
 /// Lucene's English stop words: no stems, so no weight in long questions. Their exact forms stay findable.
 const STOP_WORDS: [&str; 33] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not", "of", "on", "or",
-    "such", "that", "the", "their", "then", "there", "these", "they", "this", "to", "was", "will", "with",
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
+    "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these",
+    "they", "this", "to", "was", "will", "with",
 ];
 
 /// True for a folded English word that carries no meaning of its own.
@@ -29,7 +30,9 @@ pub fn stem(word: &str) -> Option<String> {
 }
 
 fn has_stem(word: &str) -> bool {
-    (MIN_BYTES..=MAX_BYTES).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase()) && !is_stop_word(word)
+    (MIN_BYTES..=MAX_BYTES).contains(&word.len())
+        && word.bytes().all(|b| b.is_ascii_lowercase())
+        && !is_stop_word(word)
 }
 
 /// Stems with a memory, since text repeats itself.
@@ -48,8 +51,16 @@ struct Remembered {
 
 impl Default for Stems {
     fn default() -> Self {
-        let empty = Remembered { word: [0; MAX_BYTES], word_len: 0, stem: [0; MAX_BYTES], stem_len: 0 };
-        Stems { stemmer: Stemmer::new(Algorithm::English), memory: vec![empty; REMEMBERED] }
+        let empty = Remembered {
+            word: [0; MAX_BYTES],
+            word_len: 0,
+            stem: [0; MAX_BYTES],
+            stem_len: 0,
+        };
+        Stems {
+            stemmer: Stemmer::new(Algorithm::English),
+            memory: vec![empty; REMEMBERED],
+        }
     }
 }
 
@@ -67,7 +78,9 @@ impl Stems {
         }
         let found = &self.memory[slot];
         buffer.truncate(kept);
-        buffer.push_str(std::str::from_utf8(&found.stem[..found.stem_len as usize]).unwrap_or_default());
+        buffer.push_str(
+            std::str::from_utf8(&found.stem[..found.stem_len as usize]).unwrap_or_default(),
+        );
         true
     }
 }
@@ -83,7 +96,12 @@ fn slot(word: &[u8]) -> usize {
 /// English stems are never longer than their words by more than they lost, and fit; a longer one would keep its word.
 fn remember(word: &str, stem: &str) -> Remembered {
     let stem = if stem.len() <= MAX_BYTES { stem } else { word };
-    let mut entry = Remembered { word: [0; MAX_BYTES], word_len: word.len() as u8, stem: [0; MAX_BYTES], stem_len: stem.len() as u8 };
+    let mut entry = Remembered {
+        word: [0; MAX_BYTES],
+        word_len: word.len() as u8,
+        stem: [0; MAX_BYTES],
+        stem_len: stem.len() as u8,
+    };
     entry.word[..word.len()].copy_from_slice(word.as_bytes());
     entry.stem[..stem.len()].copy_from_slice(stem.as_bytes());
     entry

@@ -1,11 +1,19 @@
 use super::*;
 
 fn texts(text: &str, mode: Mode) -> String {
-    words(text, mode).iter().map(|token| token.text.as_str()).collect::<Vec<_>>().join(" ")
+    words(text, mode)
+        .iter()
+        .map(|token| token.text.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn name_texts(name: &str) -> String {
-    names(name).iter().map(|token| format!("{}@{}", token.text, token.position)).collect::<Vec<_>>().join(" ")
+    names(name)
+        .iter()
+        .map(|token| format!("{}@{}", token.text, token.position))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]
@@ -17,7 +25,10 @@ fn running_text_gives_folded_words() {
         ("Straße Łódź Ærø İstanbul", "strasse lodz aero istanbul"),
         ("ΟΔΥΣΣΕΥΣ ὀδυσσεύς", "οδυσσευσ οδυσσευσ"),
         ("Ёлка чай и\u{306}", "елка чай й"),
-        ("john.doe@example.com v2.6.1 mp3", "john doe example com v2 6 1 mp3"),
+        (
+            "john.doe@example.com v2.6.1 mp3",
+            "john doe example com v2 6 1 mp3",
+        ),
         ("snd_soc_dai don't", "snd soc dai don t"),
         ("ﬁnance Ｗｉｄｅ m²", "finance wide m2"),
         ("co\u{ad}operate zero\u{200b}width", "cooperate zero width"),
@@ -37,14 +48,30 @@ fn unspaced_scripts_give_pairs_and_for_the_index_single_characters() {
     assert_eq!(texts("東京都", Mode::Query), "東京 京都");
     assert_eq!(texts("東", Mode::Query), "東");
     assert_eq!(texts("東京 is 大", Mode::Query), "東京 is 大");
-    assert_eq!(texts("iPhone用ケース", Mode::Query), "iphone 用ケ ケー ース");
+    assert_eq!(
+        texts("iPhone用ケース", Mode::Query),
+        "iphone 用ケ ケー ース"
+    );
     assert_eq!(texts("ｶﾞｽ", Mode::Query), "ガス");
-    assert_eq!(texts("\u{1112}\u{1161}\u{11ab}글", Mode::Query), texts("한글", Mode::Query));
+    assert_eq!(
+        texts("\u{1112}\u{1161}\u{11ab}글", Mode::Query),
+        texts("한글", Mode::Query)
+    );
     let pairs = words("あ東京b", Mode::Index);
-    let positions: Vec<_> = pairs.iter().map(|token| (token.text.as_str(), token.position, token.start, token.end)).collect();
+    let positions: Vec<_> = pairs
+        .iter()
+        .map(|token| (token.text.as_str(), token.position, token.start, token.end))
+        .collect();
     assert_eq!(
         positions,
-        [("あ", 0, 0, 3), ("あ東", 0, 0, 6), ("東", 1, 3, 6), ("東京", 1, 3, 9), ("京", 2, 6, 9), ("b", 3, 9, 10)]
+        [
+            ("あ", 0, 0, 3),
+            ("あ東", 0, 0, 6),
+            ("東", 1, 3, 6),
+            ("東京", 1, 3, 9),
+            ("京", 2, 6, 9),
+            ("b", 3, 9, 10)
+        ]
     );
 }
 
@@ -52,15 +79,26 @@ fn unspaced_scripts_give_pairs_and_for_the_index_single_characters() {
 fn query_pairs_stand_where_the_index_has_them() {
     let index = words("私は東京都に住む", Mode::Index);
     for query in words("東京都に", Mode::Query).windows(2) {
-        let at = |text: &str| index.iter().find(|token| token.text == text).map(|token| token.position);
-        assert_eq!(at(&query[0].text).map(|position| position + 1), at(&query[1].text));
+        let at = |text: &str| {
+            index
+                .iter()
+                .find(|token| token.text == text)
+                .map(|token| token.position)
+        };
+        assert_eq!(
+            at(&query[0].text).map(|position| position + 1),
+            at(&query[1].text)
+        );
     }
 }
 
 #[test]
 fn offsets_point_into_the_source() {
     let text = "Él está — ICI, Ñandú!";
-    let shown: Vec<_> = words(text, Mode::Index).iter().map(|token| &text[token.start..token.end]).collect();
+    let shown: Vec<_> = words(text, Mode::Index)
+        .iter()
+        .map(|token| &text[token.start..token.end])
+        .collect();
     assert_eq!(shown, ["Él", "está", "ICI", "Ñandú"]);
 }
 
@@ -75,9 +113,15 @@ fn long_tokens_are_cut_at_a_border() {
 #[test]
 fn names_split_and_join() {
     for (name, expected) in [
-        ("Quarterly-Report2024.pdf", "quarterlyreport2024@0 quarterly@0 report2024@1 report@1 2024@2 pdf@3"),
+        (
+            "Quarterly-Report2024.pdf",
+            "quarterlyreport2024@0 quarterly@0 report2024@1 report@1 2024@2 pdf@3",
+        ),
         ("MyHTMLPage.tsx", "myhtmlpage@0 my@0 html@1 page@2 tsx@3"),
-        ("foo_bar baz.tar.gz", "foobar@0 foo@0 bar@1 baztar@2 baz@2 tar@3 gz@4"),
+        (
+            "foo_bar baz.tar.gz",
+            "foobar@0 foo@0 bar@1 baztar@2 baz@2 tar@3 gz@4",
+        ),
         ("README", "readme@0"),
         (".gitignore", "gitignore@0"),
         ("Übergrößen Liste.xlsx", "ubergrossen@0 liste@1 xlsx@2"),
@@ -100,7 +144,11 @@ fn stems_are_for_plain_words_only() {
         ("ab", None),
         ("größe", None),
     ] {
-        assert_eq!(stem(word).as_deref(), expected.map(|_| stem(word).unwrap_or_default()).as_deref(), "{word}");
+        assert_eq!(
+            stem(word).as_deref(),
+            expected.map(|_| stem(word).unwrap_or_default()).as_deref(),
+            "{word}"
+        );
         assert_eq!(stem(word).is_some(), expected.is_some(), "{word}");
     }
     assert_eq!(stem("wings"), stem("wing"));

@@ -33,7 +33,10 @@ fn split(text: &str) -> (&str, &str) {
 }
 
 fn marked(marker: &str) -> Token {
-    Token { text: marker.to_owned(), ..Token::default() }
+    Token {
+        text: marker.to_owned(),
+        ..Token::default()
+    }
 }
 
 /// A stream of exact words behind a marker.
@@ -47,14 +50,24 @@ impl Tokenizer for WordTokenizer {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         let (marker, text) = split(text);
-        WordStream { words: Words::new(text, Mode::Index), token: marked(marker) }
+        WordStream {
+            words: Words::new(text, Mode::Index),
+            token: marked(marker),
+        }
     }
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        let Some((start, end, position)) = self.words.advance(&mut self.token.text, PREFIX_BYTES) else { return false };
-        (self.token.offset_from, self.token.offset_to, self.token.position) = (start, end, position);
+        let Some((start, end, position)) = self.words.advance(&mut self.token.text, PREFIX_BYTES)
+        else {
+            return false;
+        };
+        (
+            self.token.offset_from,
+            self.token.offset_to,
+            self.token.position,
+        ) = (start, end, position);
         true
     }
 
@@ -79,7 +92,13 @@ impl Tokenizer for StemTokenizer {
     fn token_stream<'a>(&'a mut self, text: &'a str) -> StemStream<'a> {
         let (marker, text) = split(text);
         let stems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        StemStream { words: WordStream { words: Words::new(text, Mode::Query), token: marked(marker) }, stems }
+        StemStream {
+            words: WordStream {
+                words: Words::new(text, Mode::Query),
+                token: marked(marker),
+            },
+            stems,
+        }
     }
 }
 
@@ -113,16 +132,25 @@ impl Tokenizer for NameTokenizer {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> NameStream {
         let (marker, text) = split(text);
-        NameStream { tokens: names(text).into_iter(), token: marked(marker) }
+        NameStream {
+            tokens: names(text).into_iter(),
+            token: marked(marker),
+        }
     }
 }
 
 impl TokenStream for NameStream {
     fn advance(&mut self) -> bool {
-        let Some(next) = self.tokens.next() else { return false };
+        let Some(next) = self.tokens.next() else {
+            return false;
+        };
         self.token.text.truncate(PREFIX_BYTES);
         self.token.text.push_str(&next.text);
-        (self.token.offset_from, self.token.offset_to, self.token.position) = (next.start, next.end, next.position);
+        (
+            self.token.offset_from,
+            self.token.offset_to,
+            self.token.position,
+        ) = (next.start, next.end, next.position);
         true
     }
 

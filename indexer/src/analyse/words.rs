@@ -41,7 +41,11 @@ const BYTES: [u8; 256] = {
     let mut table = [0u8; 256];
     let mut byte = 0usize;
     while byte < 256 {
-        table[byte] = if byte >= 0x80 { 2 } else { (byte as u8).is_ascii_alphanumeric() as u8 };
+        table[byte] = if byte >= 0x80 {
+            2
+        } else {
+            (byte as u8).is_ascii_alphanumeric() as u8
+        };
         byte += 1;
     }
     table
@@ -50,7 +54,13 @@ const BYTES: [u8; 256] = {
 impl<'a> Words<'a> {
     /// The words of `text` from its start.
     pub fn new(text: &'a str, mode: Mode) -> Self {
-        Words { text, at: 0, position: 0, mode, run: None }
+        Words {
+            text,
+            at: 0,
+            position: 0,
+            mode,
+            run: None,
+        }
     }
 
     /// Writes the next token behind the first `kept` bytes of `buffer` and returns its (start, end, position).
@@ -128,21 +138,32 @@ impl<'a> Words<'a> {
             .char_indices()
             .find(|&(_, c)| class(c) != Class::Unspaced && !is_combining_mark(c))
             .map_or(self.text.len(), |(offset, _)| start + offset);
-        Run { end, alone: self.cluster_end(start, end) == end, single_given: false }
+        Run {
+            end,
+            alone: self.cluster_end(start, end) == end,
+            single_given: false,
+        }
     }
 
     /// End of the character at `at` with the marks on it.
     fn cluster_end(&self, at: usize, end: usize) -> usize {
         let mut chars = self.text[at..end].char_indices();
         chars.next();
-        chars.find(|&(_, c)| !is_mark(c)).map_or(end, |(offset, _)| at + offset)
+        chars
+            .find(|&(_, c)| !is_mark(c))
+            .map_or(end, |(offset, _)| at + offset)
     }
 
     fn advance_run(&mut self, run: Run, buffer: &mut String) -> (usize, usize, usize) {
         let (start, position) = (self.at, self.position);
         let middle = self.cluster_end(start, run.end);
-        let single = run.alone || middle == run.end || (self.mode == Mode::Index && !run.single_given);
-        let end = if single { middle } else { self.cluster_end(middle, run.end) };
+        let single =
+            run.alone || middle == run.end || (self.mode == Mode::Index && !run.single_given);
+        let end = if single {
+            middle
+        } else {
+            self.cluster_end(middle, run.end)
+        };
         fold::fold_into(&self.text[start..end], buffer);
         let pair_follows = single && middle < run.end;
         if !pair_follows {
@@ -150,24 +171,32 @@ impl<'a> Words<'a> {
             self.position += 1;
         }
         // The last character is a token by itself only where single characters are indexed, or it stands alone.
-        let last = self.at == run.end || (self.mode == Mode::Query && self.cluster_end(self.at, run.end) == run.end);
+        let last = self.at == run.end
+            || (self.mode == Mode::Query && self.cluster_end(self.at, run.end) == run.end);
         if last {
             self.at = run.end;
         } else {
-            self.run = Some(Run { single_given: pair_follows, ..run });
+            self.run = Some(Run {
+                single_given: pair_follows,
+                ..run
+            });
         }
         (start, end, position)
     }
 }
 
+/// Characters that belong to the one before them: marks, half-width voicing, the vowels and ends of Hangul syllables.
 fn is_mark(c: char) -> bool {
-    is_combining_mark(c) || matches!(c, '\u{ff9e}' | '\u{ff9f}')
+    is_combining_mark(c) || matches!(c, '\u{ff9e}' | '\u{ff9f}' | '\u{1160}'..='\u{11ff}')
 }
 
 fn class(c: char) -> Class {
     if is_unspaced(c) {
         Class::Unspaced
-    } else if c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}') {
+    } else if c.is_alphanumeric()
+        || is_combining_mark(c)
+        || matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}')
+    {
         Class::Letter
     } else {
         Class::Separator
@@ -182,5 +211,6 @@ fn is_unspaced(c: char) -> bool {
             | '\u{ac00}'..='\u{d7a3}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{3fffd}' | '\u{f900}'..='\u{faff}'
             | '\u{3005}'..='\u{3007}' | '\u{3105}'..='\u{312f}' | '\u{3131}'..='\u{318e}' | '\u{31f0}'..='\u{31ff}'
             | '\u{ff66}'..='\u{ff9f}' | '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97c}' | '\u{d7b0}'..='\u{d7fb}')
-            || (matches!(c, '\u{e01}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}') && c.is_alphabetic()))
+            || (matches!(c, '\u{e01}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
+                && c.is_alphabetic()))
 }
