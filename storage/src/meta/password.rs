@@ -95,6 +95,13 @@ pub fn verify(password: &str, stored: Option<&str>, cost: PasswordCost) -> Resul
         what: "password hash".into(),
         detail: e.to_string(),
     })?;
+    if parsed.hash.is_none() {
+        let what = "password hash".into();
+        return Err(Error::Corrupt {
+            what,
+            detail: "there is none in it".into(),
+        });
+    }
     let _slot = Slot::take();
     // The cost is read from the PHC string: hashes made under an older cost still verify.
     Ok(cost
@@ -176,7 +183,7 @@ mod tests {
     #[test]
     fn damaged_hashes_are_corrupt() {
         assert!(matches!(
-            verify("correct horse", Some("$argon2"), PasswordCost::CHEAP),
+            verify("correct horse", Some("$argon2id"), PasswordCost::CHEAP),
             Err(Error::Corrupt { .. })
         ));
     }
