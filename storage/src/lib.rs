@@ -9,6 +9,7 @@ pub mod key;
 pub mod keyspace;
 pub mod kv;
 pub mod meta;
+pub mod object;
 pub mod row;
 
 pub use error::{Error, Result};

@@ -99,7 +99,7 @@ impl Shared {
     }
 
     /// Wraps a key under the current version, which the store's row must admit when this transaction commits.
-    fn wrap(
+    pub(super) fn wrap(
         &self,
         txn: &mut dyn Transaction,
         identity: &mut Identity,

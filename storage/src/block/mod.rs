@@ -7,6 +7,8 @@
 
 mod append;
 mod cache;
+mod collect;
+mod compact;
 mod event;
 mod extent;
 mod identity;
@@ -17,9 +19,11 @@ mod read;
 mod record;
 mod recover;
 mod reference;
+mod rewrap;
 mod row;
 mod seal;
 mod target;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -28,12 +32,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+pub use collect::{GcReport, Holds, NoHolds};
+pub use compact::CompactReport;
 pub use event::{Event, EventKind};
 pub use extent::{Extent, State};
 pub use identity::holds_data;
 pub use reference::{Owner, reference, require, unreference};
+pub use rewrap::RewrapReport;
 pub use row::ExtentId;
 pub use target::Target;
+pub use verify::{Finding, ScrubReport, VerifyReport};
 
 use crate::chunk::BlockHash;
 use crate::error::{Error, Result};
@@ -103,6 +111,8 @@ struct Shared {
     extents: RwLock<HashMap<ExtentId, Extent>>,
     /// Faults that are reported and could not be repaired yet.
     known_faults: Mutex<std::collections::HashSet<(BlockHash, String)>>,
+    /// Where the collector goes on: a key of the index.
+    collected_to: Mutex<Vec<u8>>,
     /// Shared by whoever writes into old extents, held alone by whoever removes one.
     removal: RwLock<()>,
 }
@@ -145,6 +155,7 @@ impl BlockStore {
             clock,
             extents: RwLock::new(extents),
             known_faults: Mutex::default(),
+            collected_to: Mutex::default(),
             removal: RwLock::default(),
         });
         let open = shared.recover()?;

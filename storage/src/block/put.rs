@@ -1,5 +1,7 @@
 //! Storing blocks: dedup with a lease, or seal, queue, and wait for the group's fsync.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::queue::{Job, Origin};
@@ -28,31 +30,31 @@ impl BlockStore {
     ///
     /// [`Error::NoSpace`] when a target is full and no other can take its place: nothing was stored, a later try may work.
     pub fn put(&self, plain: &[u8]) -> Result<BlockHash> {
-        let (hash, pending) = self.shared.begin(plain)?;
-        wait(pending)?;
+        let hash = BlockHash::of(plain);
+        wait(self.shared.begin(hash, plain)?)?;
         Ok(hash)
     }
 
     /// Stores several blocks with one wait; returns their names in the same order.
     pub fn put_many(&self, plains: &[&[u8]]) -> Result<Vec<BlockHash>> {
-        let begun: Result<Vec<_>> = plains
-            .iter()
-            .map(|plain| self.shared.begin(plain))
-            .collect();
+        let mut waiting = HashMap::new();
         let mut hashes = Vec::with_capacity(plains.len());
-        for (hash, pending) in begun? {
-            wait(pending)?;
+        for plain in plains {
+            let hash = BlockHash::of(plain);
+            if let Entry::Vacant(first) = waiting.entry(hash) {
+                first.insert(self.shared.begin(hash, plain)?);
+            }
             hashes.push(hash);
         }
+        waiting.into_values().try_for_each(wait)?;
         Ok(hashes)
     }
 }
 
 impl Shared {
-    fn begin(&self, plain: &[u8]) -> Result<(BlockHash, Pending)> {
-        let hash = BlockHash::of(plain);
+    fn begin(&self, hash: BlockHash, plain: &[u8]) -> Result<Pending> {
         let replaces = match self.lease(&hash)? {
-            Standing::Leased => return Ok((hash, None)),
+            Standing::Leased => return Ok(None),
             Standing::Wanted(replaces) => replaces,
         };
         let sealed = self.sealer.seal(plain, &hash)?;
@@ -70,7 +72,7 @@ impl Shared {
             origin,
             done,
         })?;
-        Ok((hash, Some(pending)))
+        Ok(Some(pending))
     }
 
     /// Takes a lease on the block if it is there and readable.

@@ -164,7 +164,7 @@ impl Shared {
     }
 
     /// The targets that should have the block.
-    fn targets(&self, row: &BlockRow) -> Vec<String> {
+    pub(super) fn targets(&self, row: &BlockRow) -> Vec<String> {
         self.extent(row.location.extent)
             .map(|extent| extent.targets)
             .unwrap_or_default()

@@ -5,6 +5,7 @@ use super::row;
 use crate::chunk::BlockHash;
 use crate::error::{Error, Result};
 use crate::kv::Transaction;
+use crate::meta::{FileId, Rev};
 
 /// Longest owner name in bytes.
 const MAX_OWNER_BYTES: usize = 512;
@@ -15,10 +16,10 @@ pub struct Owner(Vec<u8>);
 
 impl Owner {
     /// A version of a file.
-    pub fn version(file: u64, rev: u64) -> Self {
+    pub fn version(file: FileId, rev: Rev) -> Self {
         let mut name = vec![b'v'];
-        name.extend_from_slice(&file.to_be_bytes());
-        name.extend_from_slice(&rev.to_be_bytes());
+        name.extend_from_slice(&file.0.to_be_bytes());
+        name.extend_from_slice(&rev.0.to_be_bytes());
         Owner(name)
     }
 
@@ -47,7 +48,15 @@ pub fn require(txn: &mut dyn Transaction, hash: &BlockHash) -> Result<()> {
 
 /// Says that `owner` needs the block, which must be there (as in [`require`]). Doing it twice is the same as once.
 pub fn reference(txn: &mut dyn Transaction, hash: &BlockHash, owner: &Owner) -> Result<()> {
-    require(txn, hash)?;
+    let row = row::read(txn, hash)?.ok_or(Error::BlockMissing(*hash))?;
+    if row.condemned_at_ms != 0 {
+        // The collector's delay starts anew when this reference goes.
+        let row = row::BlockRow {
+            condemned_at_ms: 0,
+            ..row
+        };
+        txn.put(row::block_key(hash), row.encode().into());
+    }
     if owner.0.len() > MAX_OWNER_BYTES {
         return Err(Error::Engine(format!(
             "a block owner's name of {} bytes",

@@ -143,11 +143,6 @@ pub fn block_key(hash: &BlockHash) -> Vec<u8> {
     [&[keyspace::BLOCK], &hash.0[..]].concat()
 }
 
-/// The hash in a key made by [`block_key`].
-pub fn block_of_key(key: &[u8]) -> Result<BlockHash> {
-    hash_at(key, 1)
-}
-
 /// `REFERENCE hash`: the prefix of all references to a block.
 pub fn reference_prefix(hash: &BlockHash) -> Vec<u8> {
     [&[keyspace::REFERENCE], &hash.0[..]].concat()

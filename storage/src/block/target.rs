@@ -220,21 +220,6 @@ impl Disk {
             .remove(&extent);
     }
 
-    /// The extents' files that are in the folder.
-    pub fn extents(&self) -> Result<Vec<ExtentId>> {
-        let failed = |error| Error::io(format!("listing {}", self.target.folder.display()), error);
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.target.folder).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(".extent"));
-            found.extend(
-                id.and_then(|id| u64::from_str_radix(id, 16).ok())
-                    .map(ExtentId),
-            );
-        }
-        Ok(found)
-    }
-
     /// Where an extent's file is.
     pub fn path(&self, extent: ExtentId) -> PathBuf {
         self.target.folder.join(format!("{extent}.extent"))

@@ -1,7 +1,16 @@
 //! The block store against real files and the embedded key-value store.
 
+mod collect;
+mod compact;
+mod damage;
 pub mod faults;
+mod kill;
+mod model;
 mod put;
+mod races;
+mod rotate;
+mod space;
+mod torn;
 
 use std::sync::Arc;
 
@@ -53,20 +62,72 @@ impl Bench {
     }
 
     fn open(&self) -> BlockStore {
-        self.open_with(self.keys.clone()).unwrap()
+        self.open_on(self.kv(), &self.keys).unwrap()
     }
 
-    fn open_with(&self, keys: Keyring) -> Result<BlockStore> {
+    fn open_on(&self, kv: Arc<dyn Store>, keys: &Keyring) -> Result<BlockStore> {
         let targets = (0..self.targets)
             .map(|number| self.target(number))
             .collect();
         BlockStore::open(
-            self.kv(),
+            kv,
             targets,
             self.options.clone(),
-            keys,
+            keys.clone(),
             self.clock.clone(),
         )
+    }
+
+    /// Later than every lease and delay.
+    fn much_later(&self) -> u64 {
+        self.clock.advance_ms(100_000);
+        self.now_ms()
+    }
+
+    fn now_ms(&self) -> u64 {
+        use crate::meta::Clock;
+        self.clock.now_ms() as u64
+    }
+}
+
+impl BlockStore {
+    fn refer(&self, hash: &BlockHash, owner: u64) -> Result<()> {
+        let owner = Owner::upload(&owner.to_be_bytes());
+        self.shared
+            .store
+            .transact(&mut |txn| reference(txn, hash, &owner))
+            .map(|_| ())
+    }
+
+    fn unrefer(&self, hash: &BlockHash, owner: u64) {
+        let owner = Owner::upload(&owner.to_be_bytes());
+        let body = &mut |txn: &mut dyn crate::kv::Transaction| {
+            unreference(txn, hash, &owner);
+            Ok(())
+        };
+        self.shared.store.transact(body).unwrap();
+    }
+
+    /// Everything that is wrong.
+    fn findings(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        self.verify(&mut |finding| {
+            found.push(finding);
+            true
+        })
+        .unwrap();
+        found.retain(|finding| !matches!(finding, Finding::Progress { .. }));
+        found
+    }
+
+    fn place(&self, hash: &BlockHash) -> row::Location {
+        self.shared.row(hash).unwrap().unwrap().location
+    }
+
+    /// Where a replica's record is.
+    fn path(&self, hash: &BlockHash, disk: usize) -> (std::path::PathBuf, u64) {
+        let place = self.place(hash);
+        (self.shared.disks[disk].path(place.extent), place.offset)
     }
 }
 
