@@ -48,10 +48,7 @@ impl Store for MemoryStore {
         Ok(Box::new(View(self.state().rows.clone())))
     }
 
-    fn transact(
-        &self,
-        body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>,
-    ) -> Result<Commit> {
+    fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut attempt = Attempt {
             rows: self.state().rows.clone(),
@@ -84,12 +81,21 @@ impl Store for MemoryStore {
 
 impl State {
     fn apply(&mut self, attempt: Attempt) -> Result<Commit> {
-        let Attempt { rows, writes, appends, adds, .. } = attempt;
+        let Attempt {
+            rows,
+            writes,
+            appends,
+            adds,
+            ..
+        } = attempt;
         drop(rows);
         for (counter, delta, max) in &adds {
             let next = self.counters.get(counter).copied().unwrap_or(0) + delta;
             if let Some(bound) = max.filter(|&max| *delta > 0 && next > max) {
-                return Err(Error::CounterBound { counter: hex::encode(counter), bound });
+                return Err(Error::CounterBound {
+                    counter: hex::encode(counter),
+                    bound,
+                });
             }
         }
         for (counter, delta, _) in adds {
@@ -223,7 +229,11 @@ fn range(rows: &Rows, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> 
     if start >= end {
         Vec::new()
     } else if reverse {
-        between(rows, start, end).rev().take(limit).map(pair).collect()
+        between(rows, start, end)
+            .rev()
+            .take(limit)
+            .map(pair)
+            .collect()
     } else {
         between(rows, start, end).take(limit).map(pair).collect()
     }

@@ -6,6 +6,7 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod leveldb;
+pub mod memory;
 
 use crate::error::Result;
 

@@ -6,7 +6,8 @@ use super::env::Env;
 use super::ids::{AccountId, FileId, NamespaceId};
 use super::keys::{self, Membership, NamespaceRow};
 use super::node::{Node, NodeKind};
-use super::path::{PATH_SEGMENTS, fold};
+use super::path::fold;
+use super::place::MAX_DEPTH;
 use super::tree::edit;
 use crate::error::{Error, Result};
 use crate::journal::{self, Change};
@@ -84,7 +85,7 @@ pub(super) fn ancestors(rows: &dyn Snapshot, id: FileId) -> Result<Vec<Node>> {
     let mut above = Vec::new();
     let mut next = keys::get_node(rows, id)?;
     while let Some(node) = next {
-        if above.len() > PATH_SEGMENTS + 1 {
+        if above.len() > MAX_DEPTH {
             return Err(Error::Corrupt {
                 what: format!("tree above {id}"),
                 detail: "no end".into(),
