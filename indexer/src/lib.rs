@@ -1,9 +1,5 @@
-//! Makes shards from changes: looks at what the logs name, and makes the index agree with metadata.
+//! Makes shards from changes.
 //!
-//! In reading order: [`extract`] (a file's bytes to its text, in child processes), [`analyse`] (text to tokens), [`term`]
-//! (tokens to terms of one namespace), [`schema`] (the fields).
+//! In reading order: [`extract`] (a file's bytes to its text, in child processes).
 
-pub mod analyse;
 pub mod extract;
-pub mod schema;
-pub mod term;

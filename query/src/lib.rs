@@ -1,3 +1,1 @@
-//! Answers from shards: parse, plan, fan out, rank, highlight.
-
-pub mod parse;
+//! query

@@ -76,11 +76,6 @@ impl<'l> Job<'l> {
         self.depth < self.limits.depth
     }
 
-    /// Whether this is the file itself, not a member of it.
-    pub fn is_outermost(&self) -> bool {
-        self.depth == 0
-    }
-
     /// Writes the words of a member. Its failure is its own: what it gave stays, and the container goes on.
     pub fn read_member(&mut self, name: &str, bytes: &[u8]) {
         if !self.may_descend() || bytes.is_empty() {

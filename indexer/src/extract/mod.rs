@@ -18,6 +18,7 @@ mod language;
 mod mail;
 mod opendocument;
 mod package;
+mod pdf;
 mod pool;
 mod pptx;
 mod rtf;
@@ -172,6 +173,7 @@ fn read(name: &str, bytes: &[u8], detected: FileType, job: &mut Job) -> Result<(
         T::Odt | T::Ods | T::Odp => opendocument::read(bytes, job),
         T::Epub => epub::read(bytes, job),
         T::Rtf => rtf::read(bytes, job),
+        T::Pdf => pdf::read(bytes, job),
         T::Mail => mail::read(bytes, job),
         T::Mailbox => mail::read_mailbox(bytes, job),
         T::Zip | T::Tar | T::Gzip => archive::read(name, bytes, detected, job),

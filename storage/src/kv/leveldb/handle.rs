@@ -152,7 +152,7 @@ fn close(mut db: Arc<Db>) -> std::result::Result<(), Arc<Db>> {
     let deadline = Instant::now() + REOPEN_WAIT;
     loop {
         db = match Arc::try_unwrap(db) {
-            Ok(_closed) => return Ok(()),
+            Ok(db) => return Ok(drop(db)),
             Err(shared) => shared,
         };
         if Instant::now() > deadline {

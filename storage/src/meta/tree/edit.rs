@@ -102,7 +102,6 @@ pub fn make_home(
             owner,
             team,
             home: true,
-            policy: None,
             created_ms: now,
         },
     )?;

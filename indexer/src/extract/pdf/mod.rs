@@ -1,0 +1,159 @@
+//! PDF: the words of every page in the order they are drawn, then its annotations and form fields.
+//!
+//! lopdf reads objects, streams and encryption; content streams ([`lexer`], [`page`]), fonts ([`font`]) and character
+//! maps ([`cmap`]) are read here, because words depend on positions and on every way a font can name its characters.
+
+mod cmap;
+mod font;
+mod glyph;
+mod lexer;
+mod matrix;
+mod page;
+mod pen;
+mod truetype;
+
+use std::collections::HashSet;
+
+use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId, decode_text_string};
+
+use super::job::{Failure, Job};
+use page::Pages;
+
+/// Most bytes one stream may unpack to.
+const MAX_STREAM_BYTES: usize = 48 << 20;
+/// Pages that are read.
+const MAX_PAGES: usize = 50_000;
+/// How far into a file its header may be.
+const HEADER_BYTES: usize = 8 << 10;
+
+/// Writes the text of a PDF; every page is a page.
+pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
+    let document = load(bytes)?;
+    if document.trailer.has(b"Encrypt") && document.encryption_state.is_none() {
+        return Err(Failure::Encrypted);
+    }
+    headlines(&document, job);
+    let ids = page_ids(&document);
+    if ids.is_empty() {
+        return Err(Failure::damaged("the document has no pages"));
+    }
+    let from = job.sink.len();
+    let mut pages = Pages::new(&document);
+    for id in ids {
+        if job.sink.stop() || job.unpacked_left() == 0 {
+            break;
+        }
+        job.sink.page();
+        pages.read(id, job);
+    }
+    if pages.saw_image() && !job.sink.has_words_since(from) {
+        Err(Failure::NeedsOcr)
+    } else {
+        Ok(())
+    }
+}
+
+/// Opens the document; damaged ones a second time by scanning for their objects.
+fn load(bytes: &[u8]) -> Result<Document, Failure> {
+    let head = &bytes[..bytes.len().min(HEADER_BYTES)];
+    let start = head.windows(5).position(|w| w == b"%PDF-").unwrap_or(0);
+    let options = |force_reconstruct| LoadOptions {
+        max_decompressed_size: Some(MAX_STREAM_BYTES),
+        force_reconstruct,
+        ..LoadOptions::default()
+    };
+    let first = Document::load_mem_with_options(bytes, options(false));
+    if let Ok(document) = &first
+        && (!page_ids(document).is_empty() || document.trailer.has(b"Encrypt"))
+    {
+        return first.map_err(|error| Failure::damaged(error.to_string()));
+    }
+    match (
+        Document::load_mem_with_options(&bytes[start..], options(true)),
+        first,
+    ) {
+        (Ok(rebuilt), _) => Ok(rebuilt),
+        (Err(_), Ok(document)) => Ok(document),
+        (Err(_), Err(lopdf::Error::InvalidPassword | lopdf::Error::Decryption(_))) => {
+            Err(Failure::Encrypted)
+        }
+        (Err(_), Err(error)) => Err(Failure::damaged(format!("no PDF document: {error}"))),
+    }
+}
+
+fn headlines(document: &Document, job: &mut Job) {
+    let info = document
+        .trailer
+        .get_deref(b"Info", document)
+        .and_then(Object::as_dict);
+    let text = |key: &[u8]| {
+        info.as_ref()
+            .ok()
+            .and_then(|info| string(document, info, key))
+    };
+    if let Some(title) = text(b"Title") {
+        job.set_title(&title);
+    }
+    if let Some(author) = text(b"Author") {
+        job.set_author(&author);
+    }
+}
+
+/// A text string of a dictionary.
+fn string(document: &Document, dictionary: &Dictionary, key: &[u8]) -> Option<String> {
+    let object = dictionary.get_deref(key, document).ok()?;
+    let bytes = object.as_str().ok()?;
+    if let Some(wide) = bytes.strip_prefix(b"\xFE\xFF") {
+        return Some(
+            encoding_rs::UTF_16BE
+                .decode_without_bom_handling(wide)
+                .0
+                .into_owned(),
+        );
+    }
+    if let Some(wide) = bytes.strip_prefix(b"\xFF\xFE") {
+        return Some(
+            encoding_rs::UTF_16LE
+                .decode_without_bom_handling(wide)
+                .0
+                .into_owned(),
+        );
+    }
+    decode_text_string(object).ok()
+}
+
+/// The pages in order, each once: from the page tree, or every page object when the tree is lost.
+fn page_ids(document: &Document) -> Vec<ObjectId> {
+    let (mut ids, mut seen) = (Vec::new(), HashSet::new());
+    let root = document
+        .catalog()
+        .and_then(|catalog| catalog.get(b"Pages"))
+        .and_then(Object::as_reference);
+    let mut stack: Vec<ObjectId> = root.into_iter().collect();
+    while let Some(id) = stack.pop() {
+        let Ok(node) = document.get_dictionary(id) else {
+            continue;
+        };
+        if ids.len() >= MAX_PAGES || !seen.insert(id) {
+            continue;
+        }
+        match node.get_deref(b"Kids", document).and_then(Object::as_array) {
+            Ok(kids) => stack.extend(kids.iter().rev().filter_map(|kid| kid.as_reference().ok())),
+            Err(_) => ids.push(id),
+        }
+    }
+    if ids.is_empty() {
+        let is_page = |object: &Object| object.as_dict().is_ok_and(|page| page.has_type(b"Page"));
+        ids = document
+            .objects
+            .iter()
+            .filter(|(_, object)| is_page(object))
+            .map(|(id, _)| *id)
+            .take(MAX_PAGES)
+            .collect();
+    }
+    ids
+}
+
+#[cfg(test)]
+mod tests;
