@@ -1,1 +1,3 @@
-//! query
+//! Answers from shards: parse, plan, fan out, rank, highlight.
+
+pub mod parse;

@@ -1,15 +1,20 @@
 //! What waits for text extraction, and what extraction found.
 //!
-//! A record belongs to a content, within a scope: the same file stored by a whole team is extracted once.
+//! A record belongs to a content, within a scope: the same file stored by a whole team is extracted once. Records of a
+//! content go when no version has it any more.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::BlockHash;
-use crate::error::{Error, Result};
-use crate::kv::Store;
-use crate::meta::{AccountId, FileId, NamespaceId, Rev, TeamId};
+use crate::error::Result;
+use crate::journal::{self, Change};
+use crate::kv::{Snapshot, Store, Transaction, prefix_end};
+use crate::meta::keys::{self, key};
+use crate::meta::path::extension;
+use crate::meta::{AccountId, FileId, NamespaceId, NodeKind, Rev, TeamId};
+use crate::{block, keyspace, row};
 
 /// The version of the extractors: a record of another version counts as absent. Raise it when extraction changes.
 pub const EXTRACTOR_VERSION: u32 = 1;
@@ -126,16 +131,27 @@ impl Extractions {
         Extractions { store }
     }
 
-    /// Jobs for the accounts after `after` (`None`: from the first), at most `per_account` each and `limit` in all;
-    /// fair when the caller passes the last job's account next time, and `None` when nothing came.
+    /// Jobs of the accounts after `after` (`None`: from the first), oldest first within an account, at most `per_account`
+    /// each and `limit` in all; begins again with the first account when it has passed the last. Fair when the caller passes
+    /// the last job's account next time. Jobs stay in the queue until they are finished. A job whose content has a record
+    /// by now ([`Extractions::record`]) is finished with that one.
     pub fn next_jobs(
         &self,
         after: Option<AccountId>,
         per_account: usize,
         limit: usize,
     ) -> Result<Vec<Job>> {
-        let _ = (&self.store, after, per_account, limit);
-        Err(Error::Engine("not built yet".to_owned()))
+        let (rows, end) = (self.store.snapshot()?, [keyspace::EXTRACT_QUEUE + 1]);
+        let first = after.map_or(Some(0), |after| after.0.checked_add(1));
+        let mut jobs = Vec::new();
+        if let Some(first) = first {
+            take_jobs(&*rows, first, &end, per_account, limit, &mut jobs)?;
+        }
+        if let Some(after) = after {
+            let end = after.0.checked_add(1).map_or(end.to_vec(), queue_of);
+            take_jobs(&*rows, 0, &end, per_account, limit, &mut jobs)?;
+        }
+        Ok(jobs)
     }
 
     /// The record of a content, made by the present extractors; `extension` as [`crate::meta::path::extension`] gives it.
@@ -145,19 +161,177 @@ impl Extractions {
         content_hash: &[u8; 32],
         extension: &str,
     ) -> Result<Option<ExtractionRecord>> {
-        let _ = (scope, content_hash, extension);
-        Err(Error::Engine("not built yet".to_owned()))
+        present(
+            &*self.store.snapshot()?,
+            &record_key(scope, content_hash, extension),
+        )
     }
 
     /// One transaction: the record, its references to the text's blocks, `Extracted` in the partition log; the job is done.
+    /// Where the file is gone for good, only the job goes. [`crate::Error::BlockMissing`] when a text block was not stored.
     pub fn finish(&self, job: &Job, record: &ExtractionRecord) -> Result<()> {
-        let _ = (job, record);
-        Err(Error::Engine("not built yet".to_owned()))
+        self.store.transact(&mut |txn| {
+            txn.delete(queue_key(job));
+            let Some(ns) = namespace_of(&*txn, job.file)? else {
+                return Ok(());
+            };
+            put_record(txn, &job.record_key(), record)?;
+            journal::append_to_partition(txn, ns, &Change::Extracted { file: job.file })
+        })?;
+        Ok(())
     }
 
-    /// Jobs that wait, by account; counts at most `limit` rows in all.
+    /// Jobs that wait, by account; looks at no more than `limit` jobs.
     pub fn depth(&self, limit: usize) -> Result<Vec<(AccountId, u64)>> {
-        let _ = limit;
-        Err(Error::Engine("not built yet".to_owned()))
+        let (mut counts, mut seen) = (Vec::<(AccountId, u64)>::new(), 0);
+        let (start, end) = ([keyspace::EXTRACT_QUEUE], [keyspace::EXTRACT_QUEUE + 1]);
+        self.store.snapshot()?.scan(&start, &end, &mut |key, _| {
+            let account = AccountId(row::u64_at("queue key", key, 1)?);
+            match counts.last_mut() {
+                Some((last, count)) if *last == account => *count += 1,
+                _ => counts.push((account, 1)),
+            }
+            seen += 1;
+            Ok(seen < limit)
+        })?;
+        Ok(counts)
     }
+}
+
+impl Scope {
+    fn to_bytes(self) -> [u8; 9] {
+        let (tag, id) = match self {
+            Scope::Account(account) => (0, account.0),
+            Scope::Team(team) => (1, team.0),
+        };
+        let mut bytes = [tag; 9];
+        bytes[1..].copy_from_slice(&id.to_be_bytes());
+        bytes
+    }
+}
+
+impl Job {
+    fn record_key(&self) -> Vec<u8> {
+        record_key(self.scope, &self.content_hash, &extension(&self.name))
+    }
+}
+
+/// Queues a job, unless the present extractors' record is there.
+pub(crate) fn enqueue(txn: &mut dyn Transaction, job: &Job) -> Result<()> {
+    match present(&*txn, &job.record_key())? {
+        Some(_) => Ok(()),
+        None => keys::write(txn, queue_key(job), job),
+    }
+}
+
+/// A content comes into another scope: its record there is a copy of the one in scope `from`, or it is queued.
+pub(crate) fn adopt(txn: &mut dyn Transaction, from: Scope, job: &Job) -> Result<()> {
+    let there = present(&*txn, &job.record_key())?;
+    let here = present(
+        &*txn,
+        &record_key(from, &job.content_hash, &extension(&job.name)),
+    )?;
+    match (there, here) {
+        (Some(_), _) => Ok(()),
+        (None, Some(record)) => put_record(txn, &job.record_key(), &record),
+        (None, None) => enqueue(txn, job),
+    }
+}
+
+/// Removes a content's records in every scope; their texts' blocks are not needed any more.
+pub(crate) fn drop_records(txn: &mut dyn Transaction, content_hash: &[u8; 32]) -> Result<()> {
+    for (key, _) in keys::prefixed(&*txn, &key(keyspace::EXTRACTION, &[content_hash]))? {
+        drop_text(txn, &key)?;
+        txn.delete(key);
+    }
+    Ok(())
+}
+
+fn put_record(txn: &mut dyn Transaction, key: &[u8], record: &ExtractionRecord) -> Result<()> {
+    drop_text(txn, key)?;
+    if let TextSource::Blocks { blocks, .. } = &record.text {
+        for hash in blocks {
+            block::reference(txn, hash, &block::Owner::extraction(key))?;
+        }
+    }
+    keys::write(txn, key.to_vec(), record)
+}
+
+/// Drops the references of the record that is there.
+fn drop_text(txn: &mut dyn Transaction, key: &[u8]) -> Result<()> {
+    let old: Option<ExtractionRecord> = keys::read(&*txn, key, "extraction record")?;
+    if let Some(TextSource::Blocks { blocks, .. }) = old.map(|old| old.text) {
+        let owner = block::Owner::extraction(key);
+        blocks
+            .iter()
+            .for_each(|hash| block::unreference(txn, hash, &owner));
+    }
+    Ok(())
+}
+
+/// A record of the present extractors.
+fn present(rows: &dyn Snapshot, key: &[u8]) -> Result<Option<ExtractionRecord>> {
+    let record: Option<ExtractionRecord> = keys::read(rows, key, "extraction record")?;
+    Ok(record.filter(|record| record.version == EXTRACTOR_VERSION))
+}
+
+/// The namespace that a file lies in, dead or alive.
+fn namespace_of(rows: &dyn Snapshot, file: FileId) -> Result<Option<NamespaceId>> {
+    let mut next = Some(file);
+    while let Some(file) = next {
+        let Some(node) = keys::get_node(rows, file)? else {
+            return Ok(None);
+        };
+        if let NodeKind::Root { ns } = node.kind {
+            return Ok(Some(ns));
+        }
+        next = node.parent;
+    }
+    Ok(None)
+}
+
+/// Adds jobs with keys below `end`, account by account from `first`.
+fn take_jobs(
+    rows: &dyn Snapshot,
+    first: u64,
+    end: &[u8],
+    per_account: usize,
+    limit: usize,
+    jobs: &mut Vec<Job>,
+) -> Result<()> {
+    let mut start = queue_of(first);
+    while jobs.len() < limit {
+        let Some((found, _)) = rows.range(&start, end, false, 1)?.pop() else {
+            break;
+        };
+        let account = row::u64_at("queue key", &found, 1)?;
+        let most = per_account.min(limit - jobs.len());
+        for (_, value) in rows.range(&found, &prefix_end(&queue_of(account)), false, most)? {
+            jobs.push(row::decode("extraction job", &value)?);
+        }
+        start = prefix_end(&queue_of(account));
+    }
+    Ok(())
+}
+
+/// What all jobs of an account start with.
+fn queue_of(account: u64) -> Vec<u8> {
+    key(keyspace::EXTRACT_QUEUE, &[&account.to_be_bytes()])
+}
+
+/// `EXTRACT_QUEUE account rev file`.
+fn queue_key(job: &Job) -> Vec<u8> {
+    let (rev, file) = (job.rev.0.to_be_bytes(), job.file.0.to_be_bytes());
+    key(
+        keyspace::EXTRACT_QUEUE,
+        &[&job.account.0.to_be_bytes(), &rev, &file],
+    )
+}
+
+/// `EXTRACTION content-hash scope extension`.
+fn record_key(scope: Scope, content_hash: &[u8; 32], extension: &str) -> Vec<u8> {
+    key(
+        keyspace::EXTRACTION,
+        &[content_hash, &scope.to_bytes(), extension.as_bytes()],
+    )
 }

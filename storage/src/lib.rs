@@ -1,12 +1,15 @@
 //! The truth: blocks, objects, the transactional key-value store, metadata and the journal.
 
+pub mod block;
 pub mod chunk;
 pub mod error;
 pub mod extraction;
 pub mod journal;
+pub mod key;
 pub mod keyspace;
 pub mod kv;
 pub mod meta;
+pub mod object;
 pub mod row;
 
 pub use error::{Error, Result};

@@ -1,1 +1,14 @@
-//! sync
+//! Carries bytes and changes: file content to and from blocks, hints that logs have grown, listings with cursors over
+//! the journal, and the import of local folders.
+//!
+//! Read in this order: [`transfer`], [`bus`], [`notify`], [`cursor`], [`listing`], [`import`].
+
+pub mod bus;
+pub mod cursor;
+mod error;
+pub mod import;
+pub mod listing;
+pub mod notify;
+pub mod transfer;
+
+pub use error::{Error, Result};

@@ -3,22 +3,34 @@
 //! One small object-safe trait, [`Store`], with serializable transactions. Values that must contain a sequence
 //! number which only the commit knows carry *holes* ([`Value`]): the committer fills them in.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod leveldb;
+pub mod memory;
 
 use crate::error::Result;
 
 /// A key-value pair.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
+/// Called with a key and its value; answers whether to go on.
+pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool>;
+
 /// An ordered, transactional store. Calls block; use them from a blocking thread.
 pub trait Store: Send + Sync {
-    /// A consistent view of everything committed so far.
+    /// A consistent view of everything committed so far. Old versions are kept while it lives: do not hold it for long.
+    ///
+    /// Its reads fail with [`crate::Error::Conflict`] when the engine had to end it early; take a new one then.
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>>;
 
     /// Runs `body` with serializable isolation and commits it durably (fsync) before returning.
     ///
-    /// `body` runs again on a conflict, so it must have no effects but those on the transaction. An error from `body`
-    /// aborts and is returned unchanged.
+    /// `body` runs again on a conflict, so it must have no effects but those on the transaction, and must not start or
+    /// wait for another transaction of the same store. An error from `body` aborts and is returned unchanged.
+    ///
+    /// [`crate::Error::CounterBound`]: a bounded counter refused, nothing was written. [`crate::Error::Conflict`]: lost too
+    /// often. [`crate::Error::NoSpace`] and other failures of the disk: everything written so far is still there and
+    /// readable, later commits work again once the cause is gone; of this one it is unknown whether it was stored.
     fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit>;
 
     /// The last sequence that was given out in `log` (0 when it is empty). Reads committed state.
@@ -41,12 +53,9 @@ pub trait Snapshot: Send {
     fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>>;
 
     /// Calls `visit` with every pair with `start <= key < end` in key order until it returns false.
-    fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-    ) -> Result<()>;
+    ///
+    /// Fails when anything on the way could not be read, even if `visit` was called with what lies behind it.
+    fn scan(&self, start: &[u8], end: &[u8], visit: Visit) -> Result<()>;
 }
 
 /// One transaction: reads see the snapshot plus its own puts and deletes; everything read is validated at commit,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountId, FileId, NamespaceId, Rev, TeamId};
 use super::node::{Node, Role, Version};
+use super::sharing::MemberPolicy;
 use crate::error::{Error, Result};
 use crate::keyspace;
 use crate::kv::{Pair, Snapshot, Transaction};
@@ -20,6 +21,8 @@ pub struct NamespaceRow {
     pub team: Option<TeamId>,
     /// True for an account's own root, false for a shared folder.
     pub home: bool,
+    /// While a folder is shared: who may change its members. `None` for homes, and for folders that are shared no more.
+    pub policy: Option<MemberPolicy>,
     /// When it was made.
     pub created_ms: i64,
 }

@@ -4,25 +4,51 @@
 
 use std::sync::Arc;
 
+pub mod account;
+pub mod audit;
 pub mod check;
+pub mod email;
 pub mod env;
 pub mod ids;
+pub mod job;
 pub mod keys;
+pub mod link;
+mod mount;
+mod namespace;
 pub mod node;
+pub mod options;
+pub mod password;
 pub mod path;
 pub mod place;
 mod purge;
 pub mod quota;
+pub mod receive;
 pub mod refusal;
+pub mod secret;
+pub mod session;
+pub mod sharing;
+pub mod token;
+mod token_cache;
 pub mod tree;
 mod version;
 
+pub use account::{Account, AccountChange};
+pub use audit::{AuditAction, AuditEvent};
 pub use env::{Clock, Env, Random};
 pub use ids::{AccountId, FileId, NamespaceId, Rev, RevId, TeamId, TokenId};
+pub use job::{JobId, JobState};
+pub use link::{Link, LinkChange, LinkPage, LinkSettings, LinkedPlace, OpenedLink};
 pub use node::*;
+pub use options::Options;
+pub use password::PasswordCost;
 pub use path::Address;
 pub use place::View;
+pub use receive::{UploadReceiver, upload_content};
 pub use refusal::{ConflictKind, Refusal};
+pub use secret::Secret;
+pub use session::{Append, Piece, Upload, UploadId};
+pub use sharing::{Member, MemberPolicy, SharedFolder};
+pub use token::{Authentication, Challenge, NewToken, Purpose, Token, TokenKind};
 
 use crate::error::{Error, Result};
 use crate::kv::{Commit, Store, Transaction};
@@ -33,6 +59,7 @@ pub struct Meta {
     store: Arc<dyn Store>,
     env: Env,
     blocks: Blocks,
+    people: Arc<options::People>,
 }
 
 /// Whether a commit demands that its blocks are in the block index.
@@ -49,6 +76,7 @@ impl Meta {
             store,
             env,
             blocks: Blocks::Required,
+            people: Arc::default(),
         })
     }
 
@@ -58,6 +86,7 @@ impl Meta {
             store,
             env,
             blocks: Blocks::Trusted,
+            people: Arc::default(),
         })
     }
 

@@ -1,11 +1,15 @@
 //! Bytes used and allowed: a counter and a limit per account. Files count against the owner of their namespace.
+//!
+//! A deleted folder's bytes leave the counter in a second step, so that deleting takes one row: the deletion writes what is
+//! owed, and [`Meta::settle`] adds up what lies below, which nobody can change any more, and pays.
 
 use super::Meta;
-use super::ids::AccountId;
-use super::keys;
+use super::ids::{AccountId, FileId};
+use super::keys::{self, Child, ChildKind};
+use super::node::Node;
 use crate::error::Result;
 use crate::keyspace;
-use crate::kv::{Snapshot, Transaction};
+use crate::kv::{Snapshot, Transaction, prefix_end};
 use crate::row;
 
 /// What an account uses and may use.
@@ -24,6 +28,104 @@ impl Meta {
         let allocated = limit(&*self.store.snapshot()?, account)?.map(|l| l.max(0) as u64);
         Ok(Usage { used, allocated })
     }
+
+    /// Takes a deleted folder's bytes off its owner's counter, if they are owed still. Returns whether they were.
+    pub(crate) fn settle(&self, folder: FileId) -> Result<bool> {
+        let key = owed_key(folder);
+        let rows = self.store.snapshot()?;
+        let Some(owed) = rows.get(&key)? else {
+            return Ok(false);
+        };
+        let bytes = subtree_bytes(&*rows, folder)?;
+        let owner = AccountId(row::u64_at("owed bytes", &owed, 8)?);
+        self.transact(|txn| {
+            let still = txn.get(&key)?.as_ref() == Some(&owed);
+            if still {
+                charge(txn, owner, -bytes)?;
+                txn.delete(key.clone());
+                txn.put(paid_key(folder), bytes.to_be_bytes().to_vec().into());
+            }
+            Ok(still)
+        })
+    }
+
+    /// Settles what a stop left owed: to be called at start. Returns how many folders were.
+    pub fn settle_all(&self) -> Result<usize> {
+        let prefix = [keyspace::USAGE, OWED];
+        let rows =
+            self.store
+                .snapshot()?
+                .range(&prefix, &prefix_end(&prefix), false, usize::MAX)?;
+        let mut settled = 0;
+        for (key, _) in &rows {
+            settled += usize::from(self.settle(FileId(row::u64_at("owed bytes", key, 2)?))?);
+        }
+        Ok(settled)
+    }
+}
+
+/// Third table of this keyspace: deleted folder -> stamp, owner; its bytes are in the owner's counter still.
+const OWED: u8 = 2;
+/// Fourth table: deleted folder -> the bytes that left its owner's counter.
+const PAID: u8 = 3;
+
+/// A size as the counters' type.
+pub(crate) fn bytes(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// Notes, in the deletion's transaction, that the folder's bytes must leave its owner's counter.
+/// `stamp` tells this deletion from every other.
+pub(crate) fn owe(txn: &mut dyn Transaction, folder: &Node, stamp: u64, owner: AccountId) {
+    let value = [stamp.to_be_bytes(), owner.0.to_be_bytes()].concat();
+    txn.put(owed_key(folder.id), value.into());
+}
+
+/// Counts a folder again that comes back from the trash, against the namespace's present owner.
+pub(crate) fn recharge(txn: &mut dyn Transaction, folder: FileId, owner: AccountId) -> Result<()> {
+    if let Some(owed) = txn.get(&owed_key(folder))? {
+        let before = AccountId(row::u64_at("owed bytes", &owed, 8)?);
+        txn.delete(owed_key(folder));
+        if before != owner {
+            let bytes = subtree_bytes(&*txn, folder)?;
+            charge(txn, before, -bytes)?;
+            charge(txn, owner, bytes)?;
+        }
+    } else if let Some(paid) = txn.get(&paid_key(folder))? {
+        txn.delete(paid_key(folder));
+        charge(txn, owner, row::u64_at("paid bytes", &paid, 0)? as i64)?;
+    }
+    Ok(())
+}
+
+/// Forgets what was paid for a folder that is purged.
+pub(crate) fn forget(txn: &mut dyn Transaction, folder: FileId) {
+    txn.delete(paid_key(folder));
+}
+
+/// Bytes of the heads of all files that lie below a folder by its rows, Mounts left out.
+pub(crate) fn subtree_bytes(rows: &dyn Snapshot, top: FileId) -> Result<i64> {
+    let (mut folders, mut sum) = (vec![top], 0i64);
+    while let Some(folder) = folders.pop() {
+        let (prefix, mut files) = (keys::child(folder, ""), Vec::new());
+        rows.scan(&prefix, &prefix_end(&prefix), &mut |_, value| {
+            let child = Child::decode(value)?;
+            match child.kind {
+                ChildKind::Folder => folders.push(child.id),
+                ChildKind::Mount => {}
+                ChildKind::File => files.push(child.id),
+            }
+            Ok(true)
+        })?;
+        for file in files {
+            let node = keys::get_node(rows, file)?;
+            sum += node
+                .as_ref()
+                .and_then(Node::head)
+                .map_or(0, |head| bytes(head.size));
+        }
+    }
+    Ok(sum)
 }
 
 /// The account's limit in bytes.
@@ -67,4 +169,14 @@ pub fn counter(account: AccountId) -> Vec<u8> {
 
 fn limit_key(account: AccountId) -> Vec<u8> {
     keys::key(keyspace::USAGE, &[&[1], &account.0.to_be_bytes()])
+}
+
+/// `USAGE 2 folder`.
+fn owed_key(folder: FileId) -> Vec<u8> {
+    keys::key(keyspace::USAGE, &[&[OWED], &folder.0.to_be_bytes()])
+}
+
+/// `USAGE 3 folder`.
+fn paid_key(folder: FileId) -> Vec<u8> {
+    keys::key(keyspace::USAGE, &[&[PAID], &folder.0.to_be_bytes()])
 }

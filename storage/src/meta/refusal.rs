@@ -73,9 +73,18 @@ pub enum Refusal {
     /// The folder is shared already.
     #[error("already shared as {0}")]
     AlreadyShared(NamespaceId),
-    /// Shared folders do not nest.
-    #[error("inside, or around, another shared folder")]
-    NestedSharedFolder,
+    /// Shared folders do not nest: the folder lies in one.
+    #[error("inside a shared folder")]
+    InsideSharedFolder,
+    /// Shared folders do not nest: one lies in the folder.
+    #[error("contains a shared folder")]
+    ContainsSharedFolder,
+    /// Roots are not shared, neither with members nor by a link.
+    #[error("a root cannot be shared")]
+    CantShareRoot,
+    /// The shared folder has as many members, or the account as many shared folders, as it may.
+    #[error("too many members")]
+    TooManyMembers,
     /// The account is no member.
     #[error("not a member")]
     NotMember,
@@ -88,4 +97,25 @@ pub enum Refusal {
     /// The place has a link already: its key.
     #[error("a shared link exists")]
     LinkExists(String),
+    /// A link asks for a password, and this is not it.
+    #[error("wrong password")]
+    WrongPassword,
+    /// The account has as many tokens as it may.
+    #[error("too many tokens")]
+    TooManyTokens,
+    /// The account has as many upload sessions open as it may.
+    #[error("too many upload sessions")]
+    TooManyUploads,
+    /// The upload session is at another offset.
+    #[error("the session is at offset {correct}")]
+    IncorrectOffset {
+        /// Bytes received so far.
+        correct: u64,
+    },
+    /// The upload session was closed.
+    #[error("the upload session is closed")]
+    UploadClosed,
+    /// More bytes than one file may have.
+    #[error("too large")]
+    TooLarge,
 }

@@ -152,7 +152,7 @@ fn close(mut db: Arc<Db>) -> std::result::Result<(), Arc<Db>> {
     let deadline = Instant::now() + REOPEN_WAIT;
     loop {
         db = match Arc::try_unwrap(db) {
-            Ok(db) => return Ok(drop(db)),
+            Ok(_closed) => return Ok(()),
             Err(shared) => shared,
         };
         if Instant::now() > deadline {

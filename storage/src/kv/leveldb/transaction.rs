@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use super::reads::{ReadSet, after};
-use super::view::{View, Visit, collect};
+use super::view::{View, collect};
 use crate::error::{Error, Result};
-use crate::kv::{Pair, Snapshot, Ticket, Transaction, Value};
+use crate::kv::{Pair, Snapshot, Ticket, Transaction, Value, Visit};
 
 /// The most bytes of keys and values one transaction may write.
 pub const MAX_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use super::binding::{Db, DbSnapshot};
 use super::keys;
 use crate::error::Result;
-use crate::kv::{Pair, Snapshot};
-
-/// What a visitor is called with; it answers whether to go on.
-pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool>;
+use crate::kv::{Pair, Snapshot, Visit};
 
 /// A snapshot in callers' keys.
 pub struct View(DbSnapshot);

@@ -102,6 +102,7 @@ pub fn make_home(
             owner,
             team,
             home: true,
+            policy: None,
             created_ms: now,
         },
     )?;

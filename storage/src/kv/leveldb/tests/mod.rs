@@ -1,5 +1,11 @@
 //! What only this engine promises; the rest is in the conformance suite.
 
+mod crash;
+mod damage;
+mod model;
+
+use std::cell::Cell;
+
 use super::*;
 use crate::kv::Value;
 
@@ -13,6 +19,17 @@ fn put(store: &LevelDbStore, key: &[u8], value: &[u8]) -> Commit {
         Ok(())
     };
     store.transact(body).unwrap()
+}
+
+#[test]
+fn conforms() {
+    let (dir, made) = (tempfile::tempdir().unwrap(), Cell::new(0));
+    crate::kv::conformance::run(&|| {
+        made.set(made.get() + 1);
+        let store =
+            LevelDbStore::open(&dir.path().join(made.get().to_string()), Options::default());
+        Box::new(store.unwrap())
+    });
 }
 
 #[test]

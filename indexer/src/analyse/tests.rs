@@ -1,0 +1,184 @@
+use super::*;
+
+fn texts(text: &str, mode: Mode) -> String {
+    words(text, mode)
+        .iter()
+        .map(|token| token.text.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn name_texts(name: &str) -> String {
+    names(name)
+        .iter()
+        .map(|token| format!("{}@{}", token.text, token.position))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn running_text_gives_folded_words() {
+    for (text, expected) in [
+        ("The Quick, brown fox.", "the quick brown fox"),
+        ("Café CRÈME naïve Ångström", "cafe creme naive angstrom"),
+        ("Cafe\u{301} e\u{301}te\u{301}", "cafe ete"),
+        ("Straße Łódź Ærø İstanbul", "strasse lodz aero istanbul"),
+        ("ΟΔΥΣΣΕΥΣ ὀδυσσεύς", "οδυσσευσ οδυσσευσ"),
+        ("Ёлка чай и\u{306}", "елка чай й"),
+        (
+            "john.doe@example.com v2.6.1 mp3",
+            "john doe example com v2 6 1 mp3",
+        ),
+        ("snd_soc_dai don't", "snd soc dai don t"),
+        ("ﬁnance Ｗｉｄｅ m²", "finance wide m2"),
+        ("co\u{ad}operate zero\u{200b}width", "cooperate zero width"),
+        ("हिन्दी भाषा", "हिन्दी भाषा"),
+        ("שָׁלוֹם مُحَمَّد", "שלום محمد"),
+        ("", ""),
+        ("\u{301}\u{301} — … !", ""),
+    ] {
+        assert_eq!(texts(text, Mode::Index), expected, "{text}");
+        assert_eq!(texts(text, Mode::Query), expected, "{text}");
+    }
+}
+
+#[test]
+fn unspaced_scripts_give_pairs_and_for_the_index_single_characters() {
+    assert_eq!(texts("東京都", Mode::Index), "東 東京 京 京都 都");
+    assert_eq!(texts("東京都", Mode::Query), "東京 京都");
+    assert_eq!(texts("東", Mode::Query), "東");
+    assert_eq!(texts("東京 is 大", Mode::Query), "東京 is 大");
+    assert_eq!(
+        texts("iPhone用ケース", Mode::Query),
+        "iphone 用ケ ケー ース"
+    );
+    assert_eq!(texts("ｶﾞｽ", Mode::Query), "ガス");
+    assert_eq!(
+        texts("\u{1112}\u{1161}\u{11ab}글", Mode::Query),
+        texts("한글", Mode::Query)
+    );
+    let pairs = words("あ東京b", Mode::Index);
+    let positions: Vec<_> = pairs
+        .iter()
+        .map(|token| (token.text.as_str(), token.position, token.start, token.end))
+        .collect();
+    assert_eq!(
+        positions,
+        [
+            ("あ", 0, 0, 3),
+            ("あ東", 0, 0, 6),
+            ("東", 1, 3, 6),
+            ("東京", 1, 3, 9),
+            ("京", 2, 6, 9),
+            ("b", 3, 9, 10)
+        ]
+    );
+}
+
+#[test]
+fn query_pairs_stand_where_the_index_has_them() {
+    let index = words("私は東京都に住む", Mode::Index);
+    for query in words("東京都に", Mode::Query).windows(2) {
+        let at = |text: &str| {
+            index
+                .iter()
+                .find(|token| token.text == text)
+                .map(|token| token.position)
+        };
+        assert_eq!(
+            at(&query[0].text).map(|position| position + 1),
+            at(&query[1].text)
+        );
+    }
+}
+
+#[test]
+fn offsets_point_into_the_source() {
+    let text = "Él está — ICI, Ñandú!";
+    let shown: Vec<_> = words(text, Mode::Index)
+        .iter()
+        .map(|token| &text[token.start..token.end])
+        .collect();
+    assert_eq!(shown, ["Él", "está", "ICI", "Ñandú"]);
+}
+
+#[test]
+fn long_tokens_are_cut_at_a_border() {
+    let token = &words(&"x".repeat(5000), Mode::Index)[0];
+    assert_eq!((token.text.len(), token.end), (MAX_TOKEN_BYTES, 5000));
+    let wide = &words(&"ж".repeat(99), Mode::Index)[0];
+    assert_eq!(wide.text, "ж".repeat(MAX_TOKEN_BYTES / 2));
+}
+
+#[test]
+fn names_split_and_join() {
+    for (name, expected) in [
+        (
+            "Quarterly-Report2024.pdf",
+            "quarterlyreport2024@0 quarterly@0 report2024@1 report@1 2024@2 pdf@3",
+        ),
+        ("MyHTMLPage.tsx", "myhtmlpage@0 my@0 html@1 page@2 tsx@3"),
+        (
+            "foo_bar baz.tar.gz",
+            "foobar@0 foo@0 bar@1 baztar@2 baz@2 tar@3 gz@4",
+        ),
+        ("README", "readme@0"),
+        (".gitignore", "gitignore@0"),
+        ("Übergrößen Liste.xlsx", "ubergrossen@0 liste@1 xlsx@2"),
+        ("東京.txt", "東@0 東京@0 京@1 txt@2"),
+        ("a  b", "a@0 b@1"),
+        ("---", ""),
+    ] {
+        assert_eq!(name_texts(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn stems_are_for_plain_words_only() {
+    for (word, expected) in [
+        ("wings", Some("wing")),
+        ("flying", Some("fli")),
+        ("relational", Some("relat")),
+        ("the", None),
+        ("mp3", None),
+        ("ab", None),
+        ("größe", None),
+    ] {
+        assert_eq!(
+            stem(word).as_deref(),
+            expected.map(|_| stem(word).unwrap_or_default()).as_deref(),
+            "{word}"
+        );
+        assert_eq!(stem(word).is_some(), expected.is_some(), "{word}");
+    }
+    assert_eq!(stem("wings"), stem("wing"));
+    let mut stems = Stems::default();
+    for _ in 0..2 {
+        let mut buffer = String::from("######connections");
+        assert!(stems.replace(&mut buffer, 6));
+        assert_eq!(buffer, "######connect");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_gives_bounded_tokens_in_order(text in "\\PC{0,80}") {
+        for mode in [Mode::Index, Mode::Query] {
+            let tokens = words(&text, mode);
+            for token in &tokens {
+                proptest::prop_assert!(!token.text.is_empty() && token.text.len() <= MAX_TOKEN_BYTES);
+                proptest::prop_assert!(text.get(token.start..token.end).is_some());
+            }
+            proptest::prop_assert!(tokens.windows(2).all(|pair| pair[0].position <= pair[1].position && pair[0].start <= pair[1].start));
+        }
+        for token in names(&text) {
+            proptest::prop_assert!(text.get(token.start..token.end).is_some() && token.text.len() <= MAX_TOKEN_BYTES);
+        }
+    }
+
+    #[test]
+    fn folding_twice_changes_nothing(text in "\\PC{0,40}") {
+        let once = fold(&text);
+        proptest::prop_assert_eq!(fold(&once), once.clone());
+    }
+}

@@ -1,0 +1,102 @@
+//! The index's fields. Any change here is a new [`FORMAT`], and every shard is rebuilt.
+
+use tantivy::Index;
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions,
+};
+
+use crate::analyse::{NameTokenizer, StemTokenizer, WordTokenizer};
+
+/// The index format, in every commit's payload; another one is rebuilt.
+pub const FORMAT: u32 = 1;
+
+/// Bit of `flags`: the document is a folder (or the place where a shared folder is mounted).
+pub const FLAG_FOLDER: u64 = 1;
+/// Bit of `flags`: the document is deleted.
+pub const FLAG_DELETED: u64 = 2;
+
+/// Where things are. Text fields hold terms that start with a namespace prefix and are made by `term` alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields {
+    /// Parts and joined forms of a live document's name, with positions and lengths.
+    pub name: Field,
+    /// The same for deleted documents: a search of what lives never meets them.
+    pub deleted_name: Field,
+    /// Words of the document's own title and author, with positions and lengths.
+    pub title: Field,
+    /// Exact words of the body, with positions and lengths.
+    pub body: Field,
+    /// English stems of the body, with lengths, no positions: for relevance.
+    pub stem: Field,
+    /// Closed facts (`term::Tag`): no frequencies, no lengths.
+    pub tag: Field,
+    /// The folder a live document lies in, as a term of its namespace.
+    pub parent: Field,
+    /// Fast and indexed `u64`: the file id, one document each.
+    pub file: Field,
+    /// Indexed and fast `u64`: the parent folder's id of every document, for the indexer's own walks.
+    pub below: Field,
+    /// Fast `u64`: the namespace.
+    pub namespace: Field,
+    /// Fast `u64`: the rev that the document shows (0 for folders).
+    pub rev: Field,
+    /// Fast `i64`: milliseconds, the client's modification time (for deleted documents when that happened).
+    pub modified: Field,
+    /// Fast `u64`: bytes.
+    pub size: Field,
+    /// Fast `u64`: `document::category_code`.
+    pub category: Field,
+    /// Fast `u64`: [`FLAG_FOLDER`], [`FLAG_DELETED`].
+    pub flags: Field,
+    /// Fast `u64`: how extraction ended, `document::outcome_code`; 0 while it is waited for.
+    pub outcome: Field,
+    /// Fast text, one value: the folded extension without its dot (absent when there is none).
+    pub extension: Field,
+    /// Fast text, one value: the folded name, to sort by.
+    pub sort_name: Field,
+}
+
+/// The schema and its fields.
+pub fn schema() -> (Schema, Fields) {
+    use IndexRecordOption::{Basic, WithFreqs, WithFreqsAndPositions};
+    let mut builder = Schema::builder();
+    let words = |tokenizer: &str, record, lengths| {
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(tokenizer)
+            .set_index_option(record)
+            .set_fieldnorms(lengths);
+        TextOptions::default().set_indexing_options(indexing)
+    };
+    let column = TextOptions::default().set_fast("raw");
+    let fields = Fields {
+        name: builder.add_text_field("name", words("names", WithFreqsAndPositions, true)),
+        deleted_name: builder
+            .add_text_field("deleted_name", words("names", WithFreqsAndPositions, true)),
+        title: builder.add_text_field("title", words("words", WithFreqsAndPositions, true)),
+        body: builder.add_text_field("body", words("words", WithFreqsAndPositions, true)),
+        stem: builder.add_text_field("stem", words("stems", WithFreqs, true)),
+        tag: builder.add_text_field("tag", words("raw", Basic, false)),
+        parent: builder.add_text_field("parent", words("raw", Basic, false)),
+        file: builder.add_u64_field("file", INDEXED | FAST),
+        below: builder.add_u64_field("below", INDEXED | FAST),
+        namespace: builder.add_u64_field("namespace", FAST),
+        rev: builder.add_u64_field("rev", FAST),
+        modified: builder.add_i64_field("modified", FAST),
+        size: builder.add_u64_field("size", FAST),
+        category: builder.add_u64_field("category", FAST),
+        flags: builder.add_u64_field("flags", FAST),
+        outcome: builder.add_u64_field("outcome", FAST),
+        extension: builder.add_text_field("extension", column.clone()),
+        sort_name: builder.add_text_field("sort_name", column),
+    };
+    (builder.build(), fields)
+}
+
+/// Makes the analysers known to an index that was opened or created.
+pub fn register(index: &Index) {
+    index.tokenizers().register("words", WordTokenizer);
+    index
+        .tokenizers()
+        .register("stems", StemTokenizer::default());
+    index.tokenizers().register("names", NameTokenizer);
+}

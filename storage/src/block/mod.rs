@@ -1,0 +1,265 @@
+//! Blocks: immutable, named by their plaintext's SHA-256, stored once, encrypted, on every replica's disk before a write
+//! returns (I1), and collected only when nothing refers to them (I7).
+//!
+//! In reading order: `row` and `extent` (what the index says), `record` and `seal` (a block's bytes), `target` (files),
+//! `identity` (whose store, which keys), `queue`, `append` and `index` (group commit), `read` (with failover and repair),
+//! `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`.
+
+mod append;
+mod cache;
+mod collect;
+mod compact;
+mod event;
+mod extent;
+mod identity;
+mod index;
+mod put;
+mod queue;
+mod read;
+mod record;
+mod recover;
+mod reference;
+mod rewrap;
+mod row;
+mod seal;
+mod target;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+pub use collect::{GcReport, Holds, NoHolds};
+pub use compact::CompactReport;
+pub use event::{Event, EventKind};
+pub use extent::{Extent, State};
+pub use identity::holds_data;
+pub use reference::{Owner, reference, require, unreference};
+pub use rewrap::RewrapReport;
+pub use row::ExtentId;
+pub use target::Target;
+pub use verify::{Finding, ScrubReport, VerifyReport};
+
+use crate::chunk::BlockHash;
+use crate::error::{Error, Result};
+use crate::key::Keyring;
+use crate::kv::Store;
+use crate::meta::Clock;
+use append::Appender;
+use cache::Cache;
+use queue::Queue;
+use row::BlockRow;
+use seal::Sealer;
+use target::Disk;
+
+/// How a block store works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// On how many targets every block is.
+    pub replicas: usize,
+    /// An extent that would grow beyond this is sealed, bytes.
+    pub extent_bytes: u64,
+    /// How long a stored block stays although nothing refers to it yet, milliseconds. At least three quarters of it are
+    /// left when a write returns.
+    pub lease_ms: u64,
+    /// How long a block stays after the collector first found it without a reference, milliseconds. Shorter than the lease.
+    pub delay_ms: u64,
+    /// zstd's level.
+    pub zstd_level: i32,
+    /// Decrypted small blocks kept in memory, bytes; 0 keeps none.
+    pub cache_bytes: usize,
+    /// Encrypted blocks waiting to be written, bytes; writers wait for room.
+    pub queue_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let mib = 1024 * 1024;
+        Options {
+            replicas: 1,
+            extent_bytes: 1024 * mib as u64,
+            lease_ms: 2 * 3_600_000,
+            delay_ms: 3_600_000,
+            zstd_level: 1,
+            cache_bytes: 32 * mib,
+            queue_bytes: 64 * mib,
+        }
+    }
+}
+
+/// The block store. Calls block; clones are cheap and share everything.
+#[derive(Clone)]
+pub struct BlockStore {
+    shared: Arc<Shared>,
+    /// Dropped with the last clone: the appending thread ends.
+    _appending: Arc<Appending>,
+}
+
+/// What all clones and the appending thread share.
+struct Shared {
+    store: Arc<dyn Store>,
+    disks: Vec<Arc<Disk>>,
+    options: Options,
+    keys: Keyring,
+    clock: Arc<dyn Clock>,
+    sealer: Sealer,
+    queue: Queue,
+    cache: Cache,
+    extents: RwLock<HashMap<ExtentId, Extent>>,
+    /// Faults that are reported and could not be repaired yet.
+    known_faults: Mutex<std::collections::HashSet<(BlockHash, String)>>,
+    /// Where the collector goes on: a key of the index.
+    collected_to: Mutex<Vec<u8>>,
+    /// Shared by whoever writes into old extents, held alone by whoever removes one.
+    removal: RwLock<()>,
+}
+
+/// The appending thread.
+struct Appending {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl BlockStore {
+    /// Opens the blocks indexed in `store`, whose extents are on `targets`. Cuts off what a crash left half-written.
+    ///
+    /// Fails with [`Error::Key`] when `keys` is not the ring that the blocks need, and with [`Error::Corrupt`] when a
+    /// target's folder belongs to another store. A target that lost its content is left alone until it is adopted.
+    pub fn open(
+        store: Arc<dyn Store>,
+        targets: Vec<Target>,
+        options: Options,
+        keys: Keyring,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        check(&targets, &options)?;
+        let identity = identity::Identity::open(&*store, &keys)?;
+        let extents: HashMap<_, _> = extent::read_all(&*store.snapshot()?)?.into_iter().collect();
+        let disks = targets.into_iter().map(|target| {
+            let expected = extents
+                .values()
+                .any(|extent| extent.targets.contains(&target.name));
+            Ok(Arc::new(Disk::open(target, identity.store, expected)?))
+        });
+        let shared = Arc::new(Shared {
+            store,
+            disks: disks.collect::<Result<_>>()?,
+            sealer: Sealer::new(options.zstd_level),
+            queue: Queue::new(options.queue_bytes),
+            cache: Cache::new(options.cache_bytes),
+            options,
+            keys,
+            clock,
+            extents: RwLock::new(extents),
+            known_faults: Mutex::default(),
+            collected_to: Mutex::default(),
+            removal: RwLock::default(),
+        });
+        let open = shared.recover()?;
+        let appender = Appender::new(shared.clone(), open);
+        let thread = std::thread::Builder::new()
+            .name("block-append".into())
+            .spawn(move || appender.run());
+        let thread =
+            Some(thread.map_err(|error| Error::io("starting the appending thread", error))?);
+        let appending = Arc::new(Appending {
+            shared: shared.clone(),
+            thread,
+        });
+        Ok(BlockStore {
+            shared,
+            _appending: appending,
+        })
+    }
+
+    /// True when the block is stored. Never to be shown to a client: a hash is not a key to somebody's bytes.
+    pub fn is_stored(&self, hash: &BlockHash) -> Result<bool> {
+        Ok(self.shared.row(hash)?.is_some())
+    }
+
+    /// Takes a target whose folder was replaced by an empty one: reads and the verifier fill it from other replicas.
+    pub fn adopt(&self, target: &str) -> Result<()> {
+        let disk = self.shared.disk(target);
+        disk.ok_or_else(|| Error::Engine(format!("no block target is called {target}")))?
+            .adopt()
+    }
+
+    /// Every extent with its row, by id.
+    pub fn extents(&self) -> Result<Vec<(ExtentId, Extent)>> {
+        extent::read_all(&*self.shared.store.snapshot()?)
+    }
+}
+
+impl Shared {
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.now_ms()).unwrap_or(0)
+    }
+
+    fn row(&self, hash: &BlockHash) -> Result<Option<BlockRow>> {
+        row::read(&*self.store.snapshot()?, hash)
+    }
+
+    fn disk(&self, name: &str) -> Option<&Arc<Disk>> {
+        self.disks.iter().find(|disk| disk.target.name == name)
+    }
+
+    fn extent(&self, id: ExtentId) -> Option<Extent> {
+        self.extents
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
+    }
+
+    fn extent_count(&self) -> usize {
+        self.extents
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    fn remember(&self, id: ExtentId, row: &Extent) {
+        self.extents
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, row.clone());
+    }
+
+    fn forget(&self, id: ExtentId) {
+        self.extents
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+    }
+}
+
+impl Drop for Appending {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            tracing::error!("the appending thread had panicked");
+        }
+    }
+}
+
+fn check(targets: &[Target], options: &Options) -> Result<()> {
+    let names: std::collections::HashSet<_> = targets.iter().map(|target| &target.name).collect();
+    let refused = if names.len() != targets.len() {
+        "two block targets have the same name"
+    } else if options.replicas == 0 || targets.len() < options.replicas {
+        "there are fewer block targets than replicas"
+    } else if options.lease_ms <= options.delay_ms {
+        "the lease of a block must be longer than the collector's delay"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Engine(refused.into()))
+}

@@ -1,0 +1,117 @@
+//! What a crash left behind: half-written tails are cut, half-removed extents removed.
+//!
+//! The extent's row knows the acknowledged length, written in the same transaction as the index rows. Whatever a file
+//! holds beyond it was never acknowledged; whole records among it are cut too, since the only copy of their keys would
+//! have been in the index.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::Shared;
+use super::append::OpenExtent;
+use super::extent::{self, Extent, State};
+use super::row::ExtentId;
+use super::target::Disk;
+use crate::error::{Error, Result};
+
+impl Shared {
+    /// Returns the extent to go on with, if there is one in order.
+    pub(super) fn recover(&self) -> Result<Option<OpenExtent>> {
+        let mut open: Option<OpenExtent> = None;
+        for (id, row) in extent::read_all(&*self.store.snapshot()?)? {
+            match row.state {
+                State::Sealed => {}
+                State::Dropped => self.finish_removal(id, &row)?,
+                State::Open => {
+                    if let Some(older) = open.take() {
+                        self.seal(older)?;
+                    }
+                    open = self.reopen(id, row)?;
+                }
+            }
+        }
+        Ok(open)
+    }
+
+    /// Cuts an open extent's tails; seals it instead when a replica is not whole.
+    fn reopen(&self, id: ExtentId, row: Extent) -> Result<Option<OpenExtent>> {
+        let replicas: Vec<_> = row
+            .targets
+            .iter()
+            .map(|target| self.reopen_replica(id, &row, target))
+            .collect();
+        let is_whole =
+            replicas.iter().all(Result::is_ok) && replicas.len() >= self.options.replicas;
+        for (error, target) in replicas
+            .iter()
+            .zip(&row.targets)
+            .filter_map(|(replica, target)| Some((replica.as_ref().err()?, target)))
+        {
+            tracing::warn!(extent = %id, target, %error, "a replica of the open extent is not whole");
+        }
+        let files = replicas.into_iter().filter_map(Result::ok).collect();
+        let open = OpenExtent {
+            id,
+            row,
+            files,
+            uncounted_bytes: 0,
+        };
+        if is_whole {
+            return Ok(Some(open));
+        }
+        self.seal(open)?;
+        Ok(None)
+    }
+
+    fn reopen_replica(
+        &self,
+        id: ExtentId,
+        row: &Extent,
+        target: &str,
+    ) -> Result<(Arc<Disk>, File)> {
+        let disk = self.disk(target).filter(|disk| disk.is_online());
+        let disk =
+            disk.ok_or_else(|| Error::Engine(format!("block target {target} is not there")))?;
+        let file = disk.open_to_write(id)?;
+        let length = file
+            .metadata()
+            .map_err(|error| Error::io(format!("extent {id}"), error))?
+            .len();
+        if length < row.length {
+            let detail = format!("{length} bytes of {}", row.length);
+            return Err(Error::Corrupt {
+                what: format!("extent {id} on {target}"),
+                detail,
+            });
+        }
+        if length > row.length {
+            tracing::info!(extent = %id, target, bytes = length - row.length, "cutting off what was never acknowledged");
+            disk.cut(id, &file, row.length)?;
+            disk.sync(id, &file)?;
+        }
+        Ok((disk.clone(), file))
+    }
+
+    /// Removes the files of an extent that is marked as dropped, then its row. Targets that are away keep the row.
+    pub(super) fn finish_removal(&self, id: ExtentId, row: &Extent) -> Result<()> {
+        let mut is_complete = true;
+        for target in &row.targets {
+            match self.disk(target).filter(|disk| disk.is_online()) {
+                Some(disk) => disk.remove(id)?,
+                None => is_complete = false,
+            }
+        }
+        if !is_complete {
+            return Ok(());
+        }
+        let dead_key = super::row::dead_key(id);
+        let dead = self.store.counter(&dead_key)?;
+        self.store.transact(&mut |txn| {
+            txn.delete(super::row::extent_key(id));
+            txn.add(&dead_key, -dead, None);
+            Ok(())
+        })?;
+        self.forget(id);
+        Ok(())
+    }
+}

@@ -1,0 +1,459 @@
+//! Tokens: bearer tokens, browser sessions, refresh tokens and one-time codes. Stored by the SHA-256 of their secret only.
+//!
+//! Rows, all under `TOKEN`: `0 ++ hash` -> token; `1 ++ account ++ id` -> hash; `2 ++ hash` -> last use, milliseconds;
+//! `3 ++ expiry ++ hash` -> empty (what [`Meta::expire_tokens`] reads).
+
+use serde::{Deserialize, Serialize};
+
+use super::account::read_account;
+use super::ids::{AccountId, TokenId};
+use super::keys;
+use super::secret::{self, Secret, SecretHash};
+use super::{Meta, Refusal};
+use crate::error::Result;
+use crate::keyspace::TOKEN;
+use crate::kv::{Snapshot, Transaction, prefix_end};
+
+const BY_HASH: u8 = 0;
+const BY_ACCOUNT: u8 = 1;
+const USED: u8 = 2;
+const BY_EXPIRY: u8 = 3;
+/// What every secret starts with, so that leaked ones are recognisable.
+const PREFIX: &str = "ff_";
+/// Most live tokens of an account; the oldest session or code makes room for a new one.
+pub const MAX_TOKENS: usize = 1000;
+/// How long an expired token is kept, so that its holder hears "expired" and not "unknown"; milliseconds.
+pub const KEPT_EXPIRED_MS: i64 = 7 * 24 * 3600 * 1000;
+
+/// What a token is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenKind {
+    /// Goes in the `Authorization` header.
+    Bearer,
+    /// A browser's session, in a cookie.
+    Session {
+        /// What each changing request of the session must repeat.
+        csrf: String,
+    },
+    /// Good for one [`Meta::redeem`].
+    OneTime {
+        /// What it may be redeemed for.
+        purpose: Purpose,
+    },
+    /// Good for making bearer tokens, and nothing else.
+    Refresh,
+}
+
+/// What a one-time code may be redeemed for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Setting the account's password: invitations and forgotten passwords.
+    Claim,
+    /// OAuth 2's authorization code.
+    Authorization {
+        /// The client that asked.
+        client_id: String,
+        /// Where the browser was sent; the exchange must name the same.
+        redirect_uri: Option<String>,
+        /// PKCE: base64url of the verifier's SHA-256, or the verifier itself.
+        challenge: Option<Challenge>,
+        /// Whether a refresh token was asked for.
+        offline: bool,
+    },
+}
+
+/// PKCE's `code_challenge`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Challenge {
+    /// Method `plain`: the verifier itself.
+    Plain(String),
+    /// Method `S256`: base64url, unpadded, of the verifier's SHA-256.
+    S256(String),
+}
+
+/// A token as it is listed; the secret is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Its public name.
+    pub id: TokenId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// What it is for.
+    pub kind: TokenKind,
+    /// Given by whoever made it: an application, a browser.
+    pub name: String,
+    /// What it allows; empty for everything.
+    pub scopes: Vec<String>,
+    /// When it was made, milliseconds since 1970.
+    pub created_ms: i64,
+    /// From when on it is refused, milliseconds since 1970; `None` for never.
+    pub expires_ms: Option<i64>,
+    /// The refresh token it was made from: revoked together.
+    pub parent: Option<TokenId>,
+    /// When it was last used, to the minute, milliseconds since 1970. Only [`Meta::tokens`] fills it.
+    #[serde(skip)]
+    pub last_used_ms: Option<i64>,
+}
+
+/// What [`Meta::create_token_with`] takes.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// What it is for.
+    pub kind: TokenKind,
+    /// Shown in lists.
+    pub name: String,
+    /// What it allows; empty for everything.
+    pub scopes: Vec<String>,
+    /// From when on it is refused, milliseconds since 1970; `None` for never.
+    pub expires_ms: Option<i64>,
+    /// The refresh token it is made from.
+    pub parent: Option<TokenId>,
+}
+
+/// What a presented secret turns out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authentication {
+    /// A live token of a live account.
+    Valid(Token),
+    /// It was one until lately; a client may use its refresh token.
+    Expired,
+    /// The account is disabled.
+    Suspended,
+    /// No such token, or one of another kind.
+    Unknown,
+}
+
+impl Meta {
+    /// Makes a token; the secret is shown this once.
+    pub fn create_token(
+        &self,
+        account: AccountId,
+        kind: TokenKind,
+        name: &str,
+        expires_ms: Option<i64>,
+    ) -> Result<Secret> {
+        let new = NewToken {
+            kind,
+            name: name.to_owned(),
+            scopes: Vec::new(),
+            expires_ms,
+            parent: None,
+        };
+        Ok(self.create_token_with(account, new)?.1)
+    }
+
+    /// As [`Meta::create_token`], with scopes and a parent; also returns the token.
+    pub fn create_token_with(&self, account: AccountId, new: NewToken) -> Result<(Token, Secret)> {
+        let created_ms = self.now_ms();
+        let secret = Secret::draw::<32>(self.random(), PREFIX);
+        let id = TokenId((created_ms.unsigned_abs() << 20) | (self.random().u64() & 0xf_ffff));
+        let NewToken {
+            kind,
+            name,
+            scopes,
+            expires_ms,
+            parent,
+        } = new;
+        let token = Token {
+            id,
+            account,
+            kind,
+            name,
+            scopes,
+            created_ms,
+            expires_ms,
+            parent,
+            last_used_ms: None,
+        };
+        self.transact(|txn| {
+            read_account(&*txn, account)?.ok_or(Refusal::NotFound)?;
+            make_room(txn, account, created_ms)?;
+            put(txn, secret.hash(), &token)
+        })?;
+        Ok((token, secret))
+    }
+
+    /// A browser session that expires at `expires_ms`: the token's secret for the cookie, and the token, whose kind holds the
+    /// secret that changing requests repeat.
+    pub fn create_session(
+        &self,
+        account: AccountId,
+        name: &str,
+        expires_ms: i64,
+    ) -> Result<(Token, Secret)> {
+        let csrf = Secret::draw::<18>(self.random(), "").into_string();
+        let kind = TokenKind::Session { csrf };
+        self.create_token_with(
+            account,
+            NewToken {
+                kind,
+                name: name.to_owned(),
+                scopes: Vec::new(),
+                expires_ms: Some(expires_ms),
+                parent: None,
+            },
+        )
+    }
+
+    /// The live bearer token or session with this secret, if its account is live too.
+    pub fn authenticate(&self, secret: &str) -> Result<Option<Token>> {
+        match self.authentication(secret)? {
+            Authentication::Valid(token) => Ok(Some(token)),
+            _ => Ok(None),
+        }
+    }
+
+    /// What a presented bearer token or session secret is. Writes nothing; a recent answer is remembered, and forgotten when the
+    /// token is revoked or the account disabled.
+    pub fn authentication(&self, secret: &str) -> Result<Authentication> {
+        let is_access =
+            |kind: &TokenKind| matches!(kind, TokenKind::Bearer | TokenKind::Session { .. });
+        let (hash, now_ms) = (secret::hash(secret), self.now_ms());
+        if let Some(token) = self
+            .token_cache()
+            .get(&hash, now_ms)
+            .filter(|token| !token.is_expired(now_ms))
+        {
+            self.token_cache().used(hash, now_ms);
+            return Ok(Authentication::Valid(token));
+        }
+        let generation = self.token_cache().generation();
+        let found = look_up(&*self.store().snapshot()?, &hash, now_ms, &is_access)?;
+        if let Authentication::Valid(token) = &found {
+            self.token_cache().remember(hash, token, generation, now_ms);
+            self.token_cache().used(hash, now_ms);
+        }
+        Ok(found)
+    }
+
+    /// What a presented refresh token is.
+    pub fn refresh_authentication(&self, secret: &str) -> Result<Authentication> {
+        let (hash, now_ms) = (secret::hash(secret), self.now_ms());
+        let found = look_up(&*self.store().snapshot()?, &hash, now_ms, &|kind| {
+            matches!(kind, TokenKind::Refresh)
+        })?;
+        if let Authentication::Valid(_) = found {
+            self.token_cache().used(hash, now_ms);
+        }
+        Ok(found)
+    }
+
+    /// Looks at a one-time code without using it up.
+    pub fn peek_code(&self, secret: &str) -> Result<Authentication> {
+        let is_code = |kind: &TokenKind| matches!(kind, TokenKind::OneTime { .. });
+        look_up(
+            &*self.store().snapshot()?,
+            &secret::hash(secret),
+            self.now_ms(),
+            &is_code,
+        )
+    }
+
+    /// Uses up a one-time code whose purpose `fits`: `None` when there is no such live code. Of two callers one wins.
+    pub fn redeem(&self, secret: &str, fits: impl Fn(&Purpose) -> bool) -> Result<Option<Token>> {
+        let (hash, now_ms) = (secret::hash(secret), self.now_ms());
+        let is_fit =
+            |kind: &TokenKind| matches!(kind, TokenKind::OneTime { purpose } if fits(purpose));
+        self.transact(|txn| match look_up(&*txn, &hash, now_ms, &is_fit)? {
+            Authentication::Valid(token) => {
+                remove(txn, hash, &token);
+                Ok(Some(token))
+            }
+            _ => Ok(None),
+        })
+    }
+
+    /// The account's tokens, oldest first, expired ones included.
+    pub fn tokens(&self, account: AccountId) -> Result<Vec<Token>> {
+        let snapshot = self.store().snapshot()?;
+        let found = of_account(&*snapshot, account)?;
+        found
+            .into_iter()
+            .map(|(hash, token)| {
+                Ok(Token {
+                    last_used_ms: last_used(&*snapshot, &hash)?,
+                    ..token
+                })
+            })
+            .collect()
+    }
+
+    /// Revokes one token and what was made from it. Refused as `NotFound` when the account has no such token.
+    pub fn revoke(&self, account: AccountId, id: TokenId) -> Result<()> {
+        if self.revoke_where(account, |token| token.id == id || token.parent == Some(id))? == 0 {
+            return Err(Refusal::NotFound.into());
+        }
+        Ok(())
+    }
+
+    /// Revokes all of the account's tokens but `keep`; returns how many.
+    pub fn revoke_all(&self, account: AccountId, keep: Option<TokenId>) -> Result<usize> {
+        self.revoke_where(account, |token| Some(token.id) != keep)
+    }
+
+    /// Writes when tokens were last used, at most once a minute for each; returns how many rows were written.
+    pub fn save_token_uses(&self) -> Result<usize> {
+        let uses = self.token_cache().take_uses();
+        if uses.is_empty() {
+            return Ok(0);
+        }
+        self.transact(|txn| {
+            for (hash, used_ms) in &uses {
+                if txn.get(&keys::key(TOKEN, &[&[BY_HASH], hash]))?.is_some() {
+                    txn.put(
+                        keys::key(TOKEN, &[&[USED], hash]),
+                        used_ms.to_be_bytes().to_vec().into(),
+                    );
+                }
+            }
+            Ok(())
+        })?;
+        Ok(uses.len())
+    }
+
+    /// Removes at most `limit` tokens that expired more than [`KEPT_EXPIRED_MS`] ago; returns how many.
+    pub fn expire_tokens(&self, limit: usize) -> Result<usize> {
+        let before_ms = self.now_ms() - KEPT_EXPIRED_MS;
+        self.transact(|txn| {
+            let end = keys::key(TOKEN, &[&[BY_EXPIRY], &before_ms.to_be_bytes()]);
+            let due = txn.range(&[TOKEN, BY_EXPIRY], &end, false, limit)?;
+            for (key, _) in &due {
+                let hash = key
+                    .get(10..)
+                    .and_then(|hash| SecretHash::try_from(hash).ok());
+                let token = hash.map_or(Ok(None), |hash| read(&*txn, &hash))?;
+                match hash.zip(token) {
+                    Some((hash, token)) => remove(txn, hash, &token),
+                    None => txn.delete(key.clone()),
+                }
+            }
+            Ok(due.len())
+        })
+    }
+
+    fn revoke_where(&self, account: AccountId, chosen: impl Fn(&Token) -> bool) -> Result<usize> {
+        let revoked = self.transact(|txn| {
+            let found = of_account(&*txn, account)?;
+            let chosen: Vec<_> = found.iter().filter(|(_, token)| chosen(token)).collect();
+            chosen
+                .iter()
+                .for_each(|(hash, token)| remove(txn, *hash, token));
+            Ok(chosen.len())
+        })?;
+        self.token_cache().forget(account);
+        Ok(revoked)
+    }
+}
+
+impl Token {
+    /// True when it is refused at `now_ms`.
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.expires_ms
+            .is_some_and(|expires_ms| expires_ms <= now_ms)
+    }
+}
+
+fn look_up(
+    rows: &dyn Snapshot,
+    hash: &SecretHash,
+    now_ms: i64,
+    fits: &dyn Fn(&TokenKind) -> bool,
+) -> Result<Authentication> {
+    let Some(token) = read(rows, hash)?.filter(|token| fits(&token.kind)) else {
+        return Ok(Authentication::Unknown);
+    };
+    let Some(account) = read_account(rows, token.account)? else {
+        return Ok(Authentication::Unknown);
+    };
+    Ok(match token {
+        _ if account.disabled => Authentication::Suspended,
+        token if token.is_expired(now_ms) => Authentication::Expired,
+        token => Authentication::Valid(token),
+    })
+}
+
+fn read(rows: &dyn Snapshot, hash: &SecretHash) -> Result<Option<Token>> {
+    keys::read(rows, &keys::key(TOKEN, &[&[BY_HASH], hash]), "token")
+}
+
+fn last_used(rows: &dyn Snapshot, hash: &SecretHash) -> Result<Option<i64>> {
+    let bytes = rows.get(&keys::key(TOKEN, &[&[USED], hash]))?;
+    Ok(bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(i64::from_be_bytes))
+}
+
+fn of_account(rows: &dyn Snapshot, account: AccountId) -> Result<Vec<(SecretHash, Token)>> {
+    let start = keys::key(TOKEN, &[&[BY_ACCOUNT], &account.0.to_be_bytes()]);
+    let mut found = Vec::new();
+    for (_, hash) in rows.range(&start, &prefix_end(&start), false, MAX_TOKENS + 1)? {
+        let Ok(hash) = SecretHash::try_from(hash) else {
+            continue;
+        };
+        found.extend(read(rows, &hash)?.map(|token| (hash, token)));
+    }
+    Ok(found)
+}
+
+/// Refuses as `TooManyTokens` when the account is full and has neither an expired token nor a session or code to drop.
+fn make_room(txn: &mut dyn Transaction, account: AccountId, now_ms: i64) -> Result<()> {
+    let start = keys::key(TOKEN, &[&[BY_ACCOUNT], &account.0.to_be_bytes()]);
+    if txn
+        .range(&start, &prefix_end(&start), false, MAX_TOKENS)?
+        .len()
+        < MAX_TOKENS
+    {
+        return Ok(());
+    }
+    let found = of_account(&*txn, account)?;
+    let is_passing = |token: &Token| {
+        matches!(
+            token.kind,
+            TokenKind::Session { .. } | TokenKind::OneTime { .. }
+        )
+    };
+    let oldest = found
+        .iter()
+        .find(|(_, token)| token.is_expired(now_ms))
+        .or_else(|| found.iter().find(|(_, token)| is_passing(token)));
+    let (hash, token) = oldest.ok_or(Refusal::TooManyTokens)?;
+    remove(txn, *hash, token);
+    Ok(())
+}
+
+fn put(txn: &mut dyn Transaction, hash: SecretHash, token: &Token) -> Result<()> {
+    keys::write(txn, keys::key(TOKEN, &[&[BY_HASH], &hash]), token)?;
+    txn.put(account_key(token), hash.to_vec().into());
+    if let Some(key) = expiry_key(hash, token) {
+        txn.put(key, Vec::new().into());
+    }
+    Ok(())
+}
+
+fn remove(txn: &mut dyn Transaction, hash: SecretHash, token: &Token) {
+    txn.delete(keys::key(TOKEN, &[&[BY_HASH], &hash]));
+    txn.delete(keys::key(TOKEN, &[&[USED], &hash]));
+    txn.delete(account_key(token));
+    if let Some(key) = expiry_key(hash, token) {
+        txn.delete(key);
+    }
+}
+
+fn account_key(token: &Token) -> Vec<u8> {
+    keys::key(
+        TOKEN,
+        &[
+            &[BY_ACCOUNT],
+            &token.account.0.to_be_bytes(),
+            &token.id.0.to_be_bytes(),
+        ],
+    )
+}
+
+fn expiry_key(hash: SecretHash, token: &Token) -> Option<Vec<u8>> {
+    let expires_ms = token.expires_ms?.max(0);
+    Some(keys::key(
+        TOKEN,
+        &[&[BY_EXPIRY], &expires_ms.to_be_bytes(), &hash],
+    ))
+}

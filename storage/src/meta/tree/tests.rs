@@ -1,0 +1,1 @@
+//! The operations' rules, one by one.

@@ -1,0 +1,150 @@
+//! Imports straight into this process's storage.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use async_trait::async_trait;
+use storage::block::BlockStore;
+use storage::chunk::{BLOCK_BYTES, BlockHash, content_hash};
+use storage::meta::{Actor, Address, Entry, Meta, NewFile, NodeKind, Refusal, WriteMode};
+
+use super::{Destination, Existing};
+use crate::error::{Error, Result};
+
+/// The storage of this process, seen as one account.
+#[derive(Clone)]
+pub struct LocalDestination {
+    meta: Meta,
+    blocks: BlockStore,
+    actor: Actor,
+}
+
+impl LocalDestination {
+    /// Imports go to `actor`'s files.
+    pub fn new(meta: Meta, blocks: BlockStore, actor: Actor) -> Self {
+        LocalDestination {
+            meta,
+            blocks,
+            actor,
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(LocalDestination) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let own = self.clone();
+        tokio::task::spawn_blocking(move || work(own))
+            .await
+            .map_err(|_| Error::Stopped)?
+    }
+
+    fn list(&self, folder: &str) -> Result<HashMap<String, Existing>> {
+        let view = self.meta.view(self.actor.account)?;
+        let mut found = HashMap::new();
+        let top = match view.resolve(self.actor.root, &Address::parse(folder)?) {
+            Ok(top) => top,
+            Err(storage::Error::Refused(Refusal::NotFound)) => return Ok(found),
+            Err(error) => return Err(error.into()),
+        };
+        view.walk(&top, None, false, &mut |entry| {
+            if let Entry::Live(place) = &entry
+                && let NodeKind::File(version) = &place.node.kind
+            {
+                let existing = Existing {
+                    size: version.size,
+                    modified_s: version.client_modified_ms.div_euclid(1000),
+                    content_hash: hex::encode(version.content_hash),
+                };
+                found.insert(place.path_lower.clone(), existing);
+            }
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    fn store(&self, path: &str, source: &Path, modified_s: i64) -> Result<()> {
+        let mut names = Vec::new();
+        let size = each_block(source, &mut |block| {
+            names.push(self.blocks.put(block)?);
+            Ok(())
+        })?;
+        let file = NewFile {
+            content_hash: content_hash(&names),
+            blocks: names,
+            size,
+            mode: WriteMode::Overwrite,
+            autorename: false,
+            strict_conflict: false,
+            client_modified_ms: Some(modified_s * 1000),
+        };
+        self.meta
+            .commit_file(self.actor, &Address::parse(path)?, &file)?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Destination for LocalDestination {
+    async fn existing(&self, folder: &str) -> Result<HashMap<String, Existing>> {
+        let folder = folder.to_owned();
+        self.blocking(move |own| own.list(&folder)).await
+    }
+
+    async fn put(&self, path: &str, source: &Path, modified_s: i64) -> Result<()> {
+        let (path, source) = (path.to_owned(), source.to_owned());
+        self.blocking(move |own| own.store(&path, &source, modified_s))
+            .await
+    }
+
+    async fn folder(&self, path: &str) -> Result<()> {
+        let path = path.to_owned();
+        self.blocking(move |own| {
+            match own
+                .meta
+                .create_folder(own.actor, &Address::parse(&path)?, false)
+            {
+                Ok(_) | Err(storage::Error::Refused(Refusal::Conflict(_))) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+}
+
+/// Dropbox's content_hash of a local file, lower-case hex.
+pub fn content_hash_of(source: &Path) -> Result<String> {
+    let mut names = Vec::new();
+    each_block(source, &mut |block| {
+        names.push(BlockHash::of(block));
+        Ok(())
+    })?;
+    Ok(hex::encode(content_hash(&names)))
+}
+
+/// Calls `visit` with every block of a local file; returns its size in bytes.
+fn each_block(source: &Path, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+    let io = |error| Error::Io {
+        what: format!("read {}", source.display()),
+        source: error,
+    };
+    let mut file = File::open(source).map_err(io)?;
+    let mut size = 0;
+    loop {
+        let mut block = Vec::new();
+        (&mut file)
+            .take(BLOCK_BYTES as u64)
+            .read_to_end(&mut block)
+            .map_err(io)?;
+        if block.is_empty() {
+            return Ok(size);
+        }
+        size += block.len() as u64;
+        visit(&block)?;
+        if block.len() < BLOCK_BYTES {
+            return Ok(size);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+/** Every route the page uses, typed. */
+
+import { ApiError, call } from './call';
+import type * as T from './types';
+
+type Signal = AbortSignal | undefined;
+
+export const session = {
+  current: () => call<T.Session>('firefly/session/current', null, { quiet401: true }),
+  signIn: (email: string, password: string) =>
+    call<T.Session>('firefly/session/sign_in', { email, password }, { quiet401: true }),
+  claim: (code: string, password: string) =>
+    call<T.Session>('firefly/session/claim', { code, password }, { quiet401: true }),
+  signOut: () => call<null>('firefly/session/sign_out', null),
+};
+
+export const search = {
+  run: (query: string, options: T.SearchOptions, signal?: Signal) =>
+    call<T.SearchPage>('firefly/search', { query, options }, { signal }),
+  more: (cursor: string, signal?: Signal) => call<T.SearchPage>('firefly/search/continue', { cursor }, { signal }),
+  fileStatus: (path: string, signal?: Signal) =>
+    call<T.FileIndexStatus>('firefly/index_status', { path }, { signal }),
+  status: () => call<T.IndexStatus>('firefly/index_status', {}),
+  text: (path: string, offset: number, limit: number, signal?: Signal) =>
+    call<T.ExtractedText>('firefly/text', { path, offset, limit }, { signal }),
+};
+
+interface ListOptions {
+  recursive?: boolean;
+  include_deleted?: boolean;
+  limit?: number;
+}
+
+export const files = {
+  list: (path: string, options: ListOptions = {}, signal?: Signal) =>
+    call<T.Listing>('files/list_folder', { path, ...options }, { signal }),
+  listMore: (cursor: string, signal?: Signal) => call<T.Listing>('files/list_folder/continue', { cursor }, { signal }),
+  longpoll: (cursor: string, timeout: number, signal?: Signal) =>
+    call<{ changes: boolean; backoff?: number }>('files/list_folder/longpoll', { cursor, timeout }, { signal }),
+  metadata: (path: string, signal?: Signal) => call<T.Entry>('files/get_metadata', { path }, { signal }),
+  createFolder: (path: string) =>
+    call<{ metadata: T.FolderEntry }>('files/create_folder_v2', { path, autorename: false }),
+  move: (from_path: string, to_path: string, autorename = false) =>
+    call<{ metadata: T.Entry }>('files/move_v2', { from_path, to_path, autorename }),
+  remove: (path: string) => call<{ metadata: T.Entry }>('files/delete_v2', { path }),
+  revisions: (path: string, limit = 1, signal?: Signal) =>
+    call<T.Revisions>('files/list_revisions', { path, mode: 'path', limit }, { signal }),
+  restore: (path: string, rev: string) => call<T.FileEntry>('files/restore', { path, rev }),
+};
+
+/** Pages through a listing; `each` gets every page. Returns the last cursor. */
+export async function listAll(
+  path: string,
+  options: ListOptions,
+  signal: Signal,
+  each: (entries: T.AnyEntry[]) => void,
+): Promise<string> {
+  let page = await files.list(path, options, signal);
+  each(page.entries);
+  while (page.has_more) {
+    page = await files.listMore(page.cursor, signal);
+    each(page.entries);
+  }
+  return page.cursor;
+}
+
+const argument = (value: unknown) => encodeURIComponent(JSON.stringify(value));
+
+/** The address of a file's bytes, saved as a file by the browser. */
+export function downloadUrl(path: string): string {
+  return `/2/files/download?arg=${argument({ path })}&dl=1`;
+}
+
+/** The address that shows a file in the page; `rev` only makes a new version a new address. */
+export function previewUrl(path: string, rev: string): string {
+  return `/2/firefly/preview?arg=${argument({ path })}&rev=${encodeURIComponent(rev)}`;
+}
+
+const editor = { '.tag': 'editor' };
+const viewer = { '.tag': 'viewer' };
+
+/** Waits for a sharing job that the server finishes later. */
+async function finish<R>(launch: T.Launch<R>, check: string): Promise<void> {
+  if (launch['.tag'] !== 'async_job_id') return;
+  for (let tries = 0; tries < 60; tries += 1) {
+    await new Promise((wake) => setTimeout(wake, 500));
+    const status = await call<{ '.tag': string }>(check, { async_job_id: launch.async_job_id });
+    if (status['.tag'] === 'complete') return;
+    if (status['.tag'] === 'failed') throw new ApiError(409, 'failed', 'That could not be finished.');
+  }
+  throw new ApiError(0, '', 'That takes unusually long. Look again in a minute.');
+}
+
+export const sharing = {
+  async share(path: string): Promise<string> {
+    const launch = await call<T.Launch<T.SharedFolder>>('sharing/share_folder', { path, force_async: false });
+    if (launch['.tag'] === 'complete') return launch.shared_folder_id;
+    await finish(launch, 'sharing/check_share_job_status');
+    const folder = await files.metadata(path);
+    return folder.sharing_info?.shared_folder_id ?? '';
+  },
+  async unshare(shared_folder_id: string): Promise<void> {
+    const launch = await call<T.Launch<unknown>>('sharing/unshare_folder', { shared_folder_id });
+    await finish(launch, 'sharing/check_job_status');
+  },
+  addMember: (shared_folder_id: string, email: string, canEdit: boolean) =>
+    call<null>('sharing/add_folder_member', {
+      shared_folder_id,
+      members: [{ member: { '.tag': 'email', email }, access_level: canEdit ? editor : viewer }],
+      quiet: false,
+    }),
+  async removeMember(shared_folder_id: string, member: object): Promise<void> {
+    const launch = await call<T.Launch<unknown>>('sharing/remove_folder_member', {
+      shared_folder_id,
+      member,
+      leave_a_copy: false,
+    });
+    await finish(launch, 'sharing/check_remove_member_job_status');
+  },
+  async members(shared_folder_id: string): Promise<T.Members> {
+    const members = await call<T.Members>('sharing/list_folder_members', { shared_folder_id, limit: 200 });
+    while (members.cursor) {
+      const more = await call<T.Members>('sharing/list_folder_members/continue', { cursor: members.cursor });
+      members.users.push(...more.users);
+      members.invitees.push(...more.invitees);
+      members.cursor = more.cursor;
+    }
+    return members;
+  },
+  folders: () => call<{ entries: T.SharedFolder[]; cursor?: string }>('sharing/list_folders', { limit: 1000 }),
+  mountable: () =>
+    call<{ entries: T.SharedFolder[]; cursor?: string }>('sharing/list_mountable_folders', { limit: 1000 }),
+  mount: (shared_folder_id: string) => call<T.SharedFolder>('sharing/mount_folder', { shared_folder_id }),
+  links: (path?: string) =>
+    call<{ links: T.SharedLink[]; has_more: boolean; cursor?: string }>(
+      'sharing/list_shared_links',
+      path ? { path, direct_only: true } : {},
+    ),
+  createLink: (path: string) => call<T.SharedLink>('sharing/create_shared_link_with_settings', { path }),
+  revokeLink: (url: string) => call<null>('sharing/revoke_shared_link', { url }),
+};
+
+export const account = {
+  space: () => call<T.SpaceUsage>('users/get_space_usage', null),
+  create: (email: string, name: string) => call<T.CreatedAccount>('firefly/account/create', { email, name }),
+  tokens: () => call<{ tokens: T.Token[] }>('firefly/token/list', null),
+  createToken: (name: string) => call<{ token: string; id?: string }>('firefly/token/create', { name }),
+  revokeToken: (id: string) => call<null>('firefly/token/revoke', { id }),
+};

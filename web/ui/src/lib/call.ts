@@ -1,0 +1,152 @@
+/** One way to call the server: JSON in, JSON out, errors as `ApiError`. */
+
+/** What the server refused or failed to do; `message` is fit to be shown. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly summary: string,
+    message: string,
+    readonly detail: unknown = undefined,
+    readonly retryAfter = 0,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+
+  /** Whether the error's tags include this one, as in `path/not_found/`. */
+  has(tag: string): boolean {
+    return this.summary.split('/').includes(tag);
+  }
+
+  /** Whether trying again later can help. */
+  get retryable(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** Words for the errors people meet. */
+const SENTENCES: Record<string, string> = {
+  invalid_credentials: 'That email and password do not match.',
+  invalid_code: 'This link was used before or has expired. Ask for a new one.',
+  weak_password: 'That password is too easy to guess. Use at least 10 characters.',
+  not_found: 'It is not there any more. Someone may have moved or deleted it.',
+  conflict: 'Something with that name is already there.',
+  insufficient_space: 'There is not enough space left for this.',
+  malformed_path: 'That name cannot be used. Avoid / and \\, and keep it under 255 bytes.',
+  disallowed_name: 'That name cannot be used.',
+  no_write_permission: 'You may look at this folder but not change it.',
+  no_permission: 'You do not have permission for that.',
+  access_denied: 'You do not have permission for that.',
+  restricted_content: 'You do not have permission for that.',
+  too_many_write_operations: 'Too many changes at once. Try again in a moment.',
+  too_many_files: 'That is too many files at once.',
+  cant_move_folder_into_itself: 'A folder cannot be moved into itself.',
+  cant_copy_shared_folder: 'A shared folder cannot be copied.',
+  cant_nest_shared_folder: 'A shared folder cannot be put into another one.',
+  cant_move_shared_folder: 'This shared folder cannot be moved there.',
+  duplicated_or_nested_paths: 'Some of these are inside each other.',
+  content_hash_mismatch: 'The file was damaged on its way. Try again.',
+  already_shared: 'This folder is shared already.',
+  inside_shared_folder: 'This folder is inside a shared folder.',
+  contains_shared_folder: 'This folder contains a shared folder.',
+  is_file: 'Only folders can be shared with people. Share a link to the file instead.',
+  invalid_dropbox_id: 'No account here has that address.',
+  bad_member: 'No account here has that address.',
+  unverified_dropbox_id: 'No account here has that address.',
+  email_not_found: 'No account here has that address.',
+  already_exists: 'That exists already.',
+};
+
+function sentence(status: number, summary: string, user: unknown): string {
+  if (typeof user === 'string' && user) return user;
+  if (user && typeof user === 'object' && 'text' in user) return String(user.text);
+  const known = summary.split('/').reverse().find((tag) => tag in SENTENCES);
+  if (known) return SENTENCES[known] ?? '';
+  if (status === 0) return 'The server cannot be reached. Check the connection.';
+  if (status === 401) return 'Please sign in again.';
+  if (status === 429) return 'That was a little fast. Try again in a moment.';
+  if (status >= 500) return 'The server had a problem. Try again in a moment.';
+  if (status === 404) return 'This server does not offer that.';
+  return summary ? `The server refused (${summary.replace(/[/.]+$/, '')}).` : 'The server refused.';
+}
+
+/** Makes an `ApiError` of a refusing answer. */
+export function refusal(status: number, body: string): ApiError {
+  let parsed: { error_summary?: string; error?: { reason?: unknown; retry_after?: number }; user_message?: unknown } = {};
+  try {
+    parsed = JSON.parse(body) ?? {};
+  } catch {
+    // Dropbox answers 400 with plain text.
+    parsed = { error_summary: status === 400 ? body.slice(0, 200) : '' };
+  }
+  const summary = parsed.error_summary ?? '';
+  const message = sentence(status, summary, parsed.user_message);
+  return new ApiError(status, summary, message, parsed.error, parsed.error?.retry_after ?? 0);
+}
+
+let csrf = '';
+let whenSignedOut: () => void = () => {};
+
+/** Sets the token that every POST carries. */
+export function setCsrf(token: string): void {
+  csrf = token;
+}
+
+/** Calls `then` whenever the server says that nobody is signed in. */
+export function onSignedOut(then: () => void): void {
+  whenSignedOut = then;
+}
+
+/** The headers of a signed-in POST. */
+export function sessionHeaders(): Record<string, string> {
+  return csrf ? { 'X-Firefly-Csrf': csrf } : {};
+}
+
+/** Reports a 401 met outside `call`. */
+export function signedOut(): void {
+  whenSignedOut();
+}
+
+/** JSON in ASCII, as headers need it. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+interface CallOptions {
+  signal?: AbortSignal;
+  /** Whether a 401 is an answer here and does not lead to the sign-in page. */
+  quiet401?: boolean;
+}
+
+/** POSTs `argument` to `/2/route`; throws `ApiError`, or an `AbortError` when aborted. */
+export async function call<T>(route: string, argument: unknown, options: CallOptions = {}): Promise<T> {
+  let response: Response;
+  let body: string;
+  try {
+    response = await fetch(`/2/${route}`, {
+      method: 'POST',
+      credentials: 'same-origin',
+      headers: { 'Content-Type': 'application/json', ...sessionHeaders() },
+      body: JSON.stringify(argument),
+      signal: options.signal,
+    });
+    body = await response.text();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, '', sentence(0, '', undefined));
+  }
+  if (response.ok) return (body ? JSON.parse(body) : null) as T;
+  if (response.status === 401 && !options.quiet401) whenSignedOut();
+  throw refusal(response.status, body);
+}
+
+/** Whether this is the trace of our own abort, to be passed over. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}
+
+/** Words to show for any error. */
+export function wordsOf(error: unknown): string {
+  if (error instanceof ApiError) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}

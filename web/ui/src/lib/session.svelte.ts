@@ -1,0 +1,45 @@
+/** Who is signed in. */
+
+import { session as api } from './api';
+import { ApiError, onSignedOut, setCsrf, wordsOf } from './call';
+import type { Account, Session } from './types';
+
+class SignIn {
+  /** `asking` until the server has said who this is. */
+  state = $state<'asking' | 'in' | 'out' | 'unreachable'>('asking');
+  account = $state<Account | null>(null);
+  problem = $state('');
+
+  /** Asks the server who this is. */
+  async resume(): Promise<void> {
+    this.state = 'asking';
+    try {
+      this.accept(await api.current());
+    } catch (error) {
+      this.problem = wordsOf(error);
+      this.state = error instanceof ApiError && error.status === 401 ? 'out' : 'unreachable';
+    }
+  }
+
+  /** Takes the server's answer to a sign-in. */
+  accept(session: Session): void {
+    setCsrf(session.csrf_token);
+    this.account = session.account;
+    this.state = 'in';
+  }
+
+  /** Forgets who this was; the address stays. */
+  forget = () => {
+    setCsrf('');
+    this.account = null;
+    this.state = 'out';
+  };
+
+  async signOut(): Promise<void> {
+    await api.signOut();
+    this.forget();
+  }
+}
+
+export const session = new SignIn();
+onSignedOut(session.forget);

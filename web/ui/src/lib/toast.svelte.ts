@@ -1,0 +1,40 @@
+/** Short words at the edge of the page, with one thing to do about them. */
+
+export interface Toast {
+  id: number;
+  text: string;
+  kind: 'done' | 'problem';
+  action?: { label: string; run: () => void | Promise<void> };
+}
+
+const SHORT_MS = 5_000;
+const LONG_MS = 10_000;
+const AT_MOST = 4;
+
+class Toasts {
+  shown = $state.raw<Toast[]>([]);
+  #next = 1;
+
+  add(toast: Omit<Toast, 'id'>): void {
+    const id = this.#next;
+    this.#next += 1;
+    this.shown = [...this.shown, { ...toast, id }].slice(-AT_MOST);
+    setTimeout(() => this.close(id), toast.action || toast.kind === 'problem' ? LONG_MS : SHORT_MS);
+  }
+
+  close(id: number): void {
+    this.shown = this.shown.filter((toast) => toast.id !== id);
+  }
+}
+
+export const toasts = new Toasts();
+
+/** Says that something is done. */
+export function done(text: string, action?: Toast['action']): void {
+  toasts.add({ text, kind: 'done', action });
+}
+
+/** Says what went wrong. */
+export function problem(text: string): void {
+  toasts.add({ text, kind: 'problem' });
+}

@@ -1,0 +1,193 @@
+/** The shapes of the API that the page uses. */
+
+export interface Account {
+  account_id: string;
+  email: string;
+  name: string;
+  is_admin: boolean;
+}
+
+export interface Session {
+  account: Account;
+  csrf_token: string;
+}
+
+export interface SharingInfo {
+  read_only: boolean;
+  shared_folder_id?: string;
+  parent_shared_folder_id?: string;
+}
+
+export interface FileEntry {
+  '.tag': 'file';
+  id: string;
+  name: string;
+  path_lower: string;
+  path_display: string;
+  rev: string;
+  size: number;
+  client_modified: string;
+  server_modified: string;
+  sharing_info?: SharingInfo;
+}
+
+export interface FolderEntry {
+  '.tag': 'folder';
+  id: string;
+  name: string;
+  path_lower: string;
+  path_display: string;
+  sharing_info?: SharingInfo;
+}
+
+export interface DeletedEntry {
+  '.tag': 'deleted';
+  name: string;
+  path_lower: string;
+  path_display: string;
+}
+
+export type Entry = FileEntry | FolderEntry;
+export type AnyEntry = Entry | DeletedEntry;
+
+export interface Listing {
+  entries: AnyEntry[];
+  cursor: string;
+  has_more: boolean;
+}
+
+/** `[start, end)` in Unicode code points. */
+export type Span = [number, number];
+
+export interface Hit {
+  metadata: Entry;
+  snippet: { text: string; highlights: Span[] };
+  name_highlights: Span[];
+  match: 'filename' | 'content' | 'both';
+}
+
+export interface FacetCount {
+  value: string;
+  count: number;
+}
+
+export interface Facets {
+  type: FacetCount[];
+  extension: FacetCount[];
+  modified: FacetCount[];
+}
+
+export interface SearchPage {
+  hits: Hit[];
+  facets?: Facets;
+  total: number;
+  took_ms: number;
+  partial: boolean;
+  has_more: boolean;
+  cursor: string | null;
+  warnings: string[];
+}
+
+export type SearchOrder = 'relevance' | 'last_modified_time' | 'name' | 'size';
+
+export interface SearchOptions {
+  path?: string;
+  max_results?: number;
+  order_by?: SearchOrder;
+  file_status?: 'active' | 'deleted';
+  facets?: boolean;
+  as_you_type?: boolean;
+}
+
+export type Outcome =
+  | 'text'
+  | 'nothing_to_extract'
+  | 'encrypted'
+  | 'unsupported'
+  | 'timed_out'
+  | 'too_large'
+  | 'needs_ocr'
+  | 'damaged'
+  | 'waiting';
+
+export interface FileIndexStatus {
+  state: 'waiting' | 'indexed';
+  outcome: Outcome;
+  detail?: string;
+  indexed_bytes?: number;
+}
+
+export interface IndexStatus {
+  searchable: number;
+  waiting: number;
+  files: number;
+}
+
+export interface ExtractedText {
+  text: string;
+  total_chars: number;
+  outcome: Outcome;
+}
+
+export interface Revisions {
+  is_deleted: boolean;
+  server_deleted?: string;
+  entries: FileEntry[];
+  has_more: boolean;
+}
+
+export interface SpaceUsage {
+  used: number;
+  allocation: { '.tag': 'individual' | 'team' | 'other'; allocated?: number };
+}
+
+export type AccessLevel = 'owner' | 'editor' | 'viewer' | 'viewer_no_comment' | 'traverse';
+
+export interface FolderMember {
+  access_type: { '.tag': AccessLevel };
+  user: { account_id: string; email: string; display_name: string };
+}
+
+export interface InvitedMember {
+  access_type: { '.tag': AccessLevel };
+  invitee: { '.tag': string; email?: string };
+}
+
+export interface Members {
+  users: FolderMember[];
+  invitees: InvitedMember[];
+  cursor?: string;
+}
+
+export interface SharedFolder {
+  shared_folder_id: string;
+  name: string;
+  path_lower?: string;
+  path_display?: string;
+  access_type: { '.tag': AccessLevel };
+}
+
+export interface SharedLink {
+  '.tag': 'file' | 'folder';
+  url: string;
+  name: string;
+  path_lower?: string;
+  expires?: string;
+}
+
+/** The answer of a call that may finish later. */
+export type Launch<T> = ({ '.tag': 'complete' } & T) | { '.tag': 'async_job_id'; async_job_id: string };
+
+export interface Token {
+  id: string;
+  name: string;
+  created?: string;
+  last_used?: string | null;
+  current?: boolean;
+}
+
+export interface CreatedAccount {
+  account_id: string;
+  token: string;
+  invite_url: string;
+}
