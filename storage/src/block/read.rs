@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use super::event::{Event, EventKind};
 use super::extent::State;
 use super::row::BlockRow;
-use super::{BlockStore, Shared, record, seal};
+use super::{BlockStore, Shared, record};
 use crate::chunk::{BLOCK_BYTES, BlockHash};
 use crate::error::{Error, Result};
 use crate::key::BlockKey;
@@ -129,7 +129,9 @@ impl Shared {
         key: &BlockKey,
     ) -> Result<(Vec<u8>, Vec<u8>)> {
         let record = self.read_record(target, hash, row)?;
-        let plain = seal::open(record::payload(&record, hash, row)?, hash, row, key)?;
+        let plain = self
+            .sealer
+            .open(record::payload(&record, hash, row)?, hash, row, key)?;
         Ok((record, plain))
     }
 

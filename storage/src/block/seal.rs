@@ -23,10 +23,10 @@ pub struct Sealed {
 }
 
 /// Compression contexts, reused because making one costs more than compressing a small block.
-#[derive(Default)]
 pub struct Sealer {
     level: i32,
     compressors: Mutex<Vec<zstd::bulk::Compressor<'static>>>,
+    decompressors: Mutex<Vec<zstd::bulk::Decompressor<'static>>>,
 }
 
 impl Sealer {
@@ -34,6 +34,7 @@ impl Sealer {
         Sealer {
             level,
             compressors: Mutex::default(),
+            decompressors: Mutex::default(),
         }
     }
 
@@ -67,39 +68,51 @@ impl Sealer {
             return Ok(None);
         }
         let failed = |error| Error::io("compressing a block", error);
-        let idle = lock(&self.compressors).pop();
-        let mut compressor = match idle {
+        let mut compressor = match lock(&self.compressors).pop() {
             Some(compressor) => compressor,
             None => zstd::bulk::Compressor::new(self.level).map_err(failed)?,
         };
         let smaller = compressor.compress(plain).map_err(failed)?;
-        let mut idle = lock(&self.compressors);
-        if idle.len() < MAX_IDLE {
-            idle.push(compressor);
-        }
+        keep(&self.compressors, compressor);
         Ok((smaller.len() < plain.len()).then_some(smaller))
     }
-}
 
-/// Decrypts and decompresses a record's payload, and checks that it is the block.
-pub fn open(payload: &[u8], hash: &BlockHash, row: &BlockRow, key: &BlockKey) -> Result<Vec<u8>> {
-    let corrupt = |detail: &str| Error::Corrupt {
-        what: format!("block {hash} at {}", row.location),
-        detail: detail.into(),
-    };
-    let mut bytes = payload.to_vec();
-    let opened = key::cipher(&key.0)?.open_in_place(nonce(), Aad::from(&hash.0), &mut bytes);
-    let length = opened.map_err(|_| corrupt("does not decrypt"))?.len();
-    bytes.truncate(length);
-    if row.codec == Codec::Zstd {
-        let capacity = (row.plain_len as usize).min(BLOCK_BYTES);
-        bytes =
-            zstd::bulk::decompress(&bytes, capacity).map_err(|_| corrupt("does not decompress"))?;
+    /// Decrypts and decompresses a record's payload, and checks that it is the block.
+    pub fn open(
+        &self,
+        payload: &[u8],
+        hash: &BlockHash,
+        row: &BlockRow,
+        key: &BlockKey,
+    ) -> Result<Vec<u8>> {
+        let corrupt = |detail: &str| Error::Corrupt {
+            what: format!("block {hash} at {}", row.location),
+            detail: detail.into(),
+        };
+        let mut bytes = payload.to_vec();
+        let opened = key::cipher(&key.0)?.open_in_place(nonce(), Aad::from(&hash.0), &mut bytes);
+        let length = opened.map_err(|_| corrupt("does not decrypt"))?.len();
+        bytes.truncate(length);
+        if row.codec == Codec::Zstd {
+            let capacity = (row.plain_len as usize).min(BLOCK_BYTES);
+            let plain = self.decompress(&bytes, capacity);
+            bytes = plain.map_err(|_| corrupt("does not decompress"))?;
+        }
+        if BlockHash::of(&bytes) != *hash {
+            return Err(corrupt("its SHA-256 is another"));
+        }
+        Ok(bytes)
     }
-    if BlockHash::of(&bytes) != *hash {
-        return Err(corrupt("its SHA-256 is another"));
+
+    fn decompress(&self, bytes: &[u8], capacity: usize) -> std::io::Result<Vec<u8>> {
+        let mut decompressor = match lock(&self.decompressors).pop() {
+            Some(decompressor) => decompressor,
+            None => zstd::bulk::Decompressor::new()?,
+        };
+        let plain = decompressor.decompress(bytes, capacity);
+        keep(&self.decompressors, decompressor);
+        plain
     }
-    Ok(bytes)
 }
 
 /// Constant, because every key encrypts one payload only.
@@ -111,6 +124,14 @@ fn with_tag_room(plain: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(plain.len() + 16);
     payload.extend_from_slice(plain);
     payload
+}
+
+/// Keeps an idle context for the next block.
+fn keep<T>(idle: &Mutex<Vec<T>>, context: T) {
+    let mut idle = lock(idle);
+    if idle.len() < MAX_IDLE {
+        idle.push(context);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

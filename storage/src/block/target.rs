@@ -1,7 +1,7 @@
 //! Where extents' files are: a folder on one disk.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ pub struct Disk {
     readers: Mutex<HashMap<ExtentId, Arc<File>>>,
     /// False when the folder does not hold what it should (not mounted, another store's): nothing is written there.
     online: AtomicBool,
+    /// Locked, so that nobody else appends to the same files.
+    marker: Mutex<Option<File>>,
     /// True after a failed write, until one succeeds: other targets come first.
     suspect: AtomicBool,
     #[cfg(test)]
@@ -56,15 +58,16 @@ pub struct Disk {
 impl Disk {
     /// Checks the folder's marker; `expected` when extents of the store should already be there.
     pub fn open(target: Target, store: StoreId, expected: bool) -> Result<Self> {
-        let online = mark(&target, store, expected)?;
-        if !online {
+        let marker = mark(&target, store, expected)?;
+        if marker.is_none() {
             tracing::error!(target = target.name, folder = %target.folder.display(), "a block target has lost its content (is the disk mounted?)");
         }
         Ok(Disk {
             target,
             store,
             readers: Mutex::default(),
-            online: AtomicBool::new(online),
+            online: AtomicBool::new(marker.is_some()),
+            marker: Mutex::new(marker),
             suspect: AtomicBool::new(false),
             #[cfg(test)]
             faults: Default::default(),
@@ -73,7 +76,10 @@ impl Disk {
 
     /// Takes the empty folder for the store anew; reads and the verifier then fill it from other replicas.
     pub fn adopt(&self) -> Result<()> {
-        mark(&self.target, self.store, false)?;
+        let mut marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner);
+        if marker.is_none() {
+            *marker = mark(&self.target, self.store, false)?;
+        }
         self.online.store(true, Ordering::SeqCst);
         Ok(())
     }
@@ -248,31 +254,42 @@ impl Disk {
     }
 }
 
-/// Writes or checks the folder's marker. False: it should be there and is not.
-fn mark(target: &Target, store: StoreId, expected: bool) -> Result<bool> {
+/// Writes or checks the folder's marker and locks it; `None`: it should be there and is not.
+fn mark(target: &Target, store: StoreId, expected: bool) -> Result<Option<File>> {
     let path = target.folder.join(MARKER);
     let failed = |error| Error::io(format!("marking {}", path.display()), error);
     match std::fs::read_to_string(&path) {
-        Ok(found) if found.trim() == store.to_string() => return Ok(true),
+        Ok(found) if found.trim() == store.to_string() => {}
         Ok(found) => {
-            let detail = format!("it belongs to the store {}, not to {store}", found.trim());
-            return Err(Error::Corrupt {
-                what: target.folder.display().to_string(),
-                detail,
-            });
+            let detail = format!("it belongs to the store {:?}, not to {store}", found.trim());
+            let what = target.folder.display().to_string();
+            return Err(Error::Corrupt { what, detail });
         }
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        Err(_) if expected => return Ok(false),
-        Err(_) => {}
+        Err(_) if expected => return Ok(None),
+        Err(_) => {
+            std::fs::create_dir_all(&target.folder).map_err(failed)?;
+            write_marker(&path, &target.folder, store).map_err(failed)?;
+        }
     }
-    std::fs::create_dir_all(&target.folder).map_err(failed)?;
-    write_marker(&path, &target.folder, store).map_err(failed)?;
-    Ok(true)
+    let marker = File::open(&path).map_err(failed)?;
+    match marker.try_lock() {
+        Ok(()) => Ok(Some(marker)),
+        Err(TryLockError::WouldBlock) => {
+            let folder = target.folder.display();
+            Err(Error::Engine(format!(
+                "{folder} is in use by another block store"
+            )))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 fn write_marker(path: &Path, folder: &Path, store: StoreId) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
+    let temporary = path.with_extension("new");
+    let mut file = File::create(&temporary)?;
     writeln!(file, "{store}")?;
     file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
     File::open(folder)?.sync_all()
 }

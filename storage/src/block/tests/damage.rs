@@ -132,6 +132,16 @@ fn a_folder_of_another_store_is_refused() {
 }
 
 #[test]
+fn two_stores_never_write_into_one_folder() {
+    let bench = Bench::new(1);
+    let kv = bench.kv();
+    let store = bench.open_on(kv.clone(), &bench.keys).unwrap();
+    assert!(bench.open_on(kv.clone(), &bench.keys).is_err());
+    drop(store);
+    bench.open_on(kv, &bench.keys).unwrap();
+}
+
+#[test]
 fn a_reference_to_nothing_is_found() {
     let bench = Bench::new(1);
     let store = bench.open();
