@@ -1,9 +1,35 @@
 //! Makes shards from changes: looks at what the logs name, and makes the index agree with metadata.
 //!
-//! In reading order: [`extract`] (a file's bytes to its text, in child processes), [`analyse`] (text to tokens), [`term`]
-//! (tokens to terms of one namespace), [`schema`] (the fields).
+//! In reading order: [`extract`] (a file's bytes to its text, in child processes), `stage` (who is extracted next, and
+//! where the text goes; its rules in `board`), [`analyse`] (text to tokens), [`term`] (tokens to terms of one namespace),
+//! [`schema`] and [`document`] (a node as a document), [`text`] (its words again, for highlights), `writer`, `reconcile`
+//! (log entries to documents), `payload` (how far), `generation` and `line` (an index on disk, being written), `owner`
+//! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), [`indexer`] (all).
 
 pub mod analyse;
+mod bell;
+mod board;
+pub mod document;
+pub mod error;
+pub mod exclusion;
 pub mod extract;
+mod generation;
+mod heads;
+pub mod indexer;
+mod line;
+mod look;
+mod merge;
+mod owner;
+mod payload;
+mod reconcile;
 pub mod schema;
+pub mod shard;
+mod stage;
+pub mod status;
 pub mod term;
+pub mod text;
+mod writer;
+
+pub use error::{Error, Result};
+pub use indexer::{Indexer, Options};
+pub use shard::{Shard, ShardView};

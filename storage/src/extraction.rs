@@ -170,13 +170,22 @@ impl Extractions {
     /// One transaction: the record, its references to the text's blocks, `Extracted` in the partition log; the job is done.
     /// Where the file is gone for good, only the job goes. [`crate::Error::BlockMissing`] when a text block was not stored.
     pub fn finish(&self, job: &Job, record: &ExtractionRecord) -> Result<()> {
+        self.finish_all(&[(job.clone(), record.clone())])
+    }
+
+    /// The same for many jobs in one transaction.
+    pub fn finish_all(&self, finished: &[(Job, ExtractionRecord)]) -> Result<()> {
         self.store.transact(&mut |txn| {
-            txn.delete(queue_key(job));
-            let Some(ns) = namespace_of(&*txn, job.file)? else {
-                return Ok(());
-            };
-            put_record(txn, &job.record_key(), record)?;
-            journal::append_to_partition(txn, ns, &Change::Extracted { file: job.file })
+            for (job, record) in finished {
+                txn.delete(queue_key(job));
+                let Some(ns) = namespace_of(&*txn, job.file)? else {
+                    continue;
+                };
+                put_record(txn, &job.record_key(), record)?;
+                let change = Change::Extracted { file: job.file };
+                journal::append_to_partition(txn, ns, &change)?;
+            }
+            Ok(())
         })?;
         Ok(())
     }

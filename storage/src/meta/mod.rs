@@ -27,6 +27,7 @@ pub mod refusal;
 pub mod secret;
 pub mod session;
 pub mod sharing;
+pub mod standing;
 pub mod token;
 mod token_cache;
 pub mod tree;
@@ -48,6 +49,7 @@ pub use refusal::{ConflictKind, Refusal};
 pub use secret::Secret;
 pub use session::{Append, Piece, Upload, UploadId};
 pub use sharing::{Member, MemberPolicy, SharedFolder};
+pub use standing::{Reader, Standing};
 pub use token::{Authentication, Challenge, NewToken, Purpose, Token, TokenKind};
 
 use crate::error::{Error, Result};

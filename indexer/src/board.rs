@@ -1,0 +1,287 @@
+//! Which extraction job runs next: the rules of fairness, without any work.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use storage::extraction::Job;
+use storage::meta::{AccountId, FileId, Rev};
+
+/// A job that runs longer is slow.
+const SLOW: Duration = Duration::from_secs(1);
+/// Jobs that wait on the board, at most (one look at the queue may go over it once).
+const MAX_WAITING: usize = 128;
+/// How long a job rests that could not be done.
+const ASIDE: Duration = Duration::from_secs(60);
+/// Finished jobs that are remembered, so that a look at the queue made before they were finished does not bring them back.
+const MAX_FINISHED: usize = 1024;
+/// How often the rules are looked at again while nothing happens: running jobs become slow.
+const PERIOD: Duration = Duration::from_millis(200);
+
+type Key = (FileId, Rev);
+
+/// The jobs known to this process.
+pub struct Board {
+    at_a_time: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    waiting: BTreeMap<AccountId, VecDeque<Job>>,
+    running: HashMap<Key, (AccountId, Instant)>,
+    /// Waiting, running, or run and not finished.
+    known: HashMap<Key, ()>,
+    finished: VecDeque<Key>,
+    aside: HashMap<Key, Instant>,
+    last: Option<AccountId>,
+}
+
+impl Board {
+    /// A board from which at most `at_a_time` jobs run that are not slow, and as many of one account.
+    pub fn new(at_a_time: usize) -> Self {
+        Board {
+            at_a_time,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Waits until more jobs are wanted; false when the board is closed.
+    pub fn wait_for_room(&self) -> bool {
+        let mut state = self.lock();
+        while !state.closed && state.waiting_jobs() >= MAX_WAITING {
+            state = self.wait(state);
+        }
+        !state.closed
+    }
+
+    /// Puts jobs on the board that are not known; returns how many.
+    pub fn offer(&self, jobs: Vec<Job>) -> usize {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.aside.retain(|_, until| *until > now);
+        let mut taken = 0;
+        for job in jobs {
+            let key = key(&job);
+            if state.aside.contains_key(&key)
+                || state.finished.contains(&key)
+                || state.known.insert(key, ()).is_some()
+            {
+                continue;
+            }
+            state.waiting.entry(job.account).or_default().push_back(job);
+            taken += 1;
+        }
+        self.changed.notify_all();
+        taken
+    }
+
+    /// The next job, waiting for one; `None` when the board is closed.
+    pub fn take(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(job) = state.choose(self.at_a_time, Instant::now()) {
+                self.changed.notify_all();
+                return Some(job);
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// The job's work is done, its result is not written yet.
+    pub fn ran(&self, job: &Job) {
+        self.lock().running.remove(&key(job));
+        self.changed.notify_all();
+    }
+
+    /// The job's result is written.
+    pub fn finished(&self, job: &Job) {
+        let mut state = self.lock();
+        state.known.remove(&key(job));
+        state.finished.push_back(key(job));
+        if state.finished.len() > MAX_FINISHED {
+            state.finished.pop_front();
+        }
+        self.changed.notify_all();
+    }
+
+    /// The job could not be done, and rests.
+    pub fn set_aside(&self, job: &Job) {
+        let mut state = self.lock();
+        state.known.remove(&key(job));
+        state.aside.insert(key(job), Instant::now() + ASIDE);
+    }
+
+    /// How many jobs run.
+    pub fn running(&self) -> usize {
+        self.lock().running.len()
+    }
+
+    /// No job is taken any more.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout(state, PERIOD);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl State {
+    fn waiting_jobs(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).sum()
+    }
+
+    /// A job of the account that has the fewest running, in turn.
+    fn choose(&mut self, at_a_time: usize, now: Instant) -> Option<Job> {
+        let is_slow = |since: Instant| now.saturating_duration_since(since) >= SLOW;
+        if self
+            .running
+            .values()
+            .filter(|(_, since)| !is_slow(*since))
+            .count()
+            >= at_a_time
+        {
+            return None;
+        }
+        let others = self.waiting.len() > 1;
+        let may_run = |account: AccountId| {
+            let of_account = self
+                .running
+                .values()
+                .filter(|(running, _)| *running == account);
+            let (all, slow) = of_account.fold((0, 0), |(all, slow), (_, since)| {
+                (all + 1, slow + usize::from(is_slow(*since)))
+            });
+            (all < at_a_time && !(others && slow > 0)).then_some(all)
+        };
+        let served = self.last;
+        let chosen = self
+            .waiting
+            .keys()
+            .filter_map(|&account| {
+                Some((
+                    may_run(account)?,
+                    served.is_some_and(|last| account <= last),
+                    account,
+                ))
+            })
+            .min()?
+            .2;
+        let jobs = self.waiting.get_mut(&chosen)?;
+        let job = jobs.pop_front()?;
+        if jobs.is_empty() {
+            self.waiting.remove(&chosen);
+        }
+        self.last = Some(chosen);
+        self.running.insert(key(&job), (chosen, now));
+        Some(job)
+    }
+}
+
+fn key(job: &Job) -> Key {
+    (job.file, job.rev)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use storage::extraction::Scope;
+    use storage::meta::NamespaceId;
+
+    fn job(account: u64, file: u64) -> Job {
+        Job {
+            account: AccountId(account),
+            ns: NamespaceId(account),
+            file: FileId(file),
+            rev: Rev(1),
+            name: "a.txt".into(),
+            size: 1,
+            content_hash: [0; 32],
+            blocks: Vec::new(),
+            scope: Scope::Account(AccountId(account)),
+        }
+    }
+
+    fn state(jobs: Vec<Job>) -> State {
+        let board = Board::new(2);
+        board.offer(jobs);
+        board
+            .state
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[test]
+    fn accounts_take_turns() {
+        let mut state = state(
+            (1..=4)
+                .map(|file| job(1, file))
+                .chain([job(2, 9), job(3, 8)])
+                .collect(),
+        );
+        let now = Instant::now();
+        let order: Vec<u64> = std::iter::from_fn(|| {
+            let job = state.choose(2, now)?;
+            state.running.clear();
+            Some(job.account.0)
+        })
+        .collect();
+        assert_eq!(order, [1, 2, 3, 1, 1, 1]);
+    }
+
+    #[test]
+    fn slow_jobs_leave_room_for_others() {
+        let mut state = state(
+            (1..=6)
+                .map(|file| job(1, file))
+                .chain([job(2, 9), job(2, 10)])
+                .collect(),
+        );
+        let now = Instant::now();
+        let first: Vec<_> = (0..3)
+            .map(|_| state.choose(2, now).map(|job| job.account.0))
+            .collect();
+        assert_eq!(first, [Some(1), Some(2), None]);
+        let later = now + SLOW;
+        state
+            .running
+            .retain(|_, (account, _)| *account == AccountId(1));
+        assert_eq!(
+            state.choose(2, later).map(|job| job.account.0),
+            Some(2),
+            "an account with a slow job waits for others"
+        );
+        assert_eq!(
+            state.choose(2, later).map(|job| job.account.0),
+            Some(1),
+            "nobody else waits"
+        );
+        assert_eq!(state.choose(2, later).map(|job| job.account.0), None);
+    }
+
+    #[test]
+    fn a_job_is_on_the_board_once() {
+        let board = Board::new(2);
+        assert_eq!(board.offer(vec![job(1, 1), job(1, 1)]), 1);
+        let taken = board.take().expect("a job");
+        assert_eq!(board.offer(vec![job(1, 1)]), 0);
+        board.ran(&taken);
+        board.finished(&taken);
+        assert_eq!(board.offer(vec![job(1, 1)]), 0);
+        board.set_aside(&job(1, 2));
+        assert_eq!(board.offer(vec![job(1, 2)]), 0);
+    }
+}

@@ -1,0 +1,186 @@
+//! A node as the index's document. Pure: what is looked up stands in [`Subject`].
+
+use storage::extraction::{ExtractionRecord, Outcome};
+use storage::meta::path;
+use storage::meta::{NamespaceId, Node, NodeKind};
+use tantivy::TantivyDocument;
+
+use crate::analyse::MAX_TOKEN_BYTES;
+use crate::extract::{Category, detect};
+use crate::schema::{FLAG_DELETED, FLAG_FOLDER, Fields};
+use crate::term::{Tag, id_token, marked};
+
+/// Longest name kept to sort by, bytes.
+const MAX_SORT_BYTES: usize = 64;
+
+/// What a document is made of.
+#[derive(Debug)]
+pub struct Subject {
+    /// Where the node lies (or lay).
+    pub ns: NamespaceId,
+    /// The node.
+    pub node: Node,
+    /// When it was deleted, milliseconds; such a document has its name only.
+    pub deleted_ms: Option<i64>,
+    /// What extraction found, once it has.
+    pub extraction: Option<Extracted>,
+}
+
+/// A finished extraction and its text.
+#[derive(Debug)]
+pub struct Extracted {
+    /// The record.
+    pub record: ExtractionRecord,
+    /// The text that `text::load` gave.
+    pub text: String,
+}
+
+/// Categories in the order of their codes; append only.
+pub const CATEGORIES: [Category; 13] = [
+    Category::Document,
+    Category::Spreadsheet,
+    Category::Presentation,
+    Category::Pdf,
+    Category::Image,
+    Category::Text,
+    Category::Code,
+    Category::Mail,
+    Category::Archive,
+    Category::Audio,
+    Category::Video,
+    Category::Folder,
+    Category::Other,
+];
+
+/// The value of the `category` field.
+pub fn category_code(category: Category) -> u64 {
+    let found = CATEGORIES.iter().position(|&known| known == category);
+    found.unwrap_or(CATEGORIES.len() - 1) as u64
+}
+
+/// The category of a `category` field's value.
+pub fn category_of(code: u64) -> Category {
+    let known = usize::try_from(code).ok();
+    known
+        .and_then(|code| CATEGORIES.get(code).copied())
+        .unwrap_or(Category::Other)
+}
+
+/// The value of the `outcome` field; 0 is "not yet".
+pub fn outcome_code(outcome: &Outcome) -> u64 {
+    match outcome {
+        Outcome::Text => 1,
+        Outcome::NothingToExtract => 2,
+        Outcome::Encrypted => 3,
+        Outcome::Unsupported => 4,
+        Outcome::TimedOut => 5,
+        Outcome::TooLarge { .. } => 6,
+        Outcome::NeedsOcr => 7,
+        Outcome::Damaged { .. } => 8,
+    }
+}
+
+/// The document; `None` for a namespace's root, which is found by the places where it is mounted.
+pub fn document(fields: &Fields, subject: &Subject) -> Option<TantivyDocument> {
+    let node = &subject.node;
+    let parent = node.parent?;
+    if matches!(node.kind, NodeKind::Root { .. }) {
+        return None;
+    }
+    let ns = subject.ns;
+    let mut doc = TantivyDocument::new();
+    doc.add_u64(fields.file, node.id.0);
+    doc.add_u64(fields.below, parent.0);
+    doc.add_u64(fields.namespace, ns.0);
+    let folded = path::fold(&node.name);
+    let sorted = folded.floor_char_boundary(MAX_SORT_BYTES);
+    doc.add_text(fields.sort_name, &folded[..sorted]);
+    let extension = extension(node);
+    if !extension.is_empty() {
+        doc.add_text(fields.extension, &extension);
+    }
+    let category = category(subject);
+    doc.add_u64(fields.category, category_code(category));
+    add_version(&mut doc, fields, subject);
+    let tag = |doc: &mut TantivyDocument, tag: Tag<'_>| {
+        doc.add_text(fields.tag, marked(ns, &tag.token()));
+    };
+    if subject.deleted_ms.is_some() {
+        doc.add_text(fields.deleted_name, marked(ns, &node.name));
+        tag(&mut doc, Tag::Deleted);
+        tag(&mut doc, Tag::DeletedCategory(category.as_str()));
+        if !extension.is_empty() {
+            tag(&mut doc, Tag::DeletedExtension(&extension));
+        }
+        return Some(doc);
+    }
+    doc.add_text(fields.name, marked(ns, &node.name));
+    doc.add_text(fields.parent, marked(ns, &id_token(parent)));
+    tag(&mut doc, Tag::Live);
+    tag(&mut doc, Tag::Category(category.as_str()));
+    if !node.is_file() {
+        tag(&mut doc, Tag::Folder);
+    }
+    if !extension.is_empty() {
+        tag(&mut doc, Tag::Extension(&extension));
+    }
+    add_body(&mut doc, fields, subject);
+    Some(doc)
+}
+
+/// Columns that come from the head version, or stand for it.
+fn add_version(doc: &mut TantivyDocument, fields: &Fields, subject: &Subject) {
+    let node = &subject.node;
+    let head = node.head();
+    let shown_ms = head.map_or(node.created_ms, |head| head.client_modified_ms);
+    let folder = if node.is_file() { 0 } else { FLAG_FOLDER };
+    let deleted = subject.deleted_ms.map_or(0, |_| FLAG_DELETED);
+    let outcome = subject.extraction.as_ref();
+    doc.add_u64(fields.rev, head.map_or(0, |head| head.rev.0));
+    doc.add_u64(fields.size, head.map_or(0, |head| head.size));
+    doc.add_i64(fields.modified, subject.deleted_ms.unwrap_or(shown_ms));
+    doc.add_u64(fields.flags, folder | deleted);
+    doc.add_u64(
+        fields.outcome,
+        outcome.map_or(0, |found| outcome_code(&found.record.outcome)),
+    );
+}
+
+fn add_body(doc: &mut TantivyDocument, fields: &Fields, subject: &Subject) {
+    let Some(extracted) = &subject.extraction else {
+        return;
+    };
+    let ns = subject.ns;
+    for headline in [&extracted.record.title, &extracted.record.author] {
+        if let Some(text) = headline {
+            doc.add_text(fields.title, marked(ns, text));
+        }
+    }
+    if !extracted.text.is_empty() {
+        let body = marked(ns, &extracted.text);
+        doc.add_text(fields.body, &body);
+        doc.add_text(fields.stem, &body);
+    }
+}
+
+/// The folded extension of a file; folders have none, and a very long one is none.
+fn extension(node: &Node) -> String {
+    let extension = path::extension(&node.name);
+    if node.is_file() && extension.len() <= MAX_TOKEN_BYTES {
+        extension
+    } else {
+        String::new()
+    }
+}
+
+/// What extraction detected, before that what the name says.
+fn category(subject: &Subject) -> Category {
+    if !subject.node.is_file() {
+        return Category::Folder;
+    }
+    let said = subject.extraction.as_ref().and_then(|extracted| {
+        let name = extracted.record.category.as_str();
+        CATEGORIES.into_iter().find(|known| known.as_str() == name)
+    });
+    said.unwrap_or_else(|| detect(&subject.node.name, b"").category())
+}

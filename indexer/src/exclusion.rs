@@ -1,0 +1,246 @@
+//! Gone means gone at once: which documents of a commit must not be seen any more. // I5 I6
+//!
+//! A commit is as old as its checkpoint. Before a search, the log entries after it are looked at: each file they touch, and
+//! everything that the commit has below a folder they touch, is compared with present metadata. What does not live in the
+//! document's namespace now, was deleted or restored since, or has another content (old words must not find it) is
+//! excluded by its file id. What was only renamed, or extracted, stays. The set belongs to one commit and only moves on.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use storage::journal::{Change, Journal, LogEntry, Partition};
+use storage::meta::{FileId, Meta, Reader, Standing};
+use tantivy::Searcher;
+
+use crate::error::{self, Error, Result};
+use crate::look::{self, Shown};
+use crate::payload;
+use crate::schema::Fields;
+
+/// Log entries looked at between two looks at the clock.
+const CHUNK: usize = 256;
+
+/// File ids that searches of one commit pass over. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Exclusions(Arc<HashSet<u64>>);
+
+impl Exclusions {
+    /// True when nothing is excluded.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many files are excluded (not all of them match a given query).
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when the document with this `file` field must be passed over.
+    pub fn contains(&self, file: u64) -> bool {
+        self.0.contains(&file)
+    }
+}
+
+/// The exclusions of one commit, moved on as the logs grow.
+#[derive(Debug)]
+pub struct ExclusionLog {
+    shard: u16,
+    shards: u16,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Per owned partition, the last sequence looked at.
+    looked: Vec<u64>,
+    /// Files that entries named.
+    touched: HashSet<FileId>,
+    /// Folders whose subtree entries named.
+    folders: HashSet<FileId>,
+    excluded: Exclusions,
+}
+
+impl ExclusionLog {
+    /// Nothing is excluded from a commit at its own checkpoint.
+    pub fn new(shard: u16, shards: u16, checkpoint: &[u64]) -> Self {
+        let state = State {
+            looked: checkpoint.to_vec(),
+            touched: HashSet::new(),
+            folders: HashSet::new(),
+            excluded: Exclusions::default(),
+        };
+        ExclusionLog {
+            shard,
+            shards,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// What is excluded as far as the logs were looked at.
+    pub fn known(&self) -> Exclusions {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .excluded
+            .clone()
+    }
+
+    /// Moves on to the heads that the logs of `partitions` have now. Returns the exclusions, and false when the deadline
+    /// came first: then some that are gone may still be found, and the answer is partial.
+    pub fn advance(
+        &self,
+        truth: &Truth<'_>,
+        partitions: &[Partition],
+        deadline: Instant,
+    ) -> Result<(Exclusions, bool)> {
+        for &partition in partitions {
+            let (owner, index) = payload::place(partition, self.shards);
+            if owner != self.shard {
+                continue;
+            }
+            let head = truth.journal.partition_head(partition)?;
+            loop {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                if state.looked[index] >= head {
+                    break;
+                }
+                if Instant::now() >= deadline {
+                    return Ok((state.excluded.clone(), false));
+                }
+                let entries =
+                    truth
+                        .journal
+                        .partition_entries(partition, state.looked[index], CHUNK)?;
+                let Some(last) = entries.last().map(|entry| entry.seq) else {
+                    break; // cut: the owner rebuilds
+                };
+                state.look(truth, &entries, self.shard)?;
+                state.looked[index] = last;
+            }
+        }
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((state.excluded.clone(), true))
+    }
+}
+
+/// What documents are compared with, and the commit they are in.
+pub struct Truth<'a> {
+    /// The logs.
+    pub journal: &'a Journal,
+    /// Present metadata.
+    pub meta: &'a Meta,
+    /// The commit.
+    pub searcher: &'a Searcher,
+    /// Its fields.
+    pub fields: &'a Fields,
+}
+
+impl State {
+    /// Takes entries in. A folder's change may undo what was found about anything touched before, so all is looked at again.
+    fn look(&mut self, truth: &Truth<'_>, entries: &[LogEntry], shard: u16) -> Result<()> {
+        let mut files = HashSet::new();
+        let folders = self.folders.len();
+        for entry in entries {
+            match &entry.change {
+                Change::Extracted { .. } => continue,
+                Change::Upsert { file } => files.insert(*file),
+                Change::Appeared { file } | Change::Gone { file, .. } | Change::Purged { file } => {
+                    self.folders.insert(*file);
+                    files.insert(*file)
+                }
+            };
+        }
+        let subtrees = entries.iter().any(|entry| {
+            !matches!(
+                entry.change,
+                Change::Upsert { .. } | Change::Extracted { .. }
+            )
+        });
+        self.touched.extend(files.iter().copied());
+        let mut check = Check {
+            truth,
+            reader: truth.meta.reader()?,
+            shard,
+        };
+        let mut excluded = (*self.excluded.0).clone();
+        if subtrees || self.folders.len() > folders {
+            files.clone_from(&self.touched);
+            for &folder in &self.folders {
+                check.subtree(folder, &self.touched, &mut excluded)?;
+            }
+        }
+        for file in files {
+            if let Some(shown) = check.find(file)? {
+                check.file(shown, &mut excluded)?;
+            }
+        }
+        if excluded != *self.excluded.0 {
+            self.excluded = Exclusions(Arc::new(excluded));
+        }
+        Ok(())
+    }
+}
+
+/// One comparison of documents with metadata, at one snapshot.
+struct Check<'a> {
+    truth: &'a Truth<'a>,
+    reader: Reader<'a>,
+    shard: u16,
+}
+
+impl Check<'_> {
+    fn find(&self, file: FileId) -> Result<Option<Shown>> {
+        look::find(self.truth.searcher, self.truth.fields, file).map_err(error::index(self.shard))
+    }
+
+    /// Excludes the document unless it shows what is there now.
+    fn file(&mut self, shown: Shown, excluded: &mut HashSet<u64>) -> Result<()> {
+        let looked = self.reader.look(shown.file)?;
+        let agrees = looked.is_some_and(|(node, standing)| shown.agrees(&node, standing));
+        set(excluded, shown.file, !agrees);
+        Ok(())
+    }
+
+    /// Looks at everything the commit has below `folder`. What no entry touched has not changed itself: a living document
+    /// stands as its folder does, so that a big folder costs one look for each folder in it, not for each file.
+    fn subtree(
+        &mut self,
+        folder: FileId,
+        touched: &HashSet<FileId>,
+        excluded: &mut HashSet<u64>,
+    ) -> Result<()> {
+        let mut seen = HashSet::from([folder]);
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            let standing = self.reader.folder(folder)?;
+            let below = look::below(self.truth.searcher, self.truth.fields, folder);
+            for shown in below.map_err(|source| Error::Index {
+                shard: self.shard,
+                source,
+            })? {
+                if shown.is_folder && seen.insert(shown.file) {
+                    folders.push(shown.file);
+                }
+                if shown.is_deleted || touched.contains(&shown.file) {
+                    self.file(shown, excluded)?;
+                } else {
+                    set(
+                        excluded,
+                        shown.file,
+                        standing != Standing::Live { ns: shown.ns },
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn set(excluded: &mut HashSet<u64>, file: FileId, is_excluded: bool) {
+    if is_excluded {
+        excluded.insert(file.0);
+    } else {
+        excluded.remove(&file.0);
+    }
+}

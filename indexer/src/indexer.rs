@@ -1,0 +1,277 @@
+//! All shards of this process: their owners, the watch over the logs, and the extraction stage.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use storage::block::BlockStore;
+use storage::extraction::Extractions;
+use storage::journal::Journal;
+use storage::meta::{Meta, NamespaceId};
+
+use crate::bell::Bell;
+use crate::error::{self, Result};
+use crate::extract::{Limits, WorkerCommand};
+use crate::generation::Generations;
+use crate::heads::Heads;
+use crate::owner::{Charge, Owner};
+use crate::reconcile::Sources;
+use crate::shard::{Shard, ShardView};
+use crate::stage::Stage;
+use crate::status::IndexerStatus;
+
+/// How often all logs are looked at while anything is written.
+const FULL_LOOK_PERIOD: Duration = Duration::from_millis(80);
+/// How often the logs that moved lately are looked at.
+const LOOK_PERIOD: Duration = Duration::from_millis(15);
+/// The longest wait for a commit of the store.
+const WATCH_TIMEOUT: Duration = Duration::from_millis(500);
+/// After an error, the first and the longest rest before a shard is opened again.
+const RETRY_PERIODS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+
+/// How the indexer works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Shards; another number than the index has makes it anew.
+    pub shards: u16,
+    /// A shard's segment in memory, bytes (at least 15 MB).
+    pub memory_bytes: usize,
+    /// How extraction workers are started; `None`: another process extracts.
+    pub worker: Option<WorkerCommand>,
+    /// Files extracted at a time.
+    pub extractions: usize,
+    /// What one file may cost.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(2, usize::from);
+        Options {
+            shards: 8,
+            memory_bytes: 32 << 20,
+            worker: None,
+            extractions: cores,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The running indexer.
+pub struct Indexer {
+    shards: Vec<Arc<Shard>>,
+    running: Vec<Running>,
+    watch: Option<JoinHandle<()>>,
+    stage: Option<Stage>,
+    stop: Arc<AtomicBool>,
+}
+
+/// One shard's thread.
+struct Running {
+    bell: Arc<Bell>,
+    rebuild: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Indexer {
+    /// Opens every shard under `dir` and follows the logs from then on. A shard that cannot be opened says so in its status
+    /// and is tried again; a second process on the same folder is refused.
+    pub fn start(
+        meta: Meta,
+        journal: Journal,
+        extractions: Extractions,
+        blocks: BlockStore,
+        dir: &Path,
+        options: Options,
+    ) -> Result<Self> {
+        let count = options.shards.clamp(1, storage::journal::PARTITIONS);
+        let sources = Sources {
+            meta,
+            journal,
+            extractions,
+            blocks,
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let heads = Arc::new(Heads::new(count));
+        heads.look(&sources.journal)?;
+        let mut indexer = Indexer {
+            shards: Vec::new(),
+            running: Vec::new(),
+            watch: None,
+            stage: None,
+            stop: stop.clone(),
+        };
+        for number in 0..count {
+            let shard = Arc::new(Shard::new(number, count, sources.clone()));
+            let charge = Charge {
+                shard: shard.clone(),
+                shards: count,
+                sources: sources.clone(),
+                generations: Generations::new(dir, number),
+                memory_bytes: options.memory_bytes,
+                heads: heads.clone(),
+                bell: Arc::default(),
+                stop: stop.clone(),
+                rebuild: Arc::default(),
+            };
+            indexer.shards.push(shard);
+            indexer.running.push(Running::spawn(charge)?);
+        }
+        let bells: Vec<_> = indexer
+            .running
+            .iter()
+            .map(|running| running.bell.clone())
+            .collect();
+        indexer.watch = Some(spawn("index-watch", {
+            let sources = sources.clone();
+            move || watch(&sources, &heads, &bells, &stop)
+        })?);
+        indexer.stage = options
+            .worker
+            .clone()
+            .map(|worker| Stage::start(&sources, worker, &options))
+            .transpose()?;
+        Ok(indexer)
+    }
+
+    /// All shards, in the order of their numbers.
+    pub fn shards(&self) -> &[Arc<Shard>] {
+        &self.shards
+    }
+
+    /// The shards that may hold documents of `ns`.
+    pub fn shards_of(&self, ns: NamespaceId) -> impl Iterator<Item = &Arc<Shard>> {
+        self.shards.iter().filter(move |shard| shard.owns(ns))
+    }
+
+    /// See [`Shard::view`].
+    pub fn searcher(
+        &self,
+        shard: u16,
+        namespaces: &[NamespaceId],
+        deadline: Instant,
+    ) -> Option<ShardView> {
+        self.shards.get(shard as usize)?.view(namespaces, deadline)
+    }
+
+    /// How everything is.
+    pub fn status(&self) -> IndexerStatus {
+        let (extracting, extracted) = self.stage.as_ref().map_or((0, 0), Stage::counts);
+        IndexerStatus {
+            shards: self.shards.iter().map(|shard| shard.status()).collect(),
+            extracting,
+            extracted,
+        }
+    }
+
+    /// Makes every shard's index anew beside the live one, which is searched until then.
+    pub fn rebuild(&self) {
+        for running in &self.running {
+            running.rebuild.store(true, Ordering::Release);
+            running.bell.ring();
+        }
+    }
+
+    /// Ends all threads; every shard commits what it has first.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(stage) = self.stage.take() {
+            stage.stop();
+        }
+        self.running.iter().for_each(|running| running.bell.ring());
+        let threads = self
+            .running
+            .iter_mut()
+            .filter_map(|running| running.thread.take());
+        for thread in threads.chain(self.watch.take()) {
+            if thread.join().is_err() {
+                tracing::error!("an indexer thread had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Indexer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Running {
+    fn spawn(charge: Charge) -> Result<Self> {
+        let (bell, rebuild) = (charge.bell.clone(), charge.rebuild.clone());
+        let thread = spawn(&format!("shard-{:02}", charge.shard.number), move || {
+            keep(&charge)
+        })?;
+        Ok(Running {
+            bell,
+            rebuild,
+            thread: Some(thread),
+        })
+    }
+}
+
+/// Runs a shard's owner, and opens the shard again from its last commit after an error.
+fn keep(charge: &Charge) {
+    let mut rest = RETRY_PERIODS.0;
+    while !charge.stop.load(Ordering::Acquire) {
+        let began = Instant::now();
+        let Err(error) = Owner::open(charge.clone()).and_then(Owner::run) else {
+            return;
+        };
+        tracing::error!(shard = charge.shard.number, %error, "the shard stands still and is opened again");
+        let mut status = charge.shard.status();
+        status.error = Some(error.to_string());
+        charge.shard.set_status(status);
+        rest = if began.elapsed() > RETRY_PERIODS.1 {
+            RETRY_PERIODS.0
+        } else {
+            (rest * 2).min(RETRY_PERIODS.1)
+        };
+        charge.bell.wait(rest);
+    }
+}
+
+/// Looks at the logs whenever something was committed, and wakes the shards whose logs moved.
+fn watch(sources: &Sources, heads: &Heads, bells: &[Arc<Bell>], stop: &AtomicBool) {
+    let mut version = 0;
+    let mut full = Instant::now();
+    let mut owed = true;
+    while !stop.load(Ordering::Acquire) {
+        let rest = FULL_LOOK_PERIOD.saturating_sub(full.elapsed());
+        let timeout = if owed { rest } else { WATCH_TIMEOUT };
+        let newest = sources.meta.store().wait(version, timeout);
+        owed |= newest != version;
+        version = newest;
+        let looked = if full.elapsed() >= FULL_LOOK_PERIOD {
+            full = Instant::now();
+            owed = false;
+            heads.look(&sources.journal)
+        } else {
+            heads.look_at_lively(&sources.journal)
+        };
+        match looked {
+            Ok(moved) => moved
+                .into_iter()
+                .for_each(|shard| bells[shard as usize].ring()),
+            Err(error) => tracing::warn!(%error, "the logs cannot be read; trying again"),
+        }
+        thread::sleep(LOOK_PERIOD);
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(body);
+    spawned.map_err(error::io(format!("starting thread {name}")))
+}
+
+/// The folder of the index under a data folder.
+pub fn index_dir(data: &Path) -> PathBuf {
+    data.join("index")
+}

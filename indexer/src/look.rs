@@ -1,0 +1,117 @@
+//! What the committed index says: lookups by file and by folder over a searcher.
+
+use storage::meta::{FileId, NamespaceId, Node, Standing};
+use tantivy::columnar::Column;
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
+
+use crate::schema::{FLAG_DELETED, FLAG_FOLDER, Fields};
+use crate::term;
+
+/// A committed document's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The file.
+    pub file: FileId,
+    /// Its namespace.
+    pub ns: NamespaceId,
+    /// The rev it shows; 0 for folders.
+    pub rev: u64,
+    /// True for folders and mounts.
+    pub is_folder: bool,
+    /// True for deleted ones.
+    pub is_deleted: bool,
+}
+
+impl Shown {
+    /// True when the document shows the content that is there now, where it stands now.
+    pub fn agrees(&self, node: &Node, standing: Standing) -> bool {
+        match standing {
+            Standing::Absent => false,
+            Standing::Deleted { ns, .. } => self.is_deleted && self.ns == ns,
+            Standing::Live { ns } => {
+                let rev = node.head().map_or(0, |head| head.rev.0);
+                !self.is_deleted && (self.ns, self.rev) == (ns, rev)
+            }
+        }
+    }
+}
+
+/// The document of `file`; `None` when there is none.
+pub fn find(searcher: &Searcher, fields: &Fields, file: FileId) -> tantivy::Result<Option<Shown>> {
+    let mut found = None;
+    visit(searcher, fields, &term::file(fields, file), &mut |shown| {
+        found = Some(shown)
+    })?;
+    Ok(found)
+}
+
+/// What lies directly in `folder`.
+pub fn below(searcher: &Searcher, fields: &Fields, folder: FileId) -> tantivy::Result<Vec<Shown>> {
+    let mut found = Vec::new();
+    visit(
+        searcher,
+        fields,
+        &term::below(fields, folder),
+        &mut |shown| found.push(shown),
+    )?;
+    Ok(found)
+}
+
+fn visit(
+    searcher: &Searcher,
+    fields: &Fields,
+    term: &Term,
+    see: &mut dyn FnMut(Shown),
+) -> tantivy::Result<()> {
+    for segment in searcher.segment_readers() {
+        let inverted = segment.inverted_index(term.field())?;
+        let Some(mut postings) = inverted.read_postings(term, IndexRecordOption::Basic)? else {
+            continue;
+        };
+        if postings.doc_freq() == 0 {
+            continue;
+        }
+        let columns = Columns::open(segment, fields)?;
+        let mut doc = postings.doc();
+        while doc != TERMINATED {
+            if !segment.is_deleted(doc) {
+                see(columns.shown(doc));
+            }
+            doc = postings.advance();
+        }
+    }
+    Ok(())
+}
+
+struct Columns {
+    file: Column<u64>,
+    namespace: Column<u64>,
+    rev: Column<u64>,
+    flags: Column<u64>,
+}
+
+impl Columns {
+    fn open(segment: &SegmentReader, fields: &Fields) -> tantivy::Result<Self> {
+        let schema = segment.schema();
+        let column = |field| segment.fast_fields().u64(schema.get_field_name(field));
+        Ok(Columns {
+            file: column(fields.file)?,
+            namespace: column(fields.namespace)?,
+            rev: column(fields.rev)?,
+            flags: column(fields.flags)?,
+        })
+    }
+
+    fn shown(&self, doc: DocId) -> Shown {
+        let value = |column: &Column<u64>| column.first(doc).unwrap_or(0);
+        let flags = value(&self.flags);
+        Shown {
+            file: FileId(value(&self.file)),
+            ns: NamespaceId(value(&self.namespace)),
+            rev: value(&self.rev),
+            is_folder: flags & FLAG_FOLDER != 0,
+            is_deleted: flags & FLAG_DELETED != 0,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The one thread that owns a shard: one unit, commit when it is time, publish, again. // I4 I5
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::bell::Bell;
+use crate::error::{Error, Result};
+use crate::generation::Generations;
+use crate::heads::Heads;
+use crate::line::Line;
+use crate::reconcile::Sources;
+use crate::shard::Shard;
+
+/// Between commits while little waits.
+const COMMIT_PERIOD: Duration = Duration::from_millis(400);
+/// Between commits while much waits: an import is findable in steps of this.
+const BUSY_COMMIT_PERIOD: Duration = Duration::from_secs(3);
+/// Log entries that are much.
+const BUSY_LAG: u64 = 1_000;
+/// A commit may take one part in this many of the time.
+const COMMIT_SHARE: u32 = 4;
+/// The longest rest between two looks.
+const REST: Duration = Duration::from_millis(1_000);
+/// Log entries behind which a new generation may be to take over.
+const SWITCH_LAG: u64 = 64;
+
+/// What an owner is started with.
+#[derive(Clone)]
+pub struct Charge {
+    /// What readers see.
+    pub shard: Arc<Shard>,
+    /// How many shards there are.
+    pub shards: u16,
+    /// The truth.
+    pub sources: Sources,
+    /// Where generations are.
+    pub generations: Generations,
+    /// A segment's size in memory, bytes.
+    pub memory_bytes: usize,
+    /// Log heads.
+    pub heads: Arc<Heads>,
+    /// Rung when heads moved.
+    pub bell: Arc<Bell>,
+    /// Set to end the thread.
+    pub stop: Arc<AtomicBool>,
+    /// Set to make a new generation.
+    pub rebuild: Arc<AtomicBool>,
+}
+
+/// A shard's owner.
+pub struct Owner {
+    charge: Charge,
+    live: Line,
+    /// A new generation that is made beside the live one.
+    next: Option<Line>,
+    commits: u64,
+}
+
+impl Owner {
+    /// Opens the shard: continues its index, or begins one.
+    pub fn open(charge: Charge) -> Result<Self> {
+        let (number, memory) = (charge.shard.number, charge.memory_bytes);
+        let live = match charge.generations.current(charge.shards)? {
+            Some((generation, payload)) => Line::resume(number, generation, payload, memory)?,
+            None => {
+                let generation = charge.generations.create()?;
+                charge.generations.switch(generation.number)?;
+                Line::begin(&charge.sources, number, charge.shards, generation, memory)?
+            }
+        };
+        charge.generations.remove_others(live.number)?;
+        let owner = Owner {
+            charge,
+            live,
+            next: None,
+            commits: 0,
+        };
+        owner.publish();
+        Ok(owner)
+    }
+
+    /// Works until told to stop; then commits what it has.
+    pub fn run(mut self) -> Result<()> {
+        while !self.charge.stop.load(Ordering::Acquire) {
+            let moved = self.step(Instant::now())?;
+            self.report(None);
+            if !moved {
+                self.charge.bell.wait(self.rest());
+            }
+        }
+        if self.live.is_dirty() {
+            self.commit()?;
+        }
+        self.live.close()
+    }
+
+    /// One unit of each line, and a commit when it is time; false when there was nothing to do.
+    pub fn step(&mut self, now: Instant) -> Result<bool> {
+        let heads = self.charge.heads.of(self.charge.shard.number);
+        if self.charge.rebuild.swap(false, Ordering::AcqRel) {
+            self.rebuild()?;
+        }
+        let done = match self.live.unit(&self.charge.sources, &heads) {
+            Err(Error::Rebuild { reason, shard }) => {
+                tracing::warn!(shard, reason, "the index is made again");
+                self.rebuild()?;
+                Default::default()
+            }
+            done => done?,
+        };
+        let mut moved = done.entries + done.nodes > 0;
+        if self.live.is_dirty() && now >= self.due() {
+            self.commit()?;
+        } else if !moved && self.live.is_stale()? {
+            self.live.reload()?;
+            self.publish();
+        }
+        if self.next.is_some() {
+            moved |= self.step_next(&heads)?;
+        }
+        Ok(moved)
+    }
+
+    /// Commits the searched generation and shows it.
+    pub fn commit(&mut self) -> Result<()> {
+        self.live.commit()?;
+        self.commits += 1;
+        self.publish();
+        Ok(())
+    }
+
+    /// True when the index has all that the logs had.
+    pub fn is_idle(&self) -> Result<bool> {
+        Ok(!self.live.is_dirty()
+            && self.next.is_none()
+            && self.live.reconciler().is_idle(&self.charge.sources)?)
+    }
+
+    /// Begins a new generation, unless one is being made.
+    fn rebuild(&mut self) -> Result<()> {
+        if self.next.is_none() {
+            let charge = &self.charge;
+            let generation = charge.generations.create()?;
+            let line = Line::begin(
+                &charge.sources,
+                charge.shard.number,
+                charge.shards,
+                generation,
+                charge.memory_bytes,
+            )?;
+            self.next = Some(line);
+        }
+        Ok(())
+    }
+
+    /// One unit of the new generation; it takes over when it has caught up.
+    fn step_next(&mut self, heads: &[(usize, u64)]) -> Result<bool> {
+        let Some(next) = &mut self.next else {
+            return Ok(false);
+        };
+        next.unit(&self.charge.sources, heads)?;
+        let behind = next.reconciler().is_walking()
+            || next.reconciler().lag(&self.charge.sources)? > SWITCH_LAG;
+        if behind {
+            if next.last_commit().0.elapsed() > BUSY_COMMIT_PERIOD {
+                next.commit()?;
+            }
+            return Ok(true);
+        }
+        next.commit()?;
+        let number = next.number;
+        let Some(next) = self.next.take() else {
+            return Ok(false);
+        };
+        let old = std::mem::replace(&mut self.live, next);
+        self.publish();
+        old.close()?;
+        self.charge.generations.switch(number)?;
+        Ok(true)
+    }
+
+    fn publish(&self) {
+        let (line, complete) = (&self.live, self.live.committed().complete);
+        self.charge.shard.publish(
+            line.searcher().clone(),
+            line.fields,
+            &line.committed().checkpoint,
+            complete,
+        );
+        self.report(None);
+    }
+
+    /// When the next commit may be.
+    fn due(&self) -> Instant {
+        let (at, took) = self.live.last_commit();
+        let lag = self.waiting();
+        let period = if lag > BUSY_LAG || self.live.reconciler().is_scanning() {
+            BUSY_COMMIT_PERIOD
+        } else {
+            COMMIT_PERIOD
+        };
+        at + period.max(took * COMMIT_SHARE)
+    }
+
+    fn rest(&self) -> Duration {
+        if !self.live.is_dirty() {
+            return REST;
+        }
+        self.due()
+            .saturating_duration_since(Instant::now())
+            .min(REST)
+    }
+
+    /// Log entries that are not taken up, by the heads last seen.
+    fn waiting(&self) -> u64 {
+        self.live
+            .reconciler()
+            .waiting(&self.charge.heads.of(self.charge.shard.number))
+    }
+
+    /// Writes the shard's status.
+    pub fn report(&self, error: Option<String>) {
+        let mut status = self.charge.shard.status();
+        status.documents = self.live.searcher().num_docs();
+        status.segments = self.live.searcher().segment_readers().len();
+        status.generation = self.live.number;
+        status.lag = self.waiting();
+        status.complete = self.live.committed().complete;
+        status.rebuilding = self.next.is_some();
+        status.commits = self.commits;
+        status.commit_ms = self.live.last_commit().1.as_millis() as u64;
+        status
+            .checkpoint
+            .clone_from(&self.live.committed().checkpoint);
+        status.error = error;
+        self.charge.shard.set_status(status);
+    }
+}

@@ -1,0 +1,469 @@
+//! From log entries to documents: whatever an entry says, look at what is there now and make the index agree. // I3
+//!
+//! Looking twice, late, or in another order gives the same index, so entries may be replayed, doubled and reordered.
+
+use std::collections::{HashSet, VecDeque};
+
+use storage::block::BlockStore;
+use storage::extraction::{ExtractionRecord, Extractions};
+use storage::journal::{Change, Journal, LogEntry, route};
+use storage::meta::{FileId, Meta, Node, Reader, Standing, path};
+use tantivy::Searcher;
+
+use crate::document::{Extracted, Subject, document};
+use crate::error::{self, Error, Result};
+use crate::look;
+use crate::payload::{self, Payload};
+use crate::schema::Fields;
+use crate::text;
+use crate::writer::Writer;
+
+/// Log entries taken up in one unit.
+const ENTRIES_PER_UNIT: usize = 256;
+/// Entries of one partition in a unit while others wait.
+const ENTRIES_PER_PARTITION: usize = 64;
+/// Nodes of a subtree looked at in one unit.
+const NODES_PER_UNIT: usize = 256;
+/// Children read from metadata at a time.
+const PAGE: usize = 256;
+/// Files of one subtree that are known as done; beyond this some may be done twice.
+const MAX_SEEN: usize = 2_000_000;
+/// What a document weighs besides its text, bytes.
+const DOCUMENT_BYTES: usize = 1024;
+
+/// Where the truth is read.
+#[derive(Clone)]
+pub struct Sources {
+    /// The tree.
+    pub meta: Meta,
+    /// The logs.
+    pub journal: Journal,
+    /// What extraction found.
+    pub extractions: Extractions,
+    /// Texts.
+    pub blocks: BlockStore,
+}
+
+/// One index being made to agree with its logs.
+pub struct Reconciler {
+    shard: u16,
+    shards: u16,
+    fields: Fields,
+    /// Per owned partition, the last sequence taken up (done but for open walks).
+    taken: Vec<u64>,
+    walks: VecDeque<Walk>,
+    /// True until the first scan of metadata is through.
+    scanning: bool,
+    /// The partition to begin with, so that none waits for a busy one.
+    turn: usize,
+}
+
+/// A subtree on its way into the index. The checkpoint waits before `seq` until it is through.
+struct Walk {
+    /// The log entry that asked for it; `None` for the first scan.
+    entry: Option<(usize, u64)>,
+    folders: Vec<(FileId, Option<Vec<u8>>)>,
+    files: VecDeque<FileId>,
+    seen: HashSet<FileId>,
+}
+
+/// What a unit did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// Entries taken up.
+    pub entries: usize,
+    /// Nodes looked at.
+    pub nodes: usize,
+}
+
+impl Reconciler {
+    /// Continues an index from its last commit.
+    pub fn resume(fields: Fields, payload: &Payload) -> Self {
+        Reconciler {
+            shard: payload.shard,
+            shards: payload.shards,
+            fields,
+            taken: payload.checkpoint.clone(),
+            walks: VecDeque::new(),
+            scanning: false,
+            turn: 0,
+        }
+    }
+
+    /// Begins an empty index: the logs from their present heads on, after everything metadata has now.
+    pub fn scan(sources: &Sources, fields: Fields, shard: u16, shards: u16) -> Result<Self> {
+        let heads = payload::owned(shard, shards)
+            .map(|partition| sources.journal.partition_head(partition));
+        let heads = heads.collect::<storage::Result<Vec<u64>>>()?;
+        let mut reconciler = Self::resume(fields, &Payload::new(shard, shards, heads));
+        let mut walk = Walk::new(None);
+        let reader = sources.meta.reader()?; // after the heads: what it does not show comes through the logs
+        let mut after = storage::meta::NamespaceId(0);
+        loop {
+            let page = reader.namespaces(after, PAGE)?;
+            let Some(&(last, _)) = page.last() else { break };
+            after = last;
+            let owned = page
+                .into_iter()
+                .filter(|&(ns, root)| reconciler.owns(ns, root));
+            walk.folders.extend(owned.map(|(_, root)| (root, None)));
+        }
+        reconciler.scanning = true;
+        reconciler.walks.push_back(walk);
+        Ok(reconciler)
+    }
+
+    /// True when everything the logs had is in the writer.
+    pub fn is_idle(&self, sources: &Sources) -> Result<bool> {
+        Ok(self.walks.is_empty() && self.lag(sources)? == 0)
+    }
+
+    /// Log entries that wait.
+    pub fn lag(&self, sources: &Sources) -> Result<u64> {
+        let mut lag = 0;
+        for (index, partition) in payload::owned(self.shard, self.shards).enumerate() {
+            lag += sources
+                .journal
+                .partition_head(partition)?
+                .saturating_sub(self.taken[index]);
+        }
+        Ok(lag)
+    }
+
+    /// Log entries that wait, by `heads` (owned index, head).
+    pub fn waiting(&self, heads: &[(usize, u64)]) -> u64 {
+        heads
+            .iter()
+            .map(|&(index, head)| head.saturating_sub(self.taken[index]))
+            .sum()
+    }
+
+    /// True while the first scan of metadata is not through.
+    pub fn is_scanning(&self) -> bool {
+        self.scanning
+    }
+
+    /// True while a subtree is not through.
+    pub fn is_walking(&self) -> bool {
+        !self.walks.is_empty()
+    }
+
+    /// What a commit now may say of itself. // I4
+    pub fn payload(&self) -> Payload {
+        let mut payload = Payload::new(self.shard, self.shards, self.taken.clone());
+        payload.complete = !self.scanning;
+        for (index, seq) in self.walks.iter().filter_map(|walk| walk.entry) {
+            let through = &mut payload.checkpoint[index];
+            *through = (*through).min(seq - 1);
+        }
+        payload
+    }
+
+    /// One bounded unit: some log entries of the partitions at `heads` (owned index, head), and a piece of an open subtree.
+    pub fn unit(
+        &mut self,
+        sources: &Sources,
+        searcher: &Searcher,
+        writer: &mut Writer,
+        heads: &[(usize, u64)],
+    ) -> Result<Unit> {
+        let entries = self.gather(sources, heads)?;
+        let mut touched = Vec::new();
+        let mut known = HashSet::new();
+        for (_, entry) in &entries {
+            let file = entry.change.file();
+            if known.insert(file) {
+                touched.push(file);
+            }
+        }
+        let reader = sources.meta.reader()?;
+        let mut scene = Scene {
+            sources,
+            searcher,
+            writer,
+            reader,
+            fields: self.fields,
+            shard: self.shard,
+            shards: self.shards,
+        };
+        let mut unit = Unit {
+            entries: entries.len(),
+            nodes: touched.len(),
+        };
+        let mut leaves = HashSet::new();
+        for file in touched {
+            if scene.reconcile(file)?.is_some_and(|node| node.is_file()) {
+                leaves.insert(file);
+            }
+        }
+        for (index, entry) in entries {
+            self.taken[index] = entry.seq;
+            let file = entry.change.file();
+            if moves_subtree(&entry.change) && !leaves.contains(&file) {
+                self.open_walk(index, entry.seq, file);
+            }
+        }
+        unit.nodes += self.walk(&mut scene)?;
+        Ok(unit)
+    }
+
+    /// Waiting entries, of each partition in turn.
+    fn gather(
+        &mut self,
+        sources: &Sources,
+        heads: &[(usize, u64)],
+    ) -> Result<Vec<(usize, LogEntry)>> {
+        let mut waiting: Vec<usize> = heads
+            .iter()
+            .filter(|&&(index, head)| self.taken[index] < head)
+            .map(|&(index, _)| index)
+            .collect();
+        let next = waiting.partition_point(|&index| index < self.turn);
+        waiting.rotate_left(next);
+        let share = if waiting.len() > 1 {
+            ENTRIES_PER_PARTITION
+        } else {
+            ENTRIES_PER_UNIT
+        };
+        let mut gathered = Vec::new();
+        for index in waiting {
+            let limit = share.min(ENTRIES_PER_UNIT - gathered.len());
+            if limit == 0 {
+                self.turn = index;
+                break;
+            }
+            let Some(partition) = payload::owned(self.shard, self.shards).nth(index) else {
+                continue;
+            };
+            let after = self.taken[index];
+            let entries = sources.journal.partition_entries(partition, after, limit)?;
+            if entries.first().is_none_or(|first| first.seq != after + 1) {
+                return Err(self.rebuild(format!(
+                    "log of partition {} was cut past {after}",
+                    partition.0
+                )));
+            }
+            gathered.extend(entries.into_iter().map(|entry| (index, entry)));
+        }
+        Ok(gathered)
+    }
+
+    fn rebuild(&self, reason: String) -> Error {
+        Error::Rebuild {
+            shard: self.shard,
+            reason,
+        }
+    }
+
+    /// One walk for all entries about the same folder that no unit has worked on yet.
+    fn open_walk(&mut self, index: usize, seq: u64, folder: FileId) {
+        let fresh = |walk: &Walk| {
+            walk.seen.is_empty() && walk.folders.iter().any(|(open, _)| *open == folder)
+        };
+        if self
+            .walks
+            .iter()
+            .any(|walk| walk.entry.is_some_and(|(at, _)| at == index) && fresh(walk))
+        {
+            return;
+        }
+        let mut walk = Walk::new(Some((index, seq)));
+        walk.folders.push((folder, None));
+        self.walks.push_back(walk);
+    }
+
+    /// A piece of the oldest open subtree; returns the nodes looked at.
+    fn walk(&mut self, scene: &mut Scene<'_>) -> Result<usize> {
+        let mut nodes = 0;
+        while nodes < NODES_PER_UNIT {
+            let Some(walk) = self.walks.front_mut() else {
+                break;
+            };
+            if !walk.step(scene, &mut nodes)? {
+                let through = self.walks.pop_front();
+                self.scanning &= through.is_some_and(|walk| walk.entry.is_some());
+            }
+        }
+        Ok(nodes)
+    }
+
+    fn owns(&self, ns: storage::meta::NamespaceId, file: FileId) -> bool {
+        payload::place(route(ns, file), self.shards).0 == self.shard
+    }
+}
+
+/// True for changes that concern everything below the node.
+fn moves_subtree(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Appeared { .. } | Change::Gone { .. } | Change::Purged { .. }
+    )
+}
+
+impl Walk {
+    fn new(entry: Option<(usize, u64)>) -> Self {
+        Walk {
+            entry,
+            folders: Vec::new(),
+            files: VecDeque::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// Reconciles one node, or reads one page of a folder; false when nothing is left.
+    fn step(&mut self, scene: &mut Scene<'_>, nodes: &mut usize) -> Result<bool> {
+        if let Some(file) = self.files.pop_front() {
+            if self.entry.is_none() || !scene.agrees(file)? {
+                scene.reconcile(file)?;
+            }
+            *nodes += 1;
+            return Ok(true);
+        }
+        let Some((folder, from)) = self.folders.pop() else {
+            return Ok(false);
+        };
+        let page = scene.reader.below(folder, from.as_deref(), PAGE)?;
+        match page.next {
+            Some(next) => self.folders.push((folder, Some(next))),
+            None => self.index_below(scene, folder)?,
+        }
+        for (file, may_hold) in page.nodes {
+            self.see(file, may_hold);
+        }
+        Ok(true)
+    }
+
+    /// What the index has below the folder, committed or not, though metadata may not have it there any more.
+    fn index_below(&mut self, scene: &Scene<'_>, folder: FileId) -> Result<()> {
+        if self.entry.is_none() {
+            return Ok(()); // the first scan begins with an empty index
+        }
+        let committed = look::below(scene.searcher, &scene.fields, folder)
+            .map_err(error::index(scene.shard))?;
+        for shown in committed {
+            self.see(shown.file, shown.is_folder);
+        }
+        for &file in scene.writer.added_below(folder) {
+            self.see(file, true);
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, file: FileId, may_hold: bool) {
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.clear();
+        }
+        if self.seen.insert(file) {
+            self.files.push_back(file);
+            if may_hold {
+                self.folders.push((file, None));
+            }
+        }
+    }
+}
+
+/// What one unit works with: metadata at one snapshot, the last commit, the writer.
+struct Scene<'a> {
+    sources: &'a Sources,
+    searcher: &'a Searcher,
+    writer: &'a mut Writer,
+    reader: Reader<'a>,
+    fields: Fields,
+    shard: u16,
+    shards: u16,
+}
+
+impl Scene<'_> {
+    /// Makes the index agree about one node, and returns the node.
+    fn reconcile(&mut self, file: FileId) -> Result<Option<Node>> {
+        let looked = self.reader.look(file)?;
+        let (ns, deleted_ms) = match looked {
+            None | Some((_, Standing::Absent)) => (None, None),
+            Some((_, Standing::Live { ns })) => (Some(ns), None),
+            Some((_, Standing::Deleted { ns, at_ms })) => (Some(ns), Some(at_ms)),
+        };
+        let node = looked.map(|(node, _)| node);
+        let ns = ns.filter(|&ns| payload::place(route(ns, file), self.shards).0 == self.shard);
+        let (Some(ns), Some(node)) = (ns, &node) else {
+            self.writer.remove(file);
+            return Ok(node);
+        };
+        let extraction = if deleted_ms.is_none() {
+            self.extracted(ns, node)?
+        } else {
+            None
+        };
+        let subject = Subject {
+            ns,
+            node: node.clone(),
+            deleted_ms,
+            extraction,
+        };
+        let text_bytes = subject
+            .extraction
+            .as_ref()
+            .map_or(0, |extracted| 2 * extracted.text.len());
+        match (document(&self.fields, &subject), node.parent) {
+            (Some(document), Some(parent)) => {
+                self.writer
+                    .put(file, parent, document, DOCUMENT_BYTES + text_bytes)?
+            }
+            _ => self.writer.remove(file),
+        }
+        Ok(Some(subject.node))
+    }
+
+    /// True when the last commit already shows where the node stands, and nothing was written about it since: below a renamed
+    /// folder nothing is written again. (What changed about a node itself has an entry of its own.)
+    fn agrees(&mut self, file: FileId) -> Result<bool> {
+        if self.writer.has_touched(file) {
+            return Ok(false);
+        }
+        let shown =
+            look::find(self.searcher, &self.fields, file).map_err(error::index(self.shard))?;
+        let looked = self.reader.look(file)?;
+        Ok(match (shown, looked) {
+            (Some(shown), Some((node, standing))) => shown.agrees(&node, standing),
+            _ => false,
+        })
+    }
+
+    fn extracted(
+        &mut self,
+        ns: storage::meta::NamespaceId,
+        node: &Node,
+    ) -> Result<Option<Extracted>> {
+        let Some(head) = node.head() else {
+            return Ok(None);
+        };
+        let Some(scope) = self.reader.scope(ns)? else {
+            return Ok(None);
+        };
+        let extension = path::extension(&node.name);
+        let Some(record) =
+            self.sources
+                .extractions
+                .record(scope, &head.content_hash, &extension)?
+        else {
+            return Ok(None);
+        };
+        let text = self.text(&record, head, node.id)?;
+        Ok(Some(Extracted { record, text }))
+    }
+
+    /// The text; when blocks are lost the file is found by its name, and the loss is reported by the block layer.
+    fn text(
+        &self,
+        record: &ExtractionRecord,
+        head: &storage::meta::Version,
+        file: FileId,
+    ) -> Result<String> {
+        match text::load(record, &head.blocks, &self.sources.blocks) {
+            Err(storage::Error::BlockMissing(hash)) => {
+                tracing::warn!(%file, %hash, "indexed without its text: a block is missing");
+                Ok(String::new())
+            }
+            loaded => Ok(loaded?),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A shard as its readers see it: the last commit, and what must not be seen of it any more.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use storage::journal::{Partition, route};
+use storage::meta::{FileId, NamespaceId};
+use tantivy::Searcher;
+
+use crate::exclusion::{ExclusionLog, Exclusions, Truth};
+use crate::payload;
+use crate::reconcile::Sources;
+use crate::schema::Fields;
+use crate::status::ShardStatus;
+
+/// One shard.
+pub struct Shard {
+    /// Its number.
+    pub number: u16,
+    shards: u16,
+    sources: Sources,
+    published: RwLock<Option<Arc<Published>>>,
+    status: RwLock<ShardStatus>,
+}
+
+/// A commit that is searched.
+struct Published {
+    searcher: Searcher,
+    fields: Fields,
+    exclusions: ExclusionLog,
+    /// False while the first scan of metadata is not through, or the logs cannot be followed.
+    complete: bool,
+}
+
+/// What one search works on: a whole commit, minus what has gone since. // I5
+#[derive(Clone)]
+pub struct ShardView {
+    /// The commit.
+    pub searcher: Searcher,
+    /// Its fields.
+    pub fields: Fields,
+    /// File ids (the `file` column) that must be no hit, no count and no facet. // I6
+    pub exclusions: Exclusions,
+    /// False when something may be missing, or something gone may be found: the answer is partial.
+    pub complete: bool,
+}
+
+impl Shard {
+    pub(crate) fn new(number: u16, shards: u16, sources: Sources) -> Self {
+        Shard {
+            number,
+            shards,
+            sources,
+            published: RwLock::default(),
+            status: RwLock::new(ShardStatus::new(number)),
+        }
+    }
+
+    /// The last commit, with exclusions moved on to the present heads of the logs of `namespaces`. Only documents of these
+    /// namespaces may be taken from it. `None` before the first commit. At the deadline it says it is not complete.
+    pub fn view(&self, namespaces: &[NamespaceId], deadline: Instant) -> Option<ShardView> {
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
+        let Published {
+            searcher,
+            fields,
+            exclusions,
+            complete,
+        } = &*published;
+        let mut partitions: Vec<Partition> = namespaces
+            .iter()
+            .flat_map(|&ns| partitions_of(ns))
+            .collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        let (journal, meta) = (&self.sources.journal, &self.sources.meta);
+        let truth = Truth {
+            journal,
+            meta,
+            searcher,
+            fields,
+        };
+        let (exclusions, reached) = exclusions.advance(&truth, &partitions, deadline).unwrap_or_else(|error| {
+            tracing::warn!(shard = self.number, %error, "a search goes without the newest deletions");
+            (exclusions.known(), false)
+        });
+        Some(ShardView {
+            searcher: searcher.clone(),
+            fields: *fields,
+            exclusions,
+            complete: *complete && reached,
+        })
+    }
+
+    /// True when the shard may hold documents of `ns`.
+    pub fn owns(&self, ns: NamespaceId) -> bool {
+        partitions_of(ns).any(|partition| payload::place(partition, self.shards).0 == self.number)
+    }
+
+    /// How it is.
+    pub fn status(&self) -> ShardStatus {
+        self.status
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_status(&self, status: ShardStatus) {
+        *self.status.write().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Shows a commit to searches from now on.
+    pub(crate) fn publish(
+        &self,
+        searcher: Searcher,
+        fields: Fields,
+        checkpoint: &[u64],
+        complete: bool,
+    ) {
+        let exclusions = ExclusionLog::new(self.number, self.shards, checkpoint);
+        let published = Arc::new(Published {
+            searcher,
+            fields,
+            exclusions,
+            complete,
+        });
+        *self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(published);
+    }
+}
+
+/// The partitions in which changes of a namespace's files are logged: today one, whatever the file.
+pub fn partitions_of(ns: NamespaceId) -> impl Iterator<Item = Partition> {
+    std::iter::once(route(ns, FileId(0)))
+}

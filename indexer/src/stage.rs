@@ -1,0 +1,257 @@
+//! Extraction, a stage of its own: takes jobs fairly, reads the content, asks a worker, stores the text, finishes the job.
+//!
+//! A slow file never holds a shard, nor another account: slow jobs do not count against the number that run at a time, and
+//! an account has at most one of them while others wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use storage::chunk::BLOCK_BYTES;
+use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Job, Outcome, TextSource};
+use storage::meta::AccountId;
+
+use crate::board::Board;
+use crate::error::{self, Result};
+use crate::extract::{self, Extraction, WorkerCommand, WorkerPool};
+use crate::indexer::Options;
+use crate::reconcile::Sources;
+
+/// Jobs read from the queue at a time.
+const JOBS_PER_LOOK: usize = 256;
+/// The longest wait for a new job.
+const LOOK_PERIOD: Duration = Duration::from_millis(500);
+/// Finished jobs that are written in one transaction.
+const FINISHED_TOGETHER: usize = 64;
+
+/// A finished job.
+type Finished = (Job, ExtractionRecord);
+
+/// The running stage.
+pub struct Stage {
+    board: Arc<Board>,
+    extracted: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Stage {
+    /// Starts the workers.
+    pub fn start(sources: &Sources, worker: WorkerCommand, options: &Options) -> Result<Self> {
+        let at_a_time = options.extractions.max(1);
+        let slots = 2 * at_a_time; // the other half is for slow jobs
+        let board = Arc::new(Board::new(at_a_time));
+        let pool = Arc::new(WorkerPool::new(worker, slots, options.limits.clone()));
+        let input_bytes = options.limits.input_bytes;
+        let extracted = Arc::new(AtomicU64::new(0));
+        let (finished, waiting) = sync_channel(FINISHED_TOGETHER);
+        let mut threads = Vec::new();
+        for slot in 0..slots {
+            let (sources, board, pool, finished) = (
+                sources.clone(),
+                board.clone(),
+                pool.clone(),
+                finished.clone(),
+            );
+            threads.push(spawn(format!("extract-{slot}"), move || {
+                work(&sources, &board, &pool, input_bytes, &finished)
+            })?);
+        }
+        let (from, jobs) = (sources.clone(), board.clone());
+        threads.push(spawn("extract-queue".to_owned(), move || {
+            feed(&from, &jobs)
+        })?);
+        let (to, jobs, count) = (sources.clone(), board.clone(), extracted.clone());
+        threads.push(spawn("extract-finish".to_owned(), move || {
+            finish(&to, &jobs, &waiting, &count)
+        })?);
+        Ok(Stage {
+            board,
+            extracted,
+            threads,
+        })
+    }
+
+    /// Jobs that run, and files extracted since start.
+    pub fn counts(&self) -> (usize, u64) {
+        (self.board.running(), self.extracted.load(Ordering::Relaxed))
+    }
+
+    /// Ends all threads; jobs under way are finished first (each within its time limit).
+    pub fn stop(self) {
+        self.board.close();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("an extraction thread had panicked");
+            }
+        }
+    }
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let what = format!("starting thread {name}");
+    thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .map_err(error::io(what))
+}
+
+/// Puts waiting jobs on the board.
+fn feed(sources: &Sources, board: &Board) {
+    let mut after: Option<AccountId> = None;
+    let mut version = 0;
+    while board.wait_for_room() {
+        match sources
+            .extractions
+            .next_jobs(after, JOBS_PER_LOOK, JOBS_PER_LOOK)
+        {
+            Ok(jobs) => {
+                after = jobs.last().map(|job| job.account);
+                let any = !jobs.is_empty();
+                if board.offer(jobs) == 0 && (after.is_none() || any) {
+                    version = sources.meta.store().wait(version, LOOK_PERIOD);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the extraction queue cannot be read; trying again");
+                version = sources.meta.store().wait(version, LOOK_PERIOD);
+            }
+        }
+    }
+}
+
+fn work(
+    sources: &Sources,
+    board: &Board,
+    pool: &WorkerPool,
+    input_bytes: usize,
+    finished: &SyncSender<Finished>,
+) {
+    while let Some(job) = board.take() {
+        let record = read(sources, &job, input_bytes).and_then(|bytes| {
+            let extraction = pool.extract(&job.name, &bytes);
+            record(sources, extraction)
+        });
+        board.ran(&job);
+        match record {
+            Ok(record) => {
+                if finished.send((job, record)).is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(file = %job.file, %error, "not extracted; trying again later");
+                board.set_aside(&job);
+            }
+        }
+    }
+}
+
+/// The content, as much as extraction looks at and one block more.
+fn read(sources: &Sources, job: &Job, input_bytes: usize) -> storage::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity((job.size as usize).min(input_bytes + BLOCK_BYTES));
+    for hash in &job.blocks {
+        bytes.append(&mut sources.blocks.get(hash)?);
+        if bytes.len() > input_bytes {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+/// Stores the text where it is not the content itself, and says where it is.
+fn record(sources: &Sources, extraction: Extraction) -> storage::Result<ExtractionRecord> {
+    let text = if extraction.text.is_empty() {
+        TextSource::None
+    } else if extraction.is_content {
+        TextSource::Content
+    } else {
+        let pieces: Vec<&[u8]> = extraction.text.as_bytes().chunks(BLOCK_BYTES).collect();
+        TextSource::Blocks {
+            blocks: sources.blocks.put_many(&pieces)?,
+            bytes: extraction.text.len() as u64,
+        }
+    };
+    Ok(ExtractionRecord {
+        version: EXTRACTOR_VERSION,
+        outcome: outcome(extraction.outcome),
+        file_type: extraction.detected.as_str().to_owned(),
+        category: extraction.detected.category().as_str().to_owned(),
+        title: extraction.title,
+        author: extraction.author,
+        language: extraction.language,
+        pages: page_ends(&extraction.text, &extraction.pages),
+        words: extraction
+            .text
+            .split_ascii_whitespace()
+            .count()
+            .try_into()
+            .unwrap_or(u32::MAX),
+        text,
+    })
+}
+
+/// Bytes at which pages end, from the characters at which they start.
+fn page_ends(text: &str, starts: &[u32]) -> Vec<u32> {
+    let mut ends = Vec::with_capacity(starts.len());
+    let mut borders = starts.iter().skip(1).peekable();
+    for (index, (at, _)) in text.char_indices().enumerate() {
+        while borders
+            .next_if(|&&border| border as usize == index)
+            .is_some()
+        {
+            ends.push(at as u32);
+        }
+        if borders.peek().is_none() {
+            break;
+        }
+    }
+    ends.resize(starts.len(), text.len() as u32);
+    ends
+}
+
+fn outcome(outcome: extract::Outcome) -> Outcome {
+    match outcome {
+        extract::Outcome::Text => Outcome::Text,
+        extract::Outcome::NothingToExtract => Outcome::NothingToExtract,
+        extract::Outcome::Encrypted => Outcome::Encrypted,
+        extract::Outcome::Unsupported => Outcome::Unsupported,
+        extract::Outcome::TimedOut => Outcome::TimedOut,
+        extract::Outcome::TooLarge { indexed_bytes } => Outcome::TooLarge { indexed_bytes },
+        extract::Outcome::NeedsOcr => Outcome::NeedsOcr,
+        extract::Outcome::Damaged { detail } => Outcome::Damaged { detail },
+    }
+}
+
+/// Writes finished jobs, as many together as are there.
+fn finish(sources: &Sources, board: &Board, waiting: &Receiver<Finished>, extracted: &AtomicU64) {
+    while let Ok(first) = waiting.recv() {
+        let mut batch = vec![first];
+        batch.extend(waiting.try_iter().take(FINISHED_TOGETHER - 1));
+        let written = sources.extractions.finish_all(&batch);
+        if let Err(error) = &written {
+            tracing::warn!(files = batch.len(), %error, "extractions were not recorded; trying again later");
+        }
+        for (job, _) in &batch {
+            if written.is_ok() {
+                extracted.fetch_add(1, Ordering::Relaxed);
+                board.finished(job);
+            } else {
+                board.set_aside(job);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_end_where_the_next_starts() {
+        assert_eq!(page_ends("äb|cd|e", &[0, 3, 6]), [4, 7, 8]);
+        assert_eq!(page_ends("abc", &[0, 0, 9]), [0, 3, 3]);
+        assert!(page_ends("abc", &[]).is_empty());
+    }
+}
