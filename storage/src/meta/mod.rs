@@ -13,12 +13,15 @@ pub mod ids;
 pub mod job;
 pub mod keys;
 pub mod link;
+pub mod member;
 mod mount;
 mod namespace;
 pub mod node;
 pub mod options;
 pub mod password;
 pub mod path;
+#[cfg(test)]
+mod people_tests;
 pub mod place;
 mod purge;
 pub mod quota;
@@ -30,6 +33,7 @@ pub mod sharing;
 pub mod standing;
 pub mod token;
 mod token_cache;
+mod token_rows;
 pub mod tree;
 mod version;
 

@@ -1,17 +1,49 @@
 //! Mounts: the nodes that stand in a member's tree for a shared folder.
 
-use super::Refusal;
-use super::account::Account;
+use super::account::{Account, read_account};
 use super::env::Env;
 use super::ids::{AccountId, FileId, NamespaceId};
 use super::keys::{self, Membership, NamespaceRow};
-use super::node::{Node, NodeKind};
+use super::member::member_of;
+use super::node::{Actor, Node, NodeKind};
 use super::path::fold;
 use super::place::MAX_DEPTH;
 use super::tree::edit;
+use super::{Meta, Refusal};
 use crate::error::{Error, Result};
 use crate::journal::{self, Change};
 use crate::kv::{Snapshot, Transaction};
+
+impl Meta {
+    /// Mounts a shared folder in the actor's root under a free name; returns the Mount node. Refused as `AlreadyMounted`.
+    pub fn mount(&self, actor: Actor, ns: NamespaceId) -> Result<FileId> {
+        self.transact(|txn| {
+            let (shared, mut row) = member_of(&*txn, actor.account, ns)?;
+            if let Some(mount) = row.mount {
+                if is_live(&*txn, mount)? {
+                    return Err(Refusal::AlreadyMounted.into());
+                }
+                row = drop_mount(txn, ns, actor.account, row)?;
+            }
+            let account = read_account(&*txn, actor.account)?.ok_or(Refusal::NotFound)?;
+            make_mount(txn, self.env(), &account, ns, &shared, row)
+        })
+    }
+
+    /// Takes a shared folder out of the actor's tree; it stays a member. Nothing happens when it is not mounted.
+    pub fn unmount(&self, actor: Actor, ns: NamespaceId) -> Result<()> {
+        self.transact(|txn| {
+            let (_, row) = member_of(&*txn, actor.account, ns)?;
+            drop_mount(txn, ns, actor.account, row).map(drop)
+        })
+    }
+
+    /// The account's mount generation: what a list cursor is bound to.
+    pub fn mount_generation(&self, account: AccountId) -> Result<u64> {
+        let counter = self.store().counter(&keys::mount_generation(account))?;
+        Ok(counter.unsigned_abs())
+    }
+}
 
 /// Puts a Mount of `ns` into the account's root under a free name; returns it. `row` is the membership, not mounted.
 pub(super) fn make_mount(

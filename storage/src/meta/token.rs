@@ -1,23 +1,16 @@
 //! Tokens: bearer tokens, browser sessions, refresh tokens and one-time codes. Stored by the SHA-256 of their secret only.
-//!
-//! Rows, all under `TOKEN`: `0 ++ hash` -> token; `1 ++ account ++ id` -> hash; `2 ++ hash` -> last use, milliseconds;
-//! `3 ++ expiry ++ hash` -> empty (what [`Meta::expire_tokens`] reads).
 
 use serde::{Deserialize, Serialize};
 
 use super::account::read_account;
 use super::ids::{AccountId, TokenId};
-use super::keys;
 use super::secret::{self, Secret, SecretHash};
+use super::token_rows::{
+    expiry_range, hash_key, last_used, look_up, make_room, of_account, put, read, remove, used_key,
+};
 use super::{Meta, Refusal};
 use crate::error::Result;
-use crate::keyspace::TOKEN;
-use crate::kv::{Snapshot, Transaction, prefix_end};
 
-const BY_HASH: u8 = 0;
-const BY_ACCOUNT: u8 = 1;
-const USED: u8 = 2;
-const BY_EXPIRY: u8 = 3;
 /// What every secret starts with, so that leaked ones are recognisable.
 const PREFIX: &str = "ff_";
 /// Most live tokens of an account; the oldest session or code makes room for a new one.
@@ -299,11 +292,8 @@ impl Meta {
         }
         self.transact(|txn| {
             for (hash, used_ms) in &uses {
-                if txn.get(&keys::key(TOKEN, &[&[BY_HASH], hash]))?.is_some() {
-                    txn.put(
-                        keys::key(TOKEN, &[&[USED], hash]),
-                        used_ms.to_be_bytes().to_vec().into(),
-                    );
+                if txn.get(&hash_key(hash))?.is_some() {
+                    txn.put(used_key(hash), used_ms.to_be_bytes().to_vec().into());
                 }
             }
             Ok(())
@@ -315,8 +305,8 @@ impl Meta {
     pub fn expire_tokens(&self, limit: usize) -> Result<usize> {
         let before_ms = self.now_ms() - KEPT_EXPIRED_MS;
         self.transact(|txn| {
-            let end = keys::key(TOKEN, &[&[BY_EXPIRY], &before_ms.to_be_bytes()]);
-            let due = txn.range(&[TOKEN, BY_EXPIRY], &end, false, limit)?;
+            let (start, end) = expiry_range(before_ms);
+            let due = txn.range(&start, &end, false, limit)?;
             for (key, _) in &due {
                 let hash = key
                     .get(10..)
@@ -351,109 +341,4 @@ impl Token {
         self.expires_ms
             .is_some_and(|expires_ms| expires_ms <= now_ms)
     }
-}
-
-fn look_up(
-    rows: &dyn Snapshot,
-    hash: &SecretHash,
-    now_ms: i64,
-    fits: &dyn Fn(&TokenKind) -> bool,
-) -> Result<Authentication> {
-    let Some(token) = read(rows, hash)?.filter(|token| fits(&token.kind)) else {
-        return Ok(Authentication::Unknown);
-    };
-    let Some(account) = read_account(rows, token.account)? else {
-        return Ok(Authentication::Unknown);
-    };
-    Ok(match token {
-        _ if account.disabled => Authentication::Suspended,
-        token if token.is_expired(now_ms) => Authentication::Expired,
-        token => Authentication::Valid(token),
-    })
-}
-
-fn read(rows: &dyn Snapshot, hash: &SecretHash) -> Result<Option<Token>> {
-    keys::read(rows, &keys::key(TOKEN, &[&[BY_HASH], hash]), "token")
-}
-
-fn last_used(rows: &dyn Snapshot, hash: &SecretHash) -> Result<Option<i64>> {
-    let bytes = rows.get(&keys::key(TOKEN, &[&[USED], hash]))?;
-    Ok(bytes
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(i64::from_be_bytes))
-}
-
-fn of_account(rows: &dyn Snapshot, account: AccountId) -> Result<Vec<(SecretHash, Token)>> {
-    let start = keys::key(TOKEN, &[&[BY_ACCOUNT], &account.0.to_be_bytes()]);
-    let mut found = Vec::new();
-    for (_, hash) in rows.range(&start, &prefix_end(&start), false, MAX_TOKENS + 1)? {
-        let Ok(hash) = SecretHash::try_from(hash) else {
-            continue;
-        };
-        found.extend(read(rows, &hash)?.map(|token| (hash, token)));
-    }
-    Ok(found)
-}
-
-/// Refuses as `TooManyTokens` when the account is full and has neither an expired token nor a session or code to drop.
-fn make_room(txn: &mut dyn Transaction, account: AccountId, now_ms: i64) -> Result<()> {
-    let start = keys::key(TOKEN, &[&[BY_ACCOUNT], &account.0.to_be_bytes()]);
-    if txn
-        .range(&start, &prefix_end(&start), false, MAX_TOKENS)?
-        .len()
-        < MAX_TOKENS
-    {
-        return Ok(());
-    }
-    let found = of_account(&*txn, account)?;
-    let is_passing = |token: &Token| {
-        matches!(
-            token.kind,
-            TokenKind::Session { .. } | TokenKind::OneTime { .. }
-        )
-    };
-    let oldest = found
-        .iter()
-        .find(|(_, token)| token.is_expired(now_ms))
-        .or_else(|| found.iter().find(|(_, token)| is_passing(token)));
-    let (hash, token) = oldest.ok_or(Refusal::TooManyTokens)?;
-    remove(txn, *hash, token);
-    Ok(())
-}
-
-fn put(txn: &mut dyn Transaction, hash: SecretHash, token: &Token) -> Result<()> {
-    keys::write(txn, keys::key(TOKEN, &[&[BY_HASH], &hash]), token)?;
-    txn.put(account_key(token), hash.to_vec().into());
-    if let Some(key) = expiry_key(hash, token) {
-        txn.put(key, Vec::new().into());
-    }
-    Ok(())
-}
-
-fn remove(txn: &mut dyn Transaction, hash: SecretHash, token: &Token) {
-    txn.delete(keys::key(TOKEN, &[&[BY_HASH], &hash]));
-    txn.delete(keys::key(TOKEN, &[&[USED], &hash]));
-    txn.delete(account_key(token));
-    if let Some(key) = expiry_key(hash, token) {
-        txn.delete(key);
-    }
-}
-
-fn account_key(token: &Token) -> Vec<u8> {
-    keys::key(
-        TOKEN,
-        &[
-            &[BY_ACCOUNT],
-            &token.account.0.to_be_bytes(),
-            &token.id.0.to_be_bytes(),
-        ],
-    )
-}
-
-fn expiry_key(hash: SecretHash, token: &Token) -> Option<Vec<u8>> {
-    let expires_ms = token.expires_ms?.max(0);
-    Some(keys::key(
-        TOKEN,
-        &[&[BY_EXPIRY], &expires_ms.to_be_bytes(), &hash],
-    ))
 }
