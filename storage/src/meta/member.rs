@@ -1,22 +1,20 @@
 //! Members of shared folders: who is added, changed, removed, and who owns the folder.
 
 use super::account::read_account;
-use super::ids::{AccountId, FileId, NamespaceId};
-use super::keys::{self, Child, ChildKind, Membership, NamespaceRow};
+use super::ids::{AccountId, NamespaceId};
+use super::keys::{self, Membership, NamespaceRow};
 use super::mount::{drop_mount, is_live, make_mount};
-use super::node::{Actor, Node, Role};
+use super::node::{Actor, Role};
 use super::sharing::MemberPolicy;
 use super::{Meta, Refusal, quota};
 use crate::error::Result;
 use crate::journal::{self, Change};
-use crate::kv::{Snapshot, Transaction, prefix_end};
+use crate::kv::{Snapshot, Transaction};
 
 /// Most members of a shared folder.
 pub const MAX_MEMBERS: usize = 1000;
 /// Most namespaces that one account may read.
 pub const MAX_ACCESS: usize = 10_000;
-/// Most nodes of a shared folder that changes hands: its bytes are counted in one transaction.
-const MAX_TRANSFERRED: usize = 100_000;
 
 impl Meta {
     /// Adds a member; who is one already stays as it is. With `auto_mount` the folder appears in the member's root under a free
@@ -128,7 +126,7 @@ impl Meta {
             let heir = heir.ok_or(Refusal::NotFound)?;
             set_role(txn, ns, to, Role::Owner)?;
             set_role(txn, ns, actor.account, Role::Editor)?;
-            let bytes = live_bytes(&*txn, shared.root)?;
+            let bytes = quota::subtree_bytes(&*txn, shared.root)?;
             quota::charge(txn, actor.account, -bytes)?;
             quota::charge(txn, to, bytes)?;
             keys::put_namespace(
@@ -264,31 +262,4 @@ pub(super) fn touch(
         journal::append(txn, home, &Change::Upsert { file })?;
     }
     Ok(())
-}
-
-/// Bytes of the heads of all live files below `top`: what its owner is charged for.
-fn live_bytes(rows: &dyn Snapshot, top: FileId) -> Result<i64> {
-    let (mut folders, mut bytes, mut nodes) = (vec![top], 0i64, 0usize);
-    while let Some(folder) = folders.pop() {
-        let start = keys::child(folder, "");
-        for (_, value) in rows.range(&start, &prefix_end(&start), false, MAX_TRANSFERRED)? {
-            let child = Child::decode(&value)?;
-            nodes += 1;
-            match child.kind {
-                ChildKind::Folder => folders.push(child.id),
-                ChildKind::Mount => {}
-                ChildKind::File => {
-                    let node = keys::get_node(rows, child.id)?;
-                    bytes += node
-                        .as_ref()
-                        .and_then(Node::head)
-                        .map_or(0, |head| head.size.cast_signed());
-                }
-            }
-        }
-        if nodes >= MAX_TRANSFERRED {
-            return Err(Refusal::TooManyFiles.into());
-        }
-    }
-    Ok(bytes)
 }

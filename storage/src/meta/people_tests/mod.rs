@@ -1,4 +1,4 @@
-//! Accounts, tokens, sharing and links against a real store.
+//! Accounts, tokens, sharing and links against a store in memory.
 
 mod accounts;
 mod rows;
@@ -7,13 +7,12 @@ mod tokens;
 use std::sync::Arc;
 
 use crate::Error;
-use crate::kv::leveldb::{self, LevelDbStore};
+use crate::kv::memory::MemoryStore;
 use crate::meta::env::ManualClock;
 use crate::meta::{Account, Env, Meta, Options, PasswordCost, Refusal};
 
-/// Metadata in a temporary folder, with cheap passwords and a clock that stands still.
+/// Metadata in memory, with cheap passwords and a clock that stands still.
 struct Bench {
-    _folder: tempfile::TempDir,
     clock: Arc<ManualClock>,
     meta: Meta,
 }
@@ -21,21 +20,15 @@ struct Bench {
 const NOW_MS: i64 = 1_800_000_000_000;
 
 fn bench() -> Bench {
-    let folder = tempfile::tempdir().unwrap();
-    let store = LevelDbStore::open(folder.path(), leveldb::Options::default()).unwrap();
     let (env, clock) = Env::seeded(42, NOW_MS);
     let options = Options {
         password_cost: PasswordCost::CHEAP,
         ..Options::default()
     };
-    let meta = Meta::open_without_blocks(Arc::new(store), env)
+    let meta = Meta::open_without_blocks(Arc::<MemoryStore>::default(), env)
         .unwrap()
         .with_options(options);
-    Bench {
-        _folder: folder,
-        clock,
-        meta,
-    }
+    Bench { clock, meta }
 }
 
 impl Bench {
