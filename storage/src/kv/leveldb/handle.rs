@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Options;
 use super::binding::{Batch, Db};
+use super::log_tail;
 use crate::error::{Error, Result};
 
 /// How long a reopening waits for running reads, and how long new reads wait for a reopening.
@@ -46,7 +47,7 @@ pub struct Writable {
 impl Handle {
     /// Opens the database.
     pub fn open(path: &Path, options: Options) -> Result<Handle> {
-        let db = Arc::new(Db::open(path, &options)?);
+        let db = Arc::new(open_or_mend(path, &options)?);
         Ok(Handle {
             path: path.to_owned(),
             options,
@@ -109,7 +110,7 @@ impl Handle {
                 self.path.display()
             )));
         }
-        match Db::open(&self.path, &self.options) {
+        match open_or_mend(&self.path, &self.options) {
             Ok(db) => {
                 let db = Arc::new(db);
                 self.set(State::Open(db.clone()));
@@ -143,6 +144,14 @@ impl Handle {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens; when that fails for damage, looks whether it is only a batch that a power cut left half written.
+fn open_or_mend(path: &Path, options: &Options) -> Result<Db> {
+    match Db::open(path, options) {
+        Err(Error::Corrupt { .. }) if log_tail::cut(path)? => Db::open(path, options),
+        opened => opened,
     }
 }
 

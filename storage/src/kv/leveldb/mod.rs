@@ -2,13 +2,14 @@
 //!
 //! A transaction reads from a LevelDB snapshot and remembers what it read. Its commit is checked by the committer against
 //! the writes since its version, together with many others, and written with them by one fsync. In reading order:
-//! `binding` (LevelDB itself), `handle` (its reopening), `view` and `transaction` (reads and own writes), `versions`,
+//! `binding` (LevelDB itself), `log_tail` (after a power cut), `handle` (opening and reopening), `view` and `transaction` (reads and own writes), `versions`,
 //! `queue`, `recent`, `numbers`, `committer`.
 
 mod binding;
 mod committer;
 mod handle;
 mod keys;
+mod log_tail;
 mod numbers;
 mod queue;
 mod reads;

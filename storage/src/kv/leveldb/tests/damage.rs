@@ -1,4 +1,4 @@
-//! Damaged tables are reported, whatever part of them is read.
+//! Damage is reported, whatever part of it is read; a batch that a power cut left half written is none.
 
 use std::path::PathBuf;
 
@@ -131,4 +131,85 @@ fn a_damaged_index_and_a_missing_table_are_reported() {
         &dir.path().join("kv"),
         Options::default()
     )));
+}
+
+/// A store whose log holds three batches: a short one, one of several blocks, one of `last` bytes. Returns the log.
+fn logged(dir: &tempfile::TempDir, last: usize) -> PathBuf {
+    let store = open(dir);
+    let mut random = StdRng::seed_from_u64(2);
+    for (key, len) in [(b"1", 100), (b"2", 100_000), (b"3", last)] {
+        let mut value = vec![0; len];
+        random.fill_bytes(&mut value);
+        put(&store, key, &value);
+    }
+    drop(store);
+    let files = std::fs::read_dir(dir.path().join("kv"))
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|ext| ext == "log"))
+        .max()
+        .unwrap()
+}
+
+fn zero(path: &Path, range: std::ops::Range<usize>) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[range].fill(0);
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn keys(dir: &tempfile::TempDir) -> Vec<u8> {
+    let pairs = open(dir)
+        .snapshot()
+        .unwrap()
+        .range(b"", &[0xff; 8], false, 9)
+        .unwrap();
+    pairs.into_iter().map(|(key, _)| key[0]).collect()
+}
+
+#[test]
+fn a_half_written_last_batch_is_cut_off() {
+    for (last, lost) in [
+        (2_000, 600..1_800),
+        (2_000, 0..1_300),
+        (90_000, 40_000..60_000),
+        (90_000, 100..89_000),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = logged(&dir, last);
+        let len = std::fs::metadata(&log).unwrap().len() as usize;
+        zero(&log, len - lost.end..len - lost.start);
+        assert_eq!(keys(&dir), b"12", "{last} {lost:?}");
+        put(&open(&dir), b"4", b"");
+        assert_eq!(keys(&dir), b"124", "and what comes after is kept");
+    }
+}
+
+#[test]
+fn a_log_that_just_ends_opens() {
+    for short in [1, 700, 1_999, 2_020] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = logged(&dir, 2_000);
+        let bytes = std::fs::read(&log).unwrap();
+        std::fs::write(&log, &bytes[..bytes.len() - short]).unwrap();
+        assert_eq!(keys(&dir), b"12", "{short}");
+    }
+}
+
+#[test]
+fn damage_in_acknowledged_batches_is_refused() {
+    let damage: [fn(&Path, usize); 3] = [
+        |log, _| zero(log, 1_000..3_000), // in the second batch: the third follows
+        |log, _| flip(log, 50),           // in the first
+        |log, len| flip(log, len - 1_000), // in the last, but no sector is missing
+    ];
+    for damage in damage {
+        let dir = tempfile::tempdir().unwrap();
+        let log = logged(&dir, 2_000);
+        damage(&log, std::fs::metadata(&log).unwrap().len() as usize);
+        assert!(is_corrupt(LevelDbStore::open(
+            &dir.path().join("kv"),
+            Options::default()
+        )));
+    }
 }
