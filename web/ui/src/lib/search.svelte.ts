@@ -21,7 +21,7 @@ export class Search {
   problem = $state('');
   /** The question that `hits` answer. */
   answered = $state.raw<SearchState | null>(null);
-  #cursor: string | null = null;
+  #cursor = $state<string | null>(null);
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = '';
