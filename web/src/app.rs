@@ -4,9 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use storage::block::BlockStore;
+use storage::extraction::Extractions;
+use storage::meta::{AccountId, Meta};
+use sync::cursor::Sealer;
+use sync::listing::Listing;
+use sync::notify::Notifier;
 use tokio::sync::{Semaphore, watch};
 
+use crate::audit::AuditQueue;
 use crate::frame::Failure;
+use crate::frame::limiter::Limiter;
+use crate::frame::sessions::Sessions;
+use crate::own::admin::Operations;
 
 /// Blocking calls at once; a store groups the commits of many.
 const MAX_BLOCKING: usize = 96;
@@ -24,12 +34,33 @@ pub struct Settings {
     pub open_metrics: bool,
 }
 
+/// What the service stands on.
+pub struct Parts {
+    /// Accounts, files, sharing.
+    pub meta: Meta,
+    /// Content.
+    pub blocks: BlockStore,
+    /// Extracted text.
+    pub extractions: Extractions,
+    /// Listings and their cursors.
+    pub listing: Listing,
+    /// Wakes longpolls.
+    pub notifier: Arc<Notifier>,
+    /// What administrators and the command line call under `/2/firefly/admin/`.
+    pub operations: Operations,
+}
+
 /// The service: cheap to clone, shared by all requests.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
 struct Inner {
+    parts: Parts,
     settings: Settings,
+    links: Sealer,
+    sessions: Sessions,
+    limiter: Limiter,
+    audit: AuditQueue,
     blocking: Semaphore,
     counters: Counters,
     stopping: watch::Sender<bool>,
@@ -64,15 +95,23 @@ impl Drop for InFlight<'_> {
 }
 
 impl App {
-    /// The service on its parts.
-    pub fn new(settings: Settings) -> Self {
+    /// The service on its parts. Loads, or makes, the key that temporary links are sealed with: blocks for a moment.
+    pub fn new(parts: Parts, settings: Settings) -> crate::Result<Self> {
         crate::metrics::install();
-        App(Arc::new(Inner {
+        let links = Sealer::load(&**parts.meta.store(), b"temporary-link");
+        let audit = AuditQueue::start(parts.meta.clone())
+            .map_err(|e| crate::Error::io("starting a thread", e))?;
+        Ok(App(Arc::new(Inner {
+            links: links.map_err(|e| crate::Error::Storage(e.to_string()))?,
+            parts,
             settings,
+            sessions: Sessions::default(),
+            limiter: Limiter::default(),
+            audit,
             blocking: Semaphore::new(MAX_BLOCKING),
             counters: Counters::default(),
             stopping: watch::Sender::new(false),
-        }))
+        })))
     }
 
     /// How the service presents itself.
@@ -80,9 +119,76 @@ impl App {
         &self.0.settings
     }
 
+    /// Accounts, files, sharing. Calls block.
+    pub fn meta(&self) -> &Meta {
+        &self.0.parts.meta
+    }
+
+    /// Content. Calls block.
+    pub fn blocks(&self) -> &BlockStore {
+        &self.0.parts.blocks
+    }
+
+    /// Extracted text. Calls block.
+    pub fn extractions(&self) -> &Extractions {
+        &self.0.parts.extractions
+    }
+
+    /// Listings and their cursors. Calls block.
+    pub fn listing(&self) -> &Listing {
+        &self.0.parts.listing
+    }
+
+    /// Wakes longpolls.
+    pub fn notifier(&self) -> &Notifier {
+        &self.0.parts.notifier
+    }
+
+    /// What administrators call.
+    pub fn operations(&self) -> &Operations {
+        &self.0.parts.operations
+    }
+
+    /// Seals temporary links.
+    pub fn links(&self) -> &Sealer {
+        &self.0.links
+    }
+
+    /// Callers that were here a moment ago.
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// Slows guessing down.
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// What is written to the audit log soon.
+    pub fn audit(&self) -> &AuditQueue {
+        &self.0.audit
+    }
+
     /// What the process is doing now.
     pub fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    /// Whether an account may still hear of changes, by a token that it made a cursor with. Blocks.
+    pub fn may_hear(&self, account: AccountId, token: Option<u64>) -> storage::Result<bool> {
+        let live = self
+            .meta()
+            .account(account)?
+            .is_some_and(|account| !account.disabled);
+        let Some(id) = token.filter(|_| live) else {
+            return Ok(live);
+        };
+        let now_ms = self.meta().env().clock.now_ms();
+        Ok(self
+            .meta()
+            .tokens(account)?
+            .iter()
+            .any(|token| token.id.0 == id && !token.is_expired(now_ms)))
     }
 
     /// Tells everything that waits (longpolls) to end at once.

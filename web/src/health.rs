@@ -1,12 +1,13 @@
-//! `/healthz`, `/readyz`: is it serving, and is it to get more work.
+//! `/healthz`, `/readyz`, `/metrics`: is it serving, is it to get more work, and how is it doing.
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::App;
-use crate::frame::reply;
+use crate::frame::caller::Caller;
+use crate::frame::{Failure, reply};
 
 /// 200 while the process serves, with what it is doing.
 pub async fn healthz(State(app): State<App>) -> Response {
@@ -26,4 +27,18 @@ pub async fn readyz(State(app): State<App>) -> Response {
             .into_response();
     }
     reply::json(&json!({ "status": "ready" }))
+}
+
+/// Prometheus's text form, for administrators, or everybody where the settings say so.
+pub async fn metrics(State(app): State<App>, request: Request) -> Result<Response, Failure> {
+    if !app.settings().open_metrics {
+        let (mut parts, _) = request.into_parts();
+        Caller::from_request_parts(&mut parts, &app)
+            .await?
+            .require_admin()?;
+    }
+    let mut response = crate::metrics::render().into_response();
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
 }

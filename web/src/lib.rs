@@ -5,16 +5,23 @@
 
 pub mod app;
 pub mod assets;
+pub mod files;
 pub mod frame;
 pub mod metrics;
+pub mod own;
+pub mod page;
 pub mod router;
 pub mod serve;
+pub mod sharing;
 pub mod tls;
+pub mod users;
 
+mod audit;
 mod health;
 mod stall;
 
-pub use app::{App, Settings};
+pub use app::{App, Parts, Settings};
+pub use own::admin::{OperationFailure, Operations};
 pub use serve::serve;
 pub use tls::Tls;
 
@@ -24,6 +31,9 @@ pub enum Error {
     /// Keys or certificates cannot be read, made or used.
     #[error("tls: {0}")]
     Tls(String),
+    /// The store failed.
+    #[error("{0}")]
+    Storage(String),
     /// Input or output failed.
     #[error("{what}: {source}")]
     Io {

@@ -3,24 +3,21 @@
 use axum::Router;
 use axum::http::{HeaderMap, header};
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
-use tower_http::compression::{
-    CompressionLayer, CompressionLevel, Predicate, predicate::SizeAbove,
-};
+use axum::routing::{get, post};
+use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::{CompressionLayer, CompressionLevel, Predicate};
 
-use crate::App;
 use crate::frame::{Failure, middleware::frame};
-use crate::health;
+use crate::{App, files, health, own, page, sharing, users};
 
 /// Answers shorter than this are not worth compressing, bytes.
 const COMPRESS_ABOVE: u64 = 1024;
 
 /// Routes that carry content or wait, so that no time limit may end them.
-const STREAMS: [&str; 12] = [
+const STREAMS: [&str; 11] = [
     "/2/files/upload",
     "/2/files/upload_session/start",
     "/2/files/upload_session/append_v2",
-    "/2/files/upload_session/append",
     "/2/files/upload_session/finish",
     "/2/files/download",
     "/2/files/download_zip",
@@ -31,6 +28,19 @@ const STREAMS: [&str; 12] = [
     "/t/{link}",
 ];
 
+/// Addresses of the page; all of them answer with its document.
+const PAGE: [&str; 9] = [
+    "/",
+    "/search",
+    "/files",
+    "/files/{*path}",
+    "/shared",
+    "/trash",
+    "/settings",
+    "/welcome",
+    "/sign-in",
+];
+
 /// Whether a route carries content or waits.
 pub fn streams(route: &str) -> bool {
     STREAMS.contains(&route)
@@ -39,12 +49,156 @@ pub fn streams(route: &str) -> bool {
 /// The whole service.
 pub fn router(app: App) -> Router {
     Router::new()
+        .nest("/2/files", files_routes())
+        .nest("/2/sharing", sharing_routes())
+        .nest("/2/firefly", own_routes())
+        .merge(account_routes())
+        .merge(page_routes())
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
         .fallback(unknown)
         .layer(from_fn_with_state(app.clone(), frame))
         .layer(compression())
         .with_state(app)
+}
+
+fn files_routes() -> Router<App> {
+    use files::*;
+    let download = get(download::download).post(download::download);
+    Router::new()
+        .route("/upload", post(upload::upload))
+        .route("/upload_session/start", post(session::start))
+        .route("/upload_session/start_batch", post(session::start_batch))
+        .route("/upload_session/append_v2", post(session::append))
+        .route("/upload_session/finish", post(session::finish))
+        .route("/upload_session/finish_batch", post(finish::finish_batch))
+        .route("/upload_session/finish_batch/check", post(batch::check))
+        .route(
+            "/upload_session/finish_batch_v2",
+            post(finish::finish_batch_v2),
+        )
+        .route("/download", download)
+        .route("/get_metadata", post(get_metadata::get_metadata))
+        .route("/list_folder", post(list_folder::list_folder))
+        .route(
+            "/list_folder/continue",
+            post(list_folder::list_folder_continue),
+        )
+        .route(
+            "/list_folder/get_latest_cursor",
+            post(list_folder::get_latest_cursor),
+        )
+        .route("/list_folder/longpoll", post(longpoll::longpoll))
+        .route("/create_folder_v2", post(create_folder::create_folder))
+        .route(
+            "/create_folder_batch",
+            post(create_folder::create_folder_batch),
+        )
+        .route("/create_folder_batch/check", post(batch::check))
+        .route("/delete_v2", post(delete::delete))
+        .route("/delete_batch", post(delete::delete_batch))
+        .route("/delete_batch/check", post(batch::check))
+        .route("/move_v2", post(relocate::relocate))
+        .route("/move_batch_v2", post(relocate::move_batch))
+        .route("/move_batch/check_v2", post(batch::check))
+        .route("/copy_v2", post(relocate::copy))
+        .route("/copy_batch_v2", post(relocate::copy_batch))
+        .route("/copy_batch/check_v2", post(batch::check))
+        .route("/list_revisions", post(revisions::list_revisions))
+        .route("/restore", post(revisions::restore))
+        .route(
+            "/get_temporary_link",
+            post(temporary_link::get_temporary_link),
+        )
+        .route("/get_preview", post(preview::get_preview))
+        .route("/get_thumbnail", post(preview::get_thumbnail))
+        .route("/get_thumbnail_v2", post(preview::get_thumbnail))
+}
+
+fn sharing_routes() -> Router<App> {
+    use sharing::*;
+    let file = get(link_file::file).post(link_file::file);
+    Router::new()
+        .route("/share_folder", post(folder::share_folder))
+        .route("/get_folder_metadata", post(folder::get_folder_metadata))
+        .route("/update_folder_policy", post(folder::update_folder_policy))
+        .route("/list_folders", post(folder::list_folders))
+        .route(
+            "/list_folders/continue",
+            post(folder::list_folders_continue),
+        )
+        .route("/list_mountable_folders", post(folder::list_mountable))
+        .route(
+            "/list_mountable_folders/continue",
+            post(folder::list_mountable_continue),
+        )
+        .route("/transfer_folder", post(folder::transfer_folder))
+        .route("/unshare_folder", post(folder::unshare_folder))
+        .route("/mount_folder", post(mount::mount_folder))
+        .route("/unmount_folder", post(mount::unmount_folder))
+        .route("/list_received_files", post(mount::list_received_files))
+        .route("/add_folder_member", post(member::add_folder_member))
+        .route("/remove_folder_member", post(member::remove_folder_member))
+        .route("/update_folder_member", post(member::update_folder_member))
+        .route("/list_folder_members", post(member::list_folder_members))
+        .route(
+            "/list_folder_members/continue",
+            post(member::list_folder_members_continue),
+        )
+        .route("/relinquish_folder_membership", post(member::relinquish))
+        .route("/check_job_status", post(files::batch::check))
+        .route("/check_share_job_status", post(files::batch::check))
+        .route("/check_remove_member_job_status", post(files::batch::check))
+        .route("/create_shared_link_with_settings", post(link::create))
+        .route("/list_shared_links", post(link::list))
+        .route("/modify_shared_link_settings", post(link::modify))
+        .route("/revoke_shared_link", post(link::revoke))
+        .route("/get_shared_link_metadata", post(link_file::metadata))
+        .route("/get_shared_link_file", file)
+}
+
+fn account_routes() -> Router<App> {
+    Router::new()
+        .route(
+            "/2/users/get_current_account",
+            post(users::get_current_account),
+        )
+        .route("/2/users/get_account", post(users::get_account))
+        .route("/2/users/get_account_batch", post(users::get_account_batch))
+        .route("/2/users/get_space_usage", post(users::get_space_usage))
+        .route("/2/users/features/get_values", post(users::features))
+        .route("/2/check/user", post(users::check_user))
+        .route("/2/check/app", post(users::check_app))
+        .route("/2/auth/token/revoke", post(users::revoke_token))
+}
+
+fn own_routes() -> Router<App> {
+    use own::*;
+    Router::new()
+        .route("/session/sign_in", post(session::sign_in))
+        .route("/session/claim", post(session::claim))
+        .route("/session/current", post(session::current))
+        .route("/session/sign_out", post(session::sign_out))
+        .route("/index_status", post(index_status::index_status))
+        .route("/text", post(text::text))
+        .route("/preview", get(preview::preview))
+        .route("/account/create", post(account::create))
+        .route("/token/create", post(token::create))
+        .route("/token/list", post(token::list))
+        .route("/token/revoke", post(token::revoke))
+        .route("/admin/{*operation}", post(admin::call))
+}
+
+fn page_routes() -> Router<App> {
+    let shared = get(page::link::open).post(page::link::unlock);
+    let routes = Router::new()
+        .route("/assets/{*path}", get(page::app::built))
+        .route("/s/{key}", shared)
+        .route("/t/{link}", get(files::temporary_link::open));
+    PAGE.iter().fold(routes, |routes, address| {
+        routes.route(address, get(page::app::index))
+    })
 }
 
 async fn unknown() -> Failure {
@@ -55,10 +209,9 @@ fn compression() -> CompressionLayer<impl Predicate> {
     let text = |_: axum::http::StatusCode,
                 _: axum::http::Version,
                 headers: &HeaderMap,
-                _: &axum::http::Extensions| is_text(headers);
-    CompressionLayer::new()
-        .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(COMPRESS_ABOVE).and(text))
+                _: &axum::http::Extensions| { is_text(headers) };
+    let layer = CompressionLayer::new().quality(CompressionLevel::Fastest);
+    layer.compress_when(SizeAbove::new(COMPRESS_ABOVE).and(text))
 }
 
 /// Text of our own shrinks; content goes as it is, with its length and ranges.
@@ -67,7 +220,7 @@ fn is_text(headers: &HeaderMap) -> bool {
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
         .unwrap_or("");
-    let partial =
-        headers.contains_key(header::CONTENT_RANGE) || headers.contains_key("dropbox-api-result");
-    !partial && (kind == "application/json" || kind.starts_with("text/") || kind == "image/svg+xml")
+    let is_content = headers.contains_key(header::ACCEPT_RANGES);
+    !is_content
+        && (kind == "application/json" || kind.starts_with("text/") || kind == "image/svg+xml")
 }

@@ -248,19 +248,33 @@ impl Meta {
         password: Option<&str>,
         below: &[String],
     ) -> Result<OpenedLink> {
-        let row = read(&*self.store().snapshot()?, &secret::hash(key))?.ok_or(Refusal::NotFound)?;
-        if is_over(row.expires_ms, self.now_ms()) {
-            return Err(Refusal::NotFound.into());
-        }
+        let row = self.live_link(key)?;
         if let Some(stored) = &row.password_hash
-            && !password::verify(
-                password.unwrap_or_default(),
-                Some(stored),
-                self.options().password_cost,
-            )?
+            && !password.map_or(Ok(false), |given| {
+                password::verify(given, Some(stored), self.options().password_cost)
+            })?
         {
             return Err(Refusal::WrongPassword.into());
         }
+        self.open_row(key, row, below)
+    }
+
+    /// The same for who proved a moment ago to know the password.
+    pub fn open_unlocked_link(&self, key: &str, below: &[String]) -> Result<OpenedLink> {
+        let row = self.live_link(key)?;
+        self.open_row(key, row, below)
+    }
+
+    fn live_link(&self, key: &str) -> Result<Row> {
+        let row =
+            read(&*self.store().snapshot()?, &secret::hash(key))?.ok_or(Refusal::NotFound)?;
+        if is_over(row.expires_ms, self.now_ms()) {
+            return Err(Refusal::NotFound.into());
+        }
+        Ok(row)
+    }
+
+    fn open_row(&self, key: &str, row: Row, below: &[String]) -> Result<OpenedLink> {
         let view = self.view(row.creator)?;
         let creator = read_account(view.rows(), row.creator)?
             .filter(|creator| !creator.disabled)

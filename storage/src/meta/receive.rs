@@ -6,8 +6,8 @@ use crate::chunk::{self, BLOCK_BYTES, BlockHash, Content, Cutter};
 use crate::error::Result;
 
 /// One call's bytes on their way into blocks; holds at most one block in memory. // I1
-pub struct UploadReceiver<'b> {
-    blocks: &'b BlockStore,
+pub struct UploadReceiver {
+    blocks: BlockStore,
     at: u64,
     state: State,
 }
@@ -19,22 +19,23 @@ enum State {
     Cutting(Cutter),
 }
 
-impl<'b> UploadReceiver<'b> {
+impl UploadReceiver {
     /// Receives the first call of a session.
-    pub fn new(blocks: &'b BlockStore) -> Self {
+    pub fn new(blocks: &BlockStore) -> Self {
         Self::after(blocks, 0, Vec::new())
     }
 
     /// Receives what follows `upload`.
-    pub fn resume(blocks: &'b BlockStore, upload: &Upload) -> Self {
+    pub fn resume(blocks: &BlockStore, upload: &Upload) -> Self {
         Self::after(blocks, upload.offset(), upload.tail.clone())
     }
 
-    fn after(blocks: &'b BlockStore, at: u64, tail: Vec<Piece>) -> Self {
+    fn after(blocks: &BlockStore, at: u64, tail: Vec<Piece>) -> Self {
         let state = State::Small {
             tail,
             fresh: Vec::new(),
         };
+        let blocks = blocks.clone();
         UploadReceiver { blocks, at, state }
     }
 
@@ -45,7 +46,7 @@ impl<'b> UploadReceiver<'b> {
                 fresh.extend_from_slice(bytes);
                 return Ok(());
             }
-            let mut cutter = Cutter::resume(Vec::new(), join(self.blocks, tail)?);
+            let mut cutter = Cutter::resume(Vec::new(), join(&self.blocks, tail)?);
             cutter.push(fresh, |block| self.blocks.put(block))?;
             self.state = State::Cutting(cutter);
         }
@@ -58,10 +59,10 @@ impl<'b> UploadReceiver<'b> {
     /// Stores what is left; the answer is for [`super::Meta::start_upload`] or [`super::Meta::append_upload`].
     pub fn finish(self, close: bool) -> Result<Append> {
         let (blocks, tail) = match self.state {
-            State::Small { tail, fresh } => (Vec::new(), lengthen(self.blocks, tail, &fresh)?),
+            State::Small { tail, fresh } => (Vec::new(), lengthen(&self.blocks, tail, &fresh)?),
             State::Cutting(cutter) => {
                 let (blocks, rest) = cutter.into_parts();
-                (blocks, lengthen(self.blocks, Vec::new(), &rest)?)
+                (blocks, lengthen(&self.blocks, Vec::new(), &rest)?)
             }
         };
         Ok(Append {

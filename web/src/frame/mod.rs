@@ -1,11 +1,14 @@
 //! What every request goes through, and the forms all endpoints share.
 
 pub mod arg;
+pub mod caller;
+pub mod content;
 pub mod failure;
 pub mod limiter;
 pub mod middleware;
 pub mod range;
 pub mod reply;
+pub mod sessions;
 pub mod stamp;
 pub mod union;
 

@@ -1,0 +1,133 @@
+//! Batches: answered at once when they are quick, else as a job that the caller asks about.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use storage::meta::AccountId;
+use storage::meta::{JobId, JobState};
+use tokio::task::JoinHandle;
+
+use crate::App;
+use crate::frame::caller::Caller;
+use crate::frame::reply::Answer;
+use crate::frame::{Arg, Failure, Reply};
+
+/// The most entries of a batch.
+const MAX_ENTRIES: usize = 1_000;
+/// How long a batch may take before its caller gets a job id instead of the result.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a running job says that it still runs.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+
+/// Which job.
+#[derive(Deserialize)]
+pub struct PollArg {
+    async_job_id: String,
+}
+
+/// Refuses a batch that is too long.
+pub fn check_count(entries: usize) -> Result<(), Failure> {
+    if entries <= MAX_ENTRIES {
+        Ok(())
+    } else {
+        Err(Failure::bad(format!(
+            "request body: entries: at most {MAX_ENTRIES}"
+        )))
+    }
+}
+
+/// Runs `work`, whose value is a struct, on a blocking thread: `{".tag": "complete", …}`, or a job's id.
+pub async fn launch(
+    app: &App,
+    caller: &Caller,
+    force_async: bool,
+    work: impl FnOnce(&App) -> Result<Value, Failure> + Send + 'static,
+) -> Answer<Value> {
+    let runner = app.clone();
+    let mut running = tokio::spawn(async move { runner.blocking(work).await? });
+    if !force_async && let Ok(done) = tokio::time::timeout(PATIENCE, &mut running).await {
+        return ended(done).map(|value| Reply(complete(value)));
+    }
+    let account = caller.id();
+    let created = app
+        .blocking(move |app| app.meta().create_job(account))
+        .await?;
+    let id = created.map_err(Failure::from_storage)?;
+    tokio::spawn(finish(app.clone(), account, id, running));
+    Ok(Reply(
+        json!({ ".tag": "async_job_id", "async_job_id": id.to_string() }),
+    ))
+}
+
+/// How far a job is.
+pub async fn check(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<PollArg>,
+) -> Answer<Value> {
+    let Some(id) = JobId::parse(&arg.async_job_id) else {
+        return Err(Failure::tag("invalid_async_job_id"));
+    };
+    let state = app
+        .blocking(move |app| app.meta().job(caller.id(), id))
+        .await?
+        .map_err(Failure::from_storage)?;
+    match state {
+        None => Err(Failure::tag("invalid_async_job_id")),
+        Some(JobState::Running) => Ok(Reply(json!({ ".tag": "in_progress" }))),
+        Some(JobState::Lost) => Err(Failure::tag("internal_error")),
+        Some(JobState::Done(bytes)) => match serde_json::from_slice(&bytes) {
+            Ok(Value::Null) => Err(Failure::tag("internal_error")),
+            Ok(value) => Ok(Reply(value)),
+            Err(error) => Err(Failure::Internal(format!("job {id}: {error}"))),
+        },
+    }
+}
+
+fn complete(mut value: Value) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert(".tag".into(), "complete".into());
+    }
+    value
+}
+
+fn ended(done: Result<Result<Value, Failure>, tokio::task::JoinError>) -> Result<Value, Failure> {
+    done.map_err(|error| Failure::Internal(format!("batch: {error}")))?
+}
+
+/// Waits for the work, saying now and then that it still runs, and stores its result.
+async fn finish(
+    app: App,
+    account: AccountId,
+    id: JobId,
+    mut running: JoinHandle<Result<Value, Failure>>,
+) {
+    let done = loop {
+        match tokio::time::timeout(RENEW_EVERY, &mut running).await {
+            Ok(done) => break done,
+            Err(_) => {
+                let renewed = app
+                    .blocking(move |app| app.meta().renew_job(account, id))
+                    .await;
+                if !matches!(renewed, Ok(Ok(()))) {
+                    tracing::warn!(job = %id, ?renewed, "a job cannot be renewed");
+                }
+            }
+        }
+    };
+    let value = ended(done).map(complete).unwrap_or_else(|failure| {
+        tracing::error!(job = %id, ?failure, "a batch failed");
+        Value::Null
+    });
+    let stored = app
+        .blocking(move |app| {
+            app.meta()
+                .finish_job(account, id, value.to_string().into_bytes())
+        })
+        .await;
+    if !matches!(stored, Ok(Ok(()))) {
+        tracing::error!(job = %id, ?stored, "a job's result cannot be stored");
+    }
+}

@@ -1,0 +1,19 @@
+//! `files/*`: Dropbox's file routes.
+
+pub mod batch;
+pub mod change;
+pub mod create_folder;
+pub mod delete;
+pub mod download;
+pub mod error;
+pub mod finish;
+pub mod get_metadata;
+pub mod list_folder;
+pub mod longpoll;
+pub mod preview;
+pub mod relocate;
+pub mod revisions;
+pub mod session;
+pub mod shape;
+pub mod temporary_link;
+pub mod upload;

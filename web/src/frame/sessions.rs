@@ -1,0 +1,72 @@
+//! Accounts of callers that were here a moment ago, so that a request on a known token reads nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use storage::meta::Account;
+use storage::meta::Token;
+
+use super::Failure;
+use super::caller::refuse;
+use crate::App;
+
+/// How long an account's row is believed. Whether a token lives, the store says on every request.
+const BELIEVED: Duration = Duration::from_secs(2);
+/// The most callers kept; beyond it the map starts over.
+const MAX_CALLERS: usize = 10_000;
+
+/// Callers by their secret's hash.
+#[derive(Default)]
+pub struct Sessions {
+    seen: Mutex<HashMap<[u8; 32], (Arc<Account>, Instant)>>,
+}
+
+impl Sessions {
+    /// The token with this secret and its account, or the 401 that says why not.
+    pub async fn authenticate(
+        &self,
+        app: &App,
+        secret: &str,
+    ) -> Result<(Token, Arc<Account>), Failure> {
+        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        if let Some(account) = self.recent(&hash) {
+            // The store remembers a token for longer than we do an account: this reads memory alone.
+            let found = app
+                .meta()
+                .authentication(secret)
+                .map_err(Failure::from_storage)?;
+            return Ok((refuse(found)?, account));
+        }
+        let secret = secret.to_owned();
+        let read = app.blocking(move |app| {
+            let found = app.meta().authentication(&secret)?;
+            let account = match &found {
+                storage::meta::Authentication::Valid(token) => app.meta().account(token.account)?,
+                _ => None,
+            };
+            storage::Result::Ok((found, account))
+        });
+        let (found, account) = read.await?.map_err(Failure::from_storage)?;
+        let token = refuse(found)?;
+        let account = Arc::new(account.ok_or(Failure::Unauthorized("invalid_access_token"))?);
+        self.remember(hash, account.clone());
+        Ok((token, account))
+    }
+
+    fn recent(&self, hash: &[u8; 32]) -> Option<Arc<Account>> {
+        let seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
+        seen.get(hash)
+            .filter(|(_, at)| at.elapsed() < BELIEVED)
+            .map(|(account, _)| account.clone())
+    }
+
+    fn remember(&self, hash: [u8; 32], account: Arc<Account>) {
+        let mut seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
+        if seen.len() >= MAX_CALLERS {
+            seen.clear();
+        }
+        seen.insert(hash, (account, Instant::now()));
+    }
+}

@@ -1,0 +1,53 @@
+//! `/2/firefly/admin/*`: operations that the program defines, for administrators and the command line.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use serde_json::Value;
+use storage::meta::AuditAction;
+
+use crate::App;
+use crate::frame::caller::Caller;
+use crate::frame::reply::Answer;
+use crate::frame::{Arg, Failure, Reply};
+
+/// Why an operation is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperationFailure {
+    /// There is no such operation.
+    Unknown,
+    /// The argument does not fit: what is wrong with it.
+    BadArgument(String),
+    /// The operation is refused: a tag for programs (`email_taken`).
+    Refused(String),
+    /// Something failed; logged.
+    Failed(String),
+}
+
+/// Runs an operation by name (`account/create`) on its argument. Blocks.
+pub type Operations = Arc<dyn Fn(&str, Value) -> Result<Value, OperationFailure> + Send + Sync>;
+
+/// Runs an operation for an administrator.
+pub async fn call(
+    State(app): State<App>,
+    caller: Caller,
+    Path(operation): Path<String>,
+    Arg(argument): Arg<Value>,
+) -> Answer<Value> {
+    caller.require_admin()?;
+    let done = app.blocking(move |app| {
+        let answer = (app.operations())(&operation, argument).map_err(failure)?;
+        app.record(&caller, AuditAction::Admin, operation)?;
+        Ok(answer)
+    });
+    done.await?.map(Reply)
+}
+
+fn failure(failure: OperationFailure) -> Failure {
+    match failure {
+        OperationFailure::Unknown => Failure::NotFound,
+        OperationFailure::BadArgument(detail) => Failure::bad(format!("request body: {detail}")),
+        OperationFailure::Refused(tag) => Failure::tag(&tag),
+        OperationFailure::Failed(detail) => Failure::Internal(detail),
+    }
+}

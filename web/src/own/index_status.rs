@@ -1,0 +1,112 @@
+//! `/2/firefly/index_status`: is a file's text searchable, and if not, why.
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use storage::extraction::{ExtractionRecord, Outcome, Scope};
+use storage::meta::path::extension;
+use storage::meta::{NamespaceId, Place, Version, keys};
+
+use crate::App;
+use crate::files::download::version_at;
+use crate::files::error::{address, path_lookup};
+use crate::frame::caller::Caller;
+use crate::frame::reply::Answer;
+use crate::frame::{Arg, Failure, Reply};
+
+/// Accounts whose waiting files are counted.
+const MAX_QUEUES: usize = 100_000;
+
+/// Which file; without one, everything that the caller can see.
+#[derive(Deserialize)]
+pub struct IndexStatusArg {
+    path: Option<String>,
+}
+
+/// How far the index is with a file, or with everything.
+pub async fn index_status(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<IndexStatusArg>,
+) -> Answer<Value> {
+    match arg.path.as_deref() {
+        None => overall(app, caller).await,
+        Some(path) => {
+            let at = address(path, path_lookup)?;
+            let found = app.blocking(move |app| {
+                let view = app.meta().view(caller.id())?;
+                let (place, version) = version_at(&view, &caller, &at)?;
+                record_of(app, &place, &version)
+            });
+            let record = found.await?.map_err(|e| Failure::shaped(e, path_lookup))?;
+            Ok(Reply(status(record.as_ref())))
+        }
+    }
+}
+
+async fn overall(app: App, caller: Caller) -> Answer<Value> {
+    let counted = app.blocking(move |app| {
+        let depth = app.extractions().depth(MAX_QUEUES)?;
+        storage::Result::Ok(
+            depth
+                .iter()
+                .filter(|(account, _)| *account == caller.id())
+                .map(|(_, n)| n)
+                .sum::<u64>(),
+        )
+    });
+    let waiting = counted.await?.map_err(Failure::from_storage)?;
+    Ok(Reply(json!({ "waiting": waiting })))
+}
+
+/// What extraction found in a version's content, if it has looked already. Blocks.
+pub fn record_of(
+    app: &App,
+    place: &Place,
+    version: &Version,
+) -> storage::Result<Option<ExtractionRecord>> {
+    let scope = scope(app, place.ns)?;
+    match scope {
+        Some(scope) => {
+            app.extractions()
+                .record(scope, &version.content_hash, &extension(&place.node.name))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Who shares extraction results of a namespace.
+fn scope(app: &App, ns: NamespaceId) -> storage::Result<Option<Scope>> {
+    let row = keys::get_namespace(&*app.meta().store().snapshot()?, ns)?;
+    Ok(row.map(|row| row.team.map_or(Scope::Account(row.owner), Scope::Team)))
+}
+
+/// An outcome's word.
+pub fn word(record: Option<&ExtractionRecord>) -> &'static str {
+    match record.map(|record| &record.outcome) {
+        None => "waiting",
+        Some(Outcome::Text) => "text",
+        Some(Outcome::NothingToExtract) => "nothing_to_extract",
+        Some(Outcome::Encrypted) => "encrypted",
+        Some(Outcome::Unsupported) => "unsupported",
+        Some(Outcome::TimedOut) => "timed_out",
+        Some(Outcome::TooLarge { .. }) => "too_large",
+        Some(Outcome::NeedsOcr) => "needs_ocr",
+        Some(Outcome::Damaged { .. }) => "damaged",
+    }
+}
+
+fn status(record: Option<&ExtractionRecord>) -> Value {
+    let state = if record.is_some() {
+        "indexed"
+    } else {
+        "waiting"
+    };
+    let mut status = json!({ "state": state, "outcome": word(record) });
+    match record.map(|record| &record.outcome) {
+        Some(Outcome::TooLarge { indexed_bytes }) => status["indexed_bytes"] = json!(indexed_bytes),
+        Some(Outcome::Damaged { detail }) => status["detail"] = json!(detail),
+        _ => {}
+    }
+    status
+}

@@ -1,0 +1,242 @@
+//! `/2/firefly/session/*`: signing in and out in a browser.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+use storage::meta::{
+    Account, AuditAction, AuditEvent, Authentication, Purpose, Refusal, Token, TokenKind,
+};
+
+use crate::App;
+use crate::frame::caller::{Caller, SESSION_COOKIE};
+use crate::frame::limiter::Rate;
+use crate::frame::middleware::client_address;
+use crate::frame::{Arg, Failure, Void, reply};
+
+/// How long a browser stays signed in, milliseconds: 30 days.
+const LIFETIME_MS: i64 = 30 * 24 * 3600 * 1000;
+/// Attempts for one account, from anywhere.
+const PER_ACCOUNT: Rate = Rate {
+    burst: 10.0,
+    per_second: 1.0 / 30.0,
+};
+/// Attempts from one address, for any account.
+const PER_ADDRESS: Rate = Rate {
+    burst: 30.0,
+    per_second: 0.1,
+};
+
+/// Who signs in.
+#[derive(Deserialize)]
+pub struct SignInArg {
+    email: String,
+    password: String,
+}
+
+/// A one-time code, and the password to be.
+#[derive(Deserialize)]
+pub struct ClaimArg {
+    code: String,
+    password: String,
+}
+
+/// Where a request comes from, for who has no account yet.
+pub struct From(pub IpAddr);
+
+impl FromRequestParts<App> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(From(client_address(app, &parts.extensions, &parts.headers)))
+    }
+}
+
+/// Signs in with a password.
+pub async fn sign_in(
+    State(app): State<App>,
+    From(address): From,
+    Arg(arg): Arg<SignInArg>,
+) -> Result<Response, Failure> {
+    let account_key = format!("account {}", arg.email.to_lowercase());
+    limit(&app, &format!("address {address}"), PER_ADDRESS)?;
+    limit(&app, &account_key, PER_ACCOUNT)?;
+    let signed = app.blocking(move |app| {
+        let verified = app
+            .meta()
+            .verify_password(&arg.email, &arg.password)
+            .map_err(Failure::from_storage)?;
+        let Some(account) = verified else {
+            log(
+                app,
+                None,
+                AuditAction::SignInFailed,
+                arg.email.clone(),
+                address,
+            )?;
+            return Err(Failure::tag("invalid_credentials"));
+        };
+        open(app, account, address)
+    });
+    let response = signed.await??;
+    app.limiter().forget(&account_key);
+    Ok(response)
+}
+
+/// Sets the password of whom a one-time code was given to, and signs in.
+pub async fn claim(
+    State(app): State<App>,
+    From(address): From,
+    Arg(arg): Arg<ClaimArg>,
+) -> Result<Response, Failure> {
+    limit(&app, &format!("address {address}"), PER_ADDRESS)?;
+    let claimed = app.blocking(move |app| {
+        let meta = app.meta();
+        let found = meta.peek_code(&arg.code).map_err(Failure::from_storage)?;
+        let Authentication::Valid(code) = found else {
+            return Err(Failure::tag("invalid_code"));
+        };
+        if !matches!(
+            code.kind,
+            TokenKind::OneTime {
+                purpose: Purpose::Claim
+            }
+        ) {
+            return Err(Failure::tag("invalid_code"));
+        }
+        let account = meta.account(code.account).map_err(Failure::from_storage)?;
+        let account = account.ok_or_else(|| Failure::tag("invalid_code"))?;
+        // A weak password must not use the code up.
+        storage::meta::password::check_strength(&account.email, &arg.password).map_err(password)?;
+        let redeemed = meta
+            .redeem(&arg.code, |purpose| *purpose == Purpose::Claim)
+            .map_err(Failure::from_storage)?;
+        redeemed.ok_or_else(|| Failure::tag("invalid_code"))?;
+        meta.set_password(account.id, &arg.password)
+            .map_err(password)?;
+        log(
+            app,
+            Some(&account),
+            AuditAction::PasswordSet,
+            account.email.clone(),
+            address,
+        )?;
+        open(app, account, address)
+    });
+    claimed.await?
+}
+
+/// Who is signed in.
+pub async fn current(caller: Caller, _: Void) -> Response {
+    let csrf = match &caller.token.kind {
+        TokenKind::Session { csrf } => csrf.as_str(),
+        _ => "",
+    };
+    reply::json(&answer(&caller.account, csrf))
+}
+
+/// Ends the session.
+pub async fn sign_out(
+    State(app): State<App>,
+    caller: Caller,
+    _: Void,
+) -> Result<Response, Failure> {
+    let ended = app.blocking(move |app| {
+        app.meta()
+            .revoke(caller.id(), caller.token_id())
+            .map_err(Failure::from_storage)?;
+        app.record(&caller, AuditAction::SignOut, "")
+    });
+    ended.await??;
+    let mut response = reply::json(&());
+    set_cookie(&app, &mut response, "", 0)?;
+    Ok(response)
+}
+
+/// Opens a session for an account that has proved itself. Blocks.
+fn open(app: &App, account: Account, address: IpAddr) -> Result<Response, Failure> {
+    let expires_ms = app.meta().env().clock.now_ms() + LIFETIME_MS;
+    let session = app.meta().create_session(account.id, "browser", expires_ms);
+    let (token, secret) = session.map_err(Failure::from_storage)?;
+    log(
+        app,
+        Some(&account),
+        AuditAction::SignIn,
+        account.email.clone(),
+        address,
+    )?;
+    let Token {
+        kind: TokenKind::Session { csrf },
+        ..
+    } = &token
+    else {
+        return Err(Failure::Internal("a session without a CSRF secret".into()));
+    };
+    let mut response = reply::json(&answer(&account, csrf));
+    set_cookie(app, &mut response, secret.expose(), LIFETIME_MS / 1000)?;
+    Ok(response)
+}
+
+fn answer(account: &Account, csrf: &str) -> serde_json::Value {
+    json!({
+        "account": {
+            "account_id": account.id.to_string(),
+            "email": account.email,
+            "name": account.name,
+            "is_admin": account.is_admin,
+        },
+        "csrf_token": csrf,
+    })
+}
+
+fn set_cookie(app: &App, response: &mut Response, secret: &str, age_s: i64) -> Result<(), Failure> {
+    let secure = if app.settings().public_url.starts_with("https://") {
+        "; Secure"
+    } else {
+        ""
+    };
+    let cookie = format!(
+        "{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}"
+    );
+    let value = HeaderValue::from_str(&cookie).map_err(|e| Failure::Internal(e.to_string()))?;
+    response.headers_mut().append(header::SET_COOKIE, value);
+    Ok(())
+}
+
+fn limit(app: &App, key: &str, rate: Rate) -> Result<(), Failure> {
+    let taken = app.limiter().take(key, rate, Instant::now());
+    taken.map_err(|wait_s| Failure::TooMany("too_many_requests", wait_s))
+}
+
+fn password(error: storage::Error) -> Failure {
+    match error {
+        storage::Error::Refused(Refusal::WeakPassword(why)) => {
+            Failure::refused(json!({ ".tag": "weak_password", "weak_password": why }))
+        }
+        other => Failure::from_storage(other),
+    }
+}
+
+fn log(
+    app: &App,
+    actor: Option<&Account>,
+    action: AuditAction,
+    subject: String,
+    address: IpAddr,
+) -> Result<(), Failure> {
+    let at_ms = app.meta().env().clock.now_ms();
+    let address = Some(address.to_string());
+    let event = AuditEvent {
+        at_ms,
+        actor: actor.map(|account| account.id),
+        action,
+        subject,
+        address,
+    };
+    app.meta().audit(event).map_err(Failure::from_storage)
+}

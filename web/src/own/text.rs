@@ -1,0 +1,69 @@
+//! `/2/firefly/text`: a file's extracted text, a part at a time.
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use storage::chunk::BlockHash;
+use storage::extraction::TextSource;
+
+use super::index_status::{record_of, word};
+use crate::App;
+use crate::files::download::version_at;
+use crate::files::error::{address, path_lookup};
+use crate::frame::caller::Caller;
+use crate::frame::reply::Answer;
+use crate::frame::{Arg, Failure, Reply};
+
+/// The most text looked at, bytes.
+const MAX_TEXT_BYTES: usize = 16 << 20;
+/// Characters of one answer, unless fewer are asked for.
+const DEFAULT_LIMIT: usize = 20_000;
+/// Characters of one answer at most.
+const MAX_LIMIT: usize = 200_000;
+
+/// Which file, and which part.
+#[derive(Deserialize)]
+pub struct TextArg {
+    path: String,
+    #[serde(default)]
+    offset: usize,
+    limit: Option<usize>,
+}
+
+/// The text from character `offset`.
+pub async fn text(State(app): State<App>, caller: Caller, Arg(arg): Arg<TextArg>) -> Answer<Value> {
+    let at = address(&arg.path, path_lookup)?;
+    let read = app.blocking(move |app| {
+        let view = app.meta().view(caller.id())?;
+        let (place, version) = version_at(&view, &caller, &at)?;
+        let record = record_of(app, &place, &version)?;
+        let bytes = match record.as_ref().map(|record| &record.text) {
+            None | Some(TextSource::None) => Vec::new(),
+            Some(TextSource::Content) => bytes(app, &version.blocks)?,
+            Some(TextSource::Blocks { blocks, .. }) => bytes(app, blocks)?,
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let limit = arg.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+        let part: String = text.chars().skip(arg.offset).take(limit).collect();
+        storage::Result::Ok(json!({
+            "text": part,
+            "total_chars": text.chars().count(),
+            "outcome": word(record.as_ref()),
+        }))
+    });
+    read.await?
+        .map(Reply)
+        .map_err(|e| Failure::shaped(e, path_lookup))
+}
+
+fn bytes(app: &App, blocks: &[BlockHash]) -> storage::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for block in blocks {
+        bytes.extend(app.blocks().get(block)?);
+        if bytes.len() >= MAX_TEXT_BYTES {
+            bytes.truncate(MAX_TEXT_BYTES);
+            break;
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,240 @@
+//! `/s/KEY`: what a shared link shows in a browser, and the bytes with `?dl=1` or `?raw=1`.
+//!
+//! A link with a password asks for it once; a sealed cookie for this link alone says for an hour that it was right.
+
+use std::net::IpAddr;
+
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::{Deserialize, Serialize};
+use storage::meta::{AuditAction, AuditEvent, Entry, OpenedLink, Place, Refusal};
+
+use super::html::{encode, escape, page, size};
+use crate::App;
+use crate::files::error::Shape;
+use crate::frame::Failure;
+use crate::frame::caller::cookie;
+use crate::frame::content::{Presentation, outgoing};
+use crate::own::session::From;
+use crate::sharing::link_file::{names, open as open_with_password};
+
+/// How long a right password is remembered, milliseconds.
+const UNLOCKED_MS: i64 = 3600 * 1000;
+const UNLOCKED_COOKIE: &str = "firefly_link";
+/// Entries of a folder that are shown.
+const MAX_SHOWN: usize = 1_000;
+
+/// How the link is opened.
+#[derive(Deserialize)]
+pub struct LinkQuery {
+    dl: Option<String>,
+    raw: Option<String>,
+    path: Option<String>,
+}
+
+/// The form's field.
+#[derive(Deserialize)]
+pub struct PasswordForm {
+    password: String,
+}
+
+/// What the cookie holds, sealed.
+#[derive(Serialize, Deserialize)]
+struct Unlocked {
+    key: String,
+    until_ms: i64,
+}
+
+/// The page of a file or folder, or its bytes.
+pub async fn open(
+    State(app): State<App>,
+    From(address): From,
+    Path(key): Path<String>,
+    Query(query): Query<LinkQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let opened = match read(&app, &headers, key.clone(), query.path.as_deref()).await {
+        Ok(opened) => opened,
+        Err(Failure::Refused(_, error)) if error[".tag"] == "password" => return Ok(ask(&key, "")),
+        Err(Failure::Refused(..)) => return Ok(gone()),
+        Err(failure) => return Err(failure),
+    };
+    let wants = |flag: &Option<String>| flag.as_deref() == Some("1");
+    match opened.place.node.head() {
+        Some(version) if opened.link.allow_download && (wants(&query.dl) || wants(&query.raw)) => {
+            let attachment = Some(opened.place.node.name.as_str()).filter(|_| wants(&query.dl));
+            let response = outgoing(
+                &app,
+                &headers,
+                version,
+                Presentation {
+                    attachment,
+                    ..Presentation::BYTES
+                },
+            )?;
+            note(&app, &opened, address).await?;
+            Ok(response)
+        }
+        Some(version) => Ok(file_page(
+            &opened,
+            &key,
+            query.path.as_deref(),
+            version.size,
+        )),
+        None => folder_page(&app, opened, key, query.path).await,
+    }
+}
+
+/// Takes a password and, when it is right, shows the link.
+pub async fn unlock(
+    State(app): State<App>,
+    From(address): From,
+    Path(key): Path<String>,
+    Form(form): Form<PasswordForm>,
+) -> Result<Response, Failure> {
+    match open_with_password(&app, address, key.clone(), Some(form.password), None).await {
+        Ok(_) => {}
+        Err(Failure::Refused(_, error)) if error[".tag"] == "shared_link_access_denied" => {
+            return Ok(ask(&key, "<p>That is not the password.</p>"));
+        }
+        Err(Failure::Refused(..)) => return Ok(gone()),
+        Err(failure) => return Err(failure),
+    }
+    let until_ms = app.meta().env().clock.now_ms() + UNLOCKED_MS;
+    let sealed = app.links().seal(&Unlocked {
+        key: key.clone(),
+        until_ms,
+    });
+    let sealed = sealed.map_err(|e| Failure::Internal(e.to_string()))?;
+    let secure = if app.settings().public_url.starts_with("https://") {
+        "; Secure"
+    } else {
+        ""
+    };
+    let key = encode(&key);
+    let cookie = format!(
+        "{UNLOCKED_COOKIE}={sealed}; Path=/s/{key}; HttpOnly; SameSite=Lax; Max-Age={}{secure}",
+        UNLOCKED_MS / 1000
+    );
+    let mut response = Redirect::to(&format!("/s/{key}")).into_response();
+    let value = HeaderValue::from_str(&cookie).map_err(|e| Failure::Internal(e.to_string()))?;
+    response.headers_mut().insert(header::SET_COOKIE, value);
+    Ok(response)
+}
+
+/// Opens the link; the refusal is `password` where one is still to be given.
+async fn read(
+    app: &App,
+    headers: &HeaderMap,
+    key: String,
+    path: Option<&str>,
+) -> Result<OpenedLink, Failure> {
+    const SHAPE: Shape = |refusal| {
+        let tag = if *refusal == Refusal::WrongPassword {
+            "password"
+        } else {
+            "gone"
+        };
+        Some(serde_json::json!({ ".tag": tag }))
+    };
+    let below = names(path)?;
+    let now_ms = app.meta().env().clock.now_ms();
+    let unlocked = cookie(headers, UNLOCKED_COOKIE)
+        .and_then(|sealed| app.links().open::<Unlocked>(sealed).ok());
+    let is_unlocked =
+        unlocked.is_some_and(|unlocked| unlocked.key == key && unlocked.until_ms > now_ms);
+    let opened = app.blocking(move |app| match is_unlocked {
+        true => app.meta().open_unlocked_link(&key, &below),
+        false => app.meta().open_link(&key, None, &below),
+    });
+    opened.await?.map_err(|e| Failure::shaped(e, SHAPE))
+}
+
+fn ask(key: &str, before: &str) -> Response {
+    let form = format!(
+        "{before}<form method=\"post\" action=\"/s/{}\"><input type=\"password\" name=\"password\" \
+         aria-label=\"Password\" autofocus required><button>Open</button></form>",
+        escape(&encode(key))
+    );
+    page(StatusCode::UNAUTHORIZED, "This link has a password", &form)
+}
+
+fn gone() -> Response {
+    page(
+        StatusCode::NOT_FOUND,
+        "Nothing here",
+        "<p>This link was revoked, has expired, or never was.</p>",
+    )
+}
+
+fn file_page(opened: &OpenedLink, key: &str, path: Option<&str>, bytes: u64) -> Response {
+    let mut body = format!("<p>{}</p>", size(bytes));
+    if opened.link.allow_download {
+        let href = address(key, path.unwrap_or(""), "&dl=1");
+        body.push_str(&format!(
+            "<p><a class=\"go\" href=\"{href}\" download>Download</a></p>"
+        ));
+    }
+    page(StatusCode::OK, &opened.place.node.name, &body)
+}
+
+async fn folder_page(
+    app: &App,
+    opened: OpenedLink,
+    key: String,
+    path: Option<String>,
+) -> Result<Response, Failure> {
+    let (account, folder) = (opened.actor.account, opened.place.clone());
+    let listed = app.blocking(move |app| {
+        app.meta()
+            .view(account)?
+            .children(&folder, None, MAX_SHOWN, false)
+    });
+    let entries = listed.await?.map_err(Failure::from_storage)?;
+    let path = path.unwrap_or_default();
+    let mut body = String::from("<ul>");
+    for entry in &entries {
+        if let Entry::Live(place) = entry {
+            body.push_str(&row(place, &key, &path));
+        }
+    }
+    body.push_str("</ul>");
+    if entries.len() == MAX_SHOWN {
+        body.push_str("<p>There is more that is not shown.</p>");
+    }
+    Ok(page(StatusCode::OK, &opened.place.node.name, &body))
+}
+
+fn row(place: &Place, key: &str, path: &str) -> String {
+    let (name, below) = (
+        escape(&place.node.name),
+        format!("{}/{}", path.trim_end_matches('/'), place.node.name),
+    );
+    let (end, detail) = match place.node.head() {
+        Some(version) => (
+            "",
+            format!("<span class=\"size\">{}</span>", size(version.size)),
+        ),
+        None => ("/", String::new()),
+    };
+    format!(
+        "<li><a href=\"{}\">{name}{end}</a>{detail}</li>",
+        address(key, &below, "")
+    )
+}
+
+fn address(key: &str, path: &str, more: &str) -> String {
+    escape(&format!("/s/{}?path={}{more}", encode(key), encode(path)))
+}
+
+async fn note(app: &App, opened: &OpenedLink, address: IpAddr) -> Result<(), Failure> {
+    let event = AuditEvent {
+        at_ms: app.meta().env().clock.now_ms(),
+        actor: None,
+        action: AuditAction::LinkOpened,
+        subject: opened.place.node.id.to_string(),
+        address: Some(address.to_string()),
+    };
+    app.blocking(move |app| app.audit().push(event)).await
+}

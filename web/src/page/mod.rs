@@ -1,0 +1,5 @@
+//! What a browser opens: the page, its assets, shared links.
+
+pub mod app;
+pub mod html;
+pub mod link;

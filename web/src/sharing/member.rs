@@ -1,0 +1,264 @@
+//! Members of shared folders.
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use storage::meta::{AccountId, AuditAction};
+
+use super::error::{access, add, leave, member, namespace};
+use super::shape::{Shaper, role};
+use crate::App;
+use crate::frame::caller::Caller;
+use crate::frame::reply::Answer;
+use crate::frame::{Arg, Failure, Reply, Union};
+
+/// Members on a page, as Dropbox bounds it.
+const MAX_PAGE: usize = 1_000;
+/// Members added by one call, as Dropbox bounds it.
+const MAX_ADDED: usize = 20;
+
+/// Whom to add.
+#[derive(Deserialize)]
+pub struct AddArg {
+    shared_folder_id: String,
+    members: Vec<NewMember>,
+}
+
+/// One of them.
+#[derive(Deserialize)]
+pub struct NewMember {
+    member: Union,
+    access_level: Option<Union>,
+}
+
+/// Whom to remove.
+#[derive(Deserialize)]
+pub struct RemoveArg {
+    shared_folder_id: String,
+    member: Union,
+}
+
+/// Whose role changes.
+#[derive(Deserialize)]
+pub struct UpdateArg {
+    shared_folder_id: String,
+    member: Union,
+    access_level: Union,
+}
+
+/// Whose members.
+#[derive(Deserialize)]
+pub struct ListArg {
+    shared_folder_id: String,
+    limit: Option<usize>,
+}
+
+/// Where to go on.
+#[derive(Deserialize)]
+pub struct ContinueArg {
+    cursor: String,
+}
+
+/// Which folder to leave.
+#[derive(Deserialize)]
+pub struct LeaveArg {
+    shared_folder_id: String,
+}
+
+/// Adds members; who is one already stays as it is.
+pub async fn add_folder_member(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<AddArg>,
+) -> Answer<()> {
+    let ns = namespace(&arg.shared_folder_id)?;
+    if arg.members.len() > MAX_ADDED {
+        return Err(Failure::tag("too_many_invitees"));
+    }
+    let added = app.blocking(move |app| {
+        for new in &arg.members {
+            let level = new
+                .access_level
+                .as_ref()
+                .map_or("viewer", |level| level.tag.as_str());
+            let (account, role) = (
+                selected(app, &new.member)?.ok_or_else(|| nobody(&new.member))?,
+                role(level)?,
+            );
+            let added = app
+                .meta()
+                .add_member(caller.actor(), ns, account, role, false);
+            added.map_err(|e| Failure::shaped(e, add))?;
+            app.record(
+                &caller,
+                AuditAction::MemberAdded,
+                format!("{ns}: {account} as {level}"),
+            )?;
+        }
+        Ok(())
+    });
+    added.await?.map(Reply)
+}
+
+/// Removes a member, at once; the answer is a job that is done, which is what Dropbox's type allows.
+pub async fn remove_folder_member(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<RemoveArg>,
+) -> Answer<Value> {
+    let ns = namespace(&arg.shared_folder_id)?;
+    let removed = app.blocking(move |app| {
+        let account = selected(app, &arg.member)?.ok_or_else(stranger)?;
+        let folder = app
+            .meta()
+            .shared_folder(caller.actor(), ns)
+            .map_err(|e| Failure::shaped(e, member))?;
+        if folder.owner == account {
+            return Err(Failure::tag("folder_owner"));
+        }
+        app.meta()
+            .remove_member(caller.actor(), ns, account)
+            .map_err(|e| Failure::shaped(e, member))?;
+        app.record(
+            &caller,
+            AuditAction::MemberRemoved,
+            format!("{ns}: {account}"),
+        )?;
+        let done = json!({ ".tag": "complete" }).to_string().into_bytes();
+        let id = app
+            .meta()
+            .create_job(caller.id())
+            .map_err(Failure::from_storage)?;
+        app.meta()
+            .finish_job(caller.id(), id, done)
+            .map_err(Failure::from_storage)?;
+        Ok(json!({ ".tag": "async_job_id", "async_job_id": id.to_string() }))
+    });
+    removed.await?.map(Reply)
+}
+
+/// Changes a member's role.
+pub async fn update_folder_member(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<UpdateArg>,
+) -> Answer<Value> {
+    let (ns, role) = (
+        namespace(&arg.shared_folder_id)?,
+        role(&arg.access_level.tag)?,
+    );
+    let changed = app.blocking(move |app| {
+        let account = selected(app, &arg.member)?.ok_or_else(stranger)?;
+        app.meta()
+            .update_member(caller.actor(), ns, account, role)
+            .map_err(|e| Failure::shaped(e, member))?;
+        app.record(
+            &caller,
+            AuditAction::MemberChanged,
+            format!("{ns}: {account} as {}", arg.access_level.tag),
+        )
+    });
+    changed.await??;
+    Ok(Reply(
+        json!({ "access_level": super::shape::access_level(role) }),
+    ))
+}
+
+/// The members of a folder.
+pub async fn list_folder_members(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<ListArg>,
+) -> Answer<Value> {
+    list(
+        app,
+        caller,
+        &arg.shared_folder_id,
+        0,
+        arg.limit.unwrap_or(MAX_PAGE),
+    )
+    .await
+}
+
+/// The next of them.
+pub async fn list_folder_members_continue(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<ContinueArg>,
+) -> Answer<Value> {
+    let mut parts = arg.cursor.split('.');
+    let (Some(ns), Some(Ok(skip)), Some(Ok(limit)), None) = (
+        parts.next(),
+        parts.next().map(str::parse),
+        parts.next().map(str::parse),
+        parts.next(),
+    ) else {
+        return Err(Failure::tag("invalid_cursor"));
+    };
+    list(app, caller, ns, skip, limit).await
+}
+
+async fn list(app: App, caller: Caller, id: &str, skip: usize, limit: usize) -> Answer<Value> {
+    let (ns, limit) = (namespace(id)?, limit.clamp(1, MAX_PAGE));
+    let listed = app.blocking(move |app| {
+        let folder = app.meta().shared_folder(caller.actor(), ns)?;
+        let mut page = Shaper::new(app, &caller)?.members(&folder, skip, limit)?;
+        let next = skip.saturating_add(limit);
+        if folder.members.len() > next {
+            page["cursor"] = json!(format!("{ns}.{next}.{limit}"));
+        }
+        storage::Result::Ok(page)
+    });
+    listed
+        .await?
+        .map(Reply)
+        .map_err(|e| Failure::shaped(e, access))
+}
+
+/// Leaves a shared folder, at once.
+pub async fn relinquish(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<LeaveArg>,
+) -> Answer<Value> {
+    let ns = namespace(&arg.shared_folder_id)?;
+    let done = app.blocking(move |app| {
+        app.meta()
+            .leave(caller.actor(), ns)
+            .map_err(|e| Failure::shaped(e, leave))?;
+        app.record(&caller, AuditAction::MemberRemoved, format!("{ns}: itself"))
+    });
+    done.await??;
+    Ok(Reply(json!({ ".tag": "complete" })))
+}
+
+/// The account that a member selector names; `None` when there is none.
+fn selected(app: &App, member: &Union) -> Result<Option<AccountId>, Failure> {
+    let text = member.text().unwrap_or("");
+    let account = match member.tag.as_str() {
+        "email" => app.meta().account_by_email(text),
+        "dropbox_id" => AccountId::parse(text).map_or(Ok(None), |id| app.meta().account(id)),
+        other => return Err(Failure::bad(format!("member: unknown selector {other:?}"))),
+    };
+    Ok(account
+        .map_err(Failure::from_storage)?
+        .map(|account| account.id))
+}
+
+/// `bad_member`: nobody has this address or id.
+fn nobody(member: &Union) -> Failure {
+    let tag = if member.tag == "email" {
+        "invalid_email"
+    } else {
+        "invalid_dropbox_id"
+    };
+    let mut bad = json!({ ".tag": tag });
+    bad[tag] = json!(member.text().unwrap_or(""));
+    Failure::refused(json!({ ".tag": "bad_member", "bad_member": bad }))
+}
+
+fn stranger() -> Failure {
+    Failure::refused(
+        json!({ ".tag": "member_error", "member_error": { ".tag": "invalid_dropbox_id" } }),
+    )
+}
