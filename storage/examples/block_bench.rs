@@ -23,18 +23,19 @@ fn main() -> Result<(), Failure> {
     let (threads, seconds, bytes, replicas) = (number(64)?, number(5)?, number(4096)?, number(1)?);
     println!("fdatasync of 4 kB: {:.2} ms", fsync_ms(&folder)?);
     let store = open(&folder, replicas)?;
+    let text = text(bytes);
     println!("{threads} threads, blocks of {bytes} bytes, {replicas} replicas");
     let stored = timed("put (new)", seconds, threads, |thread, round| {
-        store.put(&block(thread, round, bytes)).map(|_| ())
+        store.put(&block(&text, thread, round)).map(|_| ())
     })?;
     let each = (stored / threads as u64).max(1);
     timed("put (known)", seconds, threads, |thread, round| {
-        store.put(&block(thread, round % each, bytes)).map(|_| ())
+        store.put(&block(&text, thread, round % each)).map(|_| ())
     })?;
     let hashes: Vec<Vec<BlockHash>> = (0..threads)
         .map(|thread| {
             (0..each.min(2_000))
-                .map(|round| BlockHash::of(&block(thread, round, bytes)))
+                .map(|round| BlockHash::of(&block(&text, thread, round)))
                 .collect()
         })
         .collect();
@@ -107,20 +108,28 @@ fn timed(
     Ok(count)
 }
 
-/// Text-like bytes that no other block has.
-fn block(thread: usize, round: u64, bytes: usize) -> Vec<u8> {
-    let mut state = (thread as u64) << 40 | round;
-    let mut block = Vec::with_capacity(bytes + 16);
-    while block.len() < bytes {
+/// Text-like bytes that no other block has: one text, with the thread's and the round's number in front.
+fn block(text: &[u8], thread: usize, round: u64) -> Vec<u8> {
+    let mut block = text.to_vec();
+    let stamp = [(thread as u64).to_be_bytes(), round.to_be_bytes()].concat();
+    for (to, from) in block.iter_mut().zip(stamp) {
+        *to = from;
+    }
+    block
+}
+
+fn text(bytes: usize) -> Vec<u8> {
+    let (mut state, mut text) = (1u64, Vec::with_capacity(bytes + 32));
+    while text.len() < bytes {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         let words = [" the", " of", " document", " and", " block"];
-        block.extend_from_slice(words[(state >> 60) as usize % words.len()].as_bytes());
-        block.extend_from_slice(format!("{:x}", state >> 44).as_bytes());
+        text.extend_from_slice(words[(state >> 60) as usize % words.len()].as_bytes());
+        text.extend_from_slice(format!("{:x}", state >> 44).as_bytes());
     }
-    block.truncate(bytes);
-    block
+    text.truncate(bytes);
+    text
 }
 
 fn fsync_ms(folder: &std::path::Path) -> Result<f64, Failure> {
