@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::read_account;
 use super::ids::{AccountId, FileId};
-use super::node::{Actor, Place};
+use super::node::{Actor, NodeKind, Place};
 use super::password;
 use super::path::Address;
 use super::secret::{self, Secret, SecretHash};
@@ -125,7 +125,9 @@ impl Meta {
         at: &Address,
         settings: LinkSettings,
     ) -> Result<LinkedPlace> {
-        let place = self.view(actor.account)?.resolve(actor.root, at)?;
+        let view = self.view(actor.account)?;
+        let place = view.resolve(actor.root, at)?;
+        let file = linked_node(&view, &place)?;
         if place.node.parent.is_none() && place.shared_folder.is_none() {
             return Err(Refusal::CantShareRoot.into());
         }
@@ -133,7 +135,7 @@ impl Meta {
         let key = Secret::draw::<16>(self.random(), "").into_string();
         let row = Row {
             creator: actor.account,
-            file: place.node.id,
+            file,
             password_hash: settings
                 .password
                 .as_deref()
@@ -163,7 +165,7 @@ impl Meta {
     pub fn link_at(&self, actor: Actor, at: &Address) -> Result<Option<LinkedPlace>> {
         let view = self.view(actor.account)?;
         let place = view.resolve(actor.root, at)?;
-        let found = of_node(view.rows(), actor.account, place.node.id)?;
+        let found = of_node(view.rows(), actor.account, linked_node(&view, &place)?)?;
         let live = found.filter(|(_, row)| !is_over(row.expires_ms, self.now_ms()));
         Ok(live.map(|(key, row)| LinkedPlace {
             link: link(key, &row),
@@ -266,8 +268,7 @@ impl Meta {
     }
 
     fn live_link(&self, key: &str) -> Result<Row> {
-        let row =
-            read(&*self.store().snapshot()?, &secret::hash(key))?.ok_or(Refusal::NotFound)?;
+        let row = read(&*self.store().snapshot()?, &secret::hash(key))?.ok_or(Refusal::NotFound)?;
         if is_over(row.expires_ms, self.now_ms()) {
             return Err(Refusal::NotFound.into());
         }
@@ -304,6 +305,16 @@ impl Meta {
             &secret::bytes::<16>(self.random()),
             self.options().password_cost,
         )
+    }
+}
+
+/// The node that a link to the place is bound to: of a Mount the Root that it shows, which stays when the Mount goes.
+fn linked_node(view: &View<'_>, place: &Place) -> Result<FileId> {
+    match place.node.kind {
+        NodeKind::Mount { ns } => Ok(keys::get_namespace(view.rows(), ns)?
+            .ok_or(Refusal::NotFound)?
+            .root),
+        _ => Ok(place.node.id),
     }
 }
 
