@@ -30,6 +30,9 @@ pub(super) fn to_text<'b>(bytes: &'b [u8], declared: Option<&str>) -> Cow<'b, st
     if let Some(text) = marked(bytes) {
         return text;
     }
+    if let Some(big_endian) = utf32_without_mark(bytes) {
+        return Cow::Owned(utf32(bytes, big_endian));
+    }
     if let Some(encoding) = utf16_without_mark(bytes) {
         return encoding.decode_without_bom_handling(bytes).0;
     }
@@ -74,7 +77,9 @@ pub(super) fn looks_like_text(bytes: &[u8]) -> bool {
         .filter(|b| matches!(b, 0..=8 | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F))
         .count();
     let valid = std::str::from_utf8(&sample[..complete_utf8(sample)]).is_ok();
-    controls * 100 <= sample.len() * if valid { 35 } else { 3 }
+    // A short text with controls is worth a look; noise is not, and is rarely short.
+    let allowed = if valid || sample.len() < 256 { 35 } else { 3 };
+    controls * 100 <= sample.len() * allowed
 }
 
 fn marked(bytes: &[u8]) -> Option<Cow<'_, str>> {
@@ -106,6 +111,20 @@ fn utf32(bytes: &[u8], big_endian: bool) -> String {
         })
         .map(|unit| char::from_u32(unit).unwrap_or('\u{FFFD}'))
         .collect()
+}
+
+/// UTF-32 shows by its zero upper bytes; tells whether it is big-endian.
+fn utf32_without_mark(bytes: &[u8]) -> Option<bool> {
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES) & !3];
+    let units = sample.as_chunks::<4>().0;
+    let fits = |unit: u32| unit != 0 && char::from_u32(unit).is_some();
+    let all =
+        |read: fn([u8; 4]) -> u32| units.len() >= 4 && units.iter().all(|unit| fits(read(*unit)));
+    match (all(u32::from_be_bytes), all(u32::from_le_bytes)) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
 }
 
 /// UTF-16 shows by the zero high bytes of its spaces, line ends and ASCII letters, on one side only.

@@ -2,7 +2,7 @@
 
 use super::FileType;
 use super::decode::looks_like_text;
-use super::package;
+use super::{ole, package};
 
 /// How far into a file a PDF header may be.
 const PDF_HEADER_BYTES: usize = 4 << 10;
@@ -44,7 +44,11 @@ fn by_signature(bytes: &[u8], extension: &str) -> Option<FileType> {
         return Some(package::detect(bytes).unwrap_or(FileType::Zip));
     }
     if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]) {
-        return Some(by_extension(extension).unwrap_or(FileType::Binary));
+        return Some(
+            ole::detect(bytes)
+                .or_else(|| by_extension(extension))
+                .unwrap_or(FileType::Binary),
+        );
     }
     if bytes.trim_ascii_start().starts_with(b"{\\rtf") {
         return Some(FileType::Rtf);
@@ -67,13 +71,21 @@ fn by_signature(bytes: &[u8], extension: &str) -> Option<FileType> {
     found
 }
 
+/// Signatures that no text starts with, whatever follows them.
+fn is_image(bytes: &[u8]) -> bool {
+    const SIGNATURES: [&[u8]; 5] = [b"\xFF\xD8\xFF", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*"];
+    SIGNATURES
+        .iter()
+        .any(|signature| bytes.starts_with(signature))
+}
+
 fn is_tar(bytes: &[u8]) -> bool {
     bytes.get(257..262) == Some(b"ustar")
 }
 
 fn by_infer(bytes: &[u8]) -> Option<FileType> {
     use infer::MatcherType as M;
-    if looks_like_text(bytes) && !bytes.starts_with(b"%!PS") {
+    if looks_like_text(bytes) && !is_image(bytes) && !bytes.starts_with(b"%!PS") {
         return None;
     }
     let found = infer::get(bytes)?;

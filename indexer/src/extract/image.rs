@@ -61,7 +61,14 @@ fn write_exif(exif: &Exif, sink: &mut Sink) {
     ];
     for tag in TAGS {
         if let Some(field) = exif.get_field(tag, In::PRIMARY) {
-            write_value(&text_of(&field.value, tag), sink);
+            let text = text_of(&field.value, tag);
+            let is_date = tag == Tag::DateTimeOriginal;
+            // `2008:05:30 15:56:01`: the day as people write it.
+            let day = is_date
+                .then(|| text.get(..10))
+                .flatten()
+                .map(|day| day.replace(':', "-"));
+            write_value(&day.unwrap_or(text), sink);
         }
     }
     for (tag, reference) in [
@@ -143,7 +150,7 @@ fn write_png_value(data: &[u8], packed: bool, sink: &mut Sink) {
     let Some(end) = data.iter().position(|b| *b == 0) else {
         return;
     };
-    if data.starts_with(b"XML:com.adobe.xmp") || data.starts_with(b"Raw profile") {
+    if data.starts_with(b"XML:com.adobe.xmp") || data.starts_with(b"date:") {
         return;
     }
     let value = &data[end + 1..];
@@ -152,7 +159,29 @@ fn write_png_value(data: &[u8], packed: bool, sink: &mut Sink) {
     } else {
         value.to_vec()
     };
+    if data.starts_with(b"Raw profile") {
+        return write_iptc(&profile(&value), sink);
+    }
     write_value(&decode::to_text(&value, None), sink);
+}
+
+/// A profile as ImageMagick writes it: a name, a length, then hexadecimal digits.
+fn profile(value: &[u8]) -> Vec<u8> {
+    let lines = value
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.is_empty())
+        .skip(2);
+    let digits: Vec<u8> = lines
+        .flatten()
+        .filter_map(|b| (*b as char).to_digit(16))
+        .map(|d| d as u8)
+        .collect();
+    digits
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|[high, low]| high << 4 | low)
+        .collect()
 }
 
 fn write_international(data: &[u8], sink: &mut Sink) {
@@ -270,17 +299,5 @@ fn is_description(name: &str) -> bool {
 }
 
 fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    let first = *pattern.first()?;
-    let mut from = 0;
-    while let Some(at) = bytes[from..]
-        .iter()
-        .position(|b| *b == first)
-        .map(|at| from + at)
-    {
-        if bytes[at..].starts_with(pattern) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
-    None
+    memchr::memmem::find(bytes, pattern)
 }

@@ -36,6 +36,8 @@ pub(super) struct Job<'l> {
     pub sink: Sink,
     pub title: Option<String>,
     pub author: Option<String>,
+    /// Something was too large to be unpacked, so the text is not all of it.
+    pub is_cut: bool,
     unpacked_left: u64,
     members_left: u32,
     depth: u32,
@@ -48,6 +50,7 @@ impl<'l> Job<'l> {
             sink: Sink::new(limits.text_bytes, limits.time_ms),
             title: None,
             author: None,
+            is_cut: false,
             unpacked_left: limits.unpacked_bytes,
             members_left: limits.members,
             depth: 0,
@@ -62,6 +65,7 @@ impl<'l> Job<'l> {
     /// Takes `bytes` from what may be unpacked.
     pub fn spend(&mut self, bytes: u64) {
         self.unpacked_left = self.unpacked_left.saturating_sub(bytes);
+        self.is_cut |= self.unpacked_left == 0;
     }
 
     /// Counts one more member; false when there have been enough, of members, bytes, text or time.

@@ -1,11 +1,16 @@
 //! Messages and mailboxes: who, what about, the body, and the attachments as members.
 
+use std::borrow::Cow;
+
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::html;
 use super::job::{Failure, Job};
 use super::sink::Sink;
 
+/// Boundaries of one message that are looked for outside line starts, and their longest length.
+const MAX_BOUNDARIES: usize = 20;
+const MAX_BOUNDARY_BYTES: usize = 70;
 /// Parts of one message that are read.
 const MAX_PARTS: usize = 2_000;
 /// Addresses that are written per header field.
@@ -15,7 +20,8 @@ const MIN_PLAIN_BYTES: usize = 200;
 
 /// Writes a message.
 pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
-    let Some(message) = MessageParser::default().parse(bytes) else {
+    let bytes = with_boundaries_at_line_starts(bytes);
+    let Some(message) = MessageParser::default().parse(&*bytes) else {
         return Err(Failure::damaged(
             "no header field and no body can be told apart",
         ));
@@ -28,6 +34,44 @@ pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     }
     write(&message, job);
     Ok(())
+}
+
+/// The parser takes a boundary for one wherever it stands; in the middle of a line it is text, and is made to look so.
+fn with_boundaries_at_line_starts(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let mut bytes = Cow::Borrowed(bytes);
+    for boundary in boundaries(&bytes) {
+        let mut from = 0;
+        while let Some(at) = find(&bytes[from..], &boundary).map(|at| from + at) {
+            if at > 0 && !matches!(bytes[at - 1], b'\n' | b'\r') {
+                bytes.to_mut()[at] = b' ';
+            }
+            from = at + boundary.len();
+        }
+    }
+    bytes
+}
+
+/// The boundaries that header fields name, with their leading dashes.
+fn boundaries(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut boundaries: Vec<Vec<u8>> = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = find(rest, b"boundary=").filter(|_| boundaries.len() < MAX_BOUNDARIES) {
+        rest = &rest[at + 9..];
+        let value = rest.strip_prefix(b"\"").unwrap_or(rest);
+        let end = value
+            .iter()
+            .position(|b| matches!(b, b'"' | b';' | b'\r' | b'\n'))
+            .unwrap_or(0);
+        let boundary = [b"--", &value[..end]].concat();
+        if (1..=MAX_BOUNDARY_BYTES).contains(&end) && !boundaries.contains(&boundary) {
+            boundaries.push(boundary);
+        }
+    }
+    boundaries
+}
+
+fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, pattern)
 }
 
 /// Writes the messages of a mailbox; every message is a page.
@@ -123,9 +167,6 @@ fn headers(message: &Message, sink: &mut Sink) {
             }
         }
         sink.line();
-    }
-    if let Some(date) = message.date().filter(|date| date.is_valid()) {
-        sink.text(&date.to_rfc822());
     }
     sink.line();
 }

@@ -16,6 +16,7 @@ mod image;
 mod job;
 mod language;
 mod mail;
+mod ole;
 mod opendocument;
 mod package;
 mod pdf;
@@ -174,6 +175,7 @@ fn read(name: &str, bytes: &[u8], detected: FileType, job: &mut Job) -> Result<(
         T::Epub => epub::read(bytes, job),
         T::Rtf => rtf::read(bytes, job),
         T::Pdf => pdf::read(bytes, job),
+        T::Doc | T::Xls | T::Ppt | T::Msg => ole::read(bytes, detected, job),
         T::Mail => mail::read(bytes, job),
         T::Mailbox => mail::read_mailbox(bytes, job),
         T::Zip | T::Tar | T::Gzip => archive::read(name, bytes, detected, job),
@@ -191,13 +193,14 @@ fn finish(
     whole: bool,
     bytes: &[u8],
 ) -> Extraction {
+    let cut = job.is_cut;
     let Job {
         sink,
         title,
         author,
         ..
     } = job;
-    let (full, late) = (sink.is_full(), sink.is_late());
+    let (full, late) = (sink.is_full() || cut, sink.is_late());
     let (text, pages) = sink.into_parts();
     let outcome = match ended {
         _ if late => Outcome::TimedOut,

@@ -130,10 +130,15 @@ impl<'d> Pages<'d> {
             };
             let limit =
                 MAX_STREAM_BYTES.min(usize::try_from(job.unpacked_left()).unwrap_or(usize::MAX));
-            if let Ok(unpacked) = stream.decompressed_content_with_limit(limit) {
-                job.spend(unpacked.len() as u64);
-                bytes.extend_from_slice(&unpacked);
-                bytes.push(b'\n');
+            match stream.decompressed_content_with_limit(limit) {
+                Ok(unpacked) => {
+                    job.spend(unpacked.len() as u64);
+                    bytes.extend_from_slice(&unpacked);
+                    bytes.push(b'\n');
+                }
+                Err(lopdf::Error::Decompress(_)) => job.is_cut = true,
+                // A stream that cannot be unpacked shows nothing, as in viewers.
+                Err(_) => {}
             }
             if bytes.len() > MAX_STREAM_BYTES {
                 break;

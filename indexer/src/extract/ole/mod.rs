@@ -1,0 +1,112 @@
+//! Compound files: Word, Excel and PowerPoint 97-2003, Outlook messages, and encrypted Office documents.
+
+mod excel;
+mod outlook;
+mod powerpoint;
+mod summary;
+mod word;
+
+use std::io::{Cursor, Read};
+
+use cfb::CompoundFile;
+
+use super::FileType;
+use super::job::{Failure, Job};
+
+/// Most bytes of one stream that are read.
+const MAX_STREAM_BYTES: u64 = 64 << 20;
+/// Entries of a compound file that are looked at.
+const MAX_ENTRIES: usize = 20_000;
+
+/// An open compound file.
+struct Compound<'b> {
+    file: CompoundFile<Cursor<&'b [u8]>>,
+}
+
+impl<'b> Compound<'b> {
+    fn open(bytes: &'b [u8]) -> Result<Self, Failure> {
+        let file = CompoundFile::open(Cursor::new(bytes));
+        let file = file.map_err(|error| {
+            Failure::damaged(format!("the compound file is unreadable: {error}"))
+        })?;
+        Ok(Self { file })
+    }
+
+    /// The bytes of a stream, as far as they can be read.
+    fn stream(&mut self, path: &str, job: &mut Job) -> Option<Vec<u8>> {
+        let stream = self.file.open_stream(path).ok()?;
+        let mut bytes = Vec::new();
+        let read = stream
+            .take(MAX_STREAM_BYTES.min(job.unpacked_left()))
+            .read_to_end(&mut bytes);
+        job.spend(bytes.len() as u64);
+        (read.is_ok() || !bytes.is_empty()).then_some(bytes)
+    }
+
+    /// The names of the storages directly under a path.
+    fn storages(&self, path: &str) -> Vec<String> {
+        let Ok(entries) = self.file.read_storage(path) else {
+            return Vec::new();
+        };
+        let storages = entries.take(MAX_ENTRIES).filter(|entry| entry.is_storage());
+        storages.map(|entry| entry.name().to_owned()).collect()
+    }
+}
+
+/// Writes the text of a compound file.
+pub(super) fn read(bytes: &[u8], kind: FileType, job: &mut Job) -> Result<(), Failure> {
+    let mut compound = Compound::open(bytes)?;
+    if let Some(summary) = compound.stream("/\u{5}SummaryInformation", job) {
+        summary::headlines(&summary, job);
+    }
+    match kind {
+        FileType::Doc => word::read(&mut compound, job),
+        FileType::Xls => excel::read(&mut compound, job),
+        FileType::Ppt => powerpoint::read(&mut compound, job),
+        _ => outlook::read(&mut compound, job),
+    }
+}
+
+/// What a compound file is, by the streams in its root.
+pub(super) fn detect(bytes: &[u8]) -> Option<FileType> {
+    let compound = Compound::open(bytes).ok()?;
+    let has = |name: &str| compound.file.exists(name);
+    [
+        ("/EncryptedPackage", FileType::EncryptedOffice),
+        ("/WordDocument", FileType::Doc),
+        ("/Workbook", FileType::Xls),
+        ("/Book", FileType::Xls),
+        ("/PowerPoint Document", FileType::Ppt),
+        ("/__properties_version1.0", FileType::Msg),
+    ]
+    .into_iter()
+    .find_map(|(name, kind)| has(name).then_some(kind))
+}
+
+/// Little-endian numbers at a place.
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// UTF-16, little-endian.
+fn wide(bytes: &[u8]) -> String {
+    encoding_rs::UTF_16LE
+        .decode_without_bom_handling(&bytes[..bytes.len() & !1])
+        .0
+        .into_owned()
+}
+
+/// Windows' western code page.
+fn narrow(bytes: &[u8]) -> String {
+    encoding_rs::WINDOWS_1252
+        .decode_without_bom_handling(bytes)
+        .0
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! Outlook messages: the properties that people read, and the attachments.
+
+use super::super::job::{Failure, Job};
+use super::super::{decode, html, rtf};
+use super::{Compound, u16_at, u32_at, wide};
+
+/// Attachments that are looked at.
+const MAX_ATTACHMENTS: usize = 500;
+/// The dictionary that compressed RTF starts with.
+const RTF_START: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \
+    \\fdecor MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx";
+
+/// Writes the message.
+pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure> {
+    if let Some(subject) = text(compound, "", "0037", job) {
+        job.set_title(&subject);
+    }
+    if let Some(sender) = text(compound, "", "0C1A", job) {
+        job.set_author(&sender);
+    }
+    message(compound, "", 0, job);
+    Ok(())
+}
+
+/// Writes the message that lives in a storage.
+fn message(compound: &mut Compound, storage: &str, depth: u32, job: &mut Job) {
+    for property in ["0037", "0C1A", "0C1F", "5D01", "0E04", "0E03"] {
+        if let Some(value) = text(compound, storage, property, job) {
+            job.sink.text(&value);
+            job.sink.line();
+        }
+    }
+    body(compound, storage, job);
+    for attachment in compound
+        .storages(&format!("{storage}/"))
+        .into_iter()
+        .take(MAX_ATTACHMENTS)
+    {
+        if attachment.starts_with("__attach_version1.0") && job.next_member() {
+            self::attachment(compound, &format!("{storage}/{attachment}"), depth, job);
+        }
+    }
+}
+
+fn body(compound: &mut Compound, storage: &str, job: &mut Job) {
+    let from = job.sink.len();
+    if let Some(body) = text(compound, storage, "1000", job) {
+        job.sink.text(&body);
+        job.sink.line();
+    }
+    if job.sink.has_words_since(from) {
+        return;
+    }
+    if let Some(page) = binary(compound, storage, "1013", job) {
+        job.sink.line();
+        // A broken page gives what it has.
+        drop(html::read(&page, job));
+    } else if let Some(page) = text(compound, storage, "1013", job) {
+        html::read_text(&page, job);
+    } else if let Some(rich) =
+        binary(compound, storage, "1009", job).and_then(|packed| unpack(&packed))
+    {
+        drop(rtf::read(&rich, job));
+    }
+    job.sink.line();
+}
+
+fn attachment(compound: &mut Compound, storage: &str, depth: u32, job: &mut Job) {
+    let name = text(compound, storage, "3707", job)
+        .or_else(|| text(compound, storage, "3704", job))
+        .unwrap_or_default();
+    job.sink.line();
+    job.sink.text(&name);
+    job.sink.line();
+    if let Some(content) = binary(compound, storage, "3701", job) {
+        job.read_member(&name, &content);
+    } else if depth < job.limits.depth {
+        let inner = format!("{storage}/__substg1.0_3701000D");
+        if compound.file.is_storage(&inner) {
+            message(compound, &inner, depth + 1, job);
+        }
+    }
+}
+
+/// A string property: UTF-16, or bytes of an unknown code page.
+fn text(compound: &mut Compound, storage: &str, property: &str, job: &mut Job) -> Option<String> {
+    if let Some(bytes) = compound.stream(&format!("{storage}/__substg1.0_{property}001F"), job) {
+        return Some(wide(&bytes).trim_end_matches('\0').to_owned());
+    }
+    let bytes = compound.stream(&format!("{storage}/__substg1.0_{property}001E"), job)?;
+    Some(
+        decode::to_text(&bytes, None)
+            .trim_end_matches('\0')
+            .to_owned(),
+    )
+}
+
+fn binary(
+    compound: &mut Compound,
+    storage: &str,
+    property: &str,
+    job: &mut Job,
+) -> Option<Vec<u8>> {
+    compound.stream(&format!("{storage}/__substg1.0_{property}0102"), job)
+}
+
+/// Compressed RTF: references into a ring of 4 KiB.
+fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    const RING: usize = 4096;
+    let size = (u32_at(packed, 4)? as usize).min(16 << 20);
+    if packed.get(8..12)? == b"MELA" {
+        return packed.get(16..).map(<[u8]>::to_vec);
+    }
+    let (mut ring, mut write) = (vec![b' '; RING], RTF_START.len());
+    ring[..write].copy_from_slice(RTF_START);
+    let (mut out, mut at) = (Vec::new(), 16);
+    while out.len() < size {
+        let Some(&flags) = packed.get(at) else { break };
+        at += 1;
+        for bit in 0..8 {
+            if flags >> bit & 1 == 0 {
+                let Some(&byte) = packed.get(at) else {
+                    return Some(out);
+                };
+                at += 1;
+                ring[write] = byte;
+                write = (write + 1) % RING;
+                out.push(byte);
+                continue;
+            }
+            let Some(reference) = u16_at(packed, at).map(u16::swap_bytes) else {
+                return Some(out);
+            };
+            at += 2;
+            let (from, length) = (
+                usize::from(reference >> 4),
+                usize::from(reference & 0xF) + 2,
+            );
+            if from == write {
+                return Some(out);
+            }
+            for step in 0..length {
+                let byte = ring[(from + step) % RING];
+                ring[write] = byte;
+                write = (write + 1) % RING;
+                out.push(byte);
+            }
+        }
+    }
+    Some(out)
+}
