@@ -1,12 +1,14 @@
 //! A shard as its readers see it: the last commit, and what must not be seen of it any more.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use storage::journal::{Partition, route};
+use storage::journal::{Change, Partition, route};
 use storage::meta::{FileId, NamespaceId};
 use tantivy::Searcher;
 
+use crate::error::Result;
 use crate::exclusion::{ExclusionLog, Exclusions, Truth};
 use crate::payload;
 use crate::reconcile::Sources;
@@ -98,6 +100,24 @@ impl Shard {
     /// True when the shard may hold documents of `ns`.
     pub fn owns(&self, ns: NamespaceId) -> bool {
         partitions_of(ns).any(|partition| payload::place(partition, self.shards).0 == self.number)
+    }
+
+    /// Files of `ns` that log entries after the last commit name: not in the index as they are now. Counts up to `limit` entries.
+    pub fn waiting(&self, ns: NamespaceId, limit: usize) -> Result<u64> {
+        let checkpoint = self.status().checkpoint;
+        let mut files = HashSet::new();
+        for partition in partitions_of(ns) {
+            let (owner, index) = payload::place(partition, self.shards);
+            if owner != self.number {
+                continue;
+            }
+            let after = checkpoint.get(index).copied().unwrap_or(0);
+            let entries = self.sources.journal.partition_entries(partition, after, limit)?;
+            let of_ns = entries.iter().filter(|entry| entry.ns == ns);
+            let adding = of_ns.filter(|entry| !matches!(entry.change, Change::Gone { .. } | Change::Purged { .. }));
+            files.extend(adding.map(|entry| entry.change.file()));
+        }
+        Ok(files.len() as u64)
     }
 
     /// How it is.

@@ -1,3 +1,23 @@
 //! Answers from shards: parse, plan, fan out, rank, highlight.
+//!
+//! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`] (where to look),
+//! [`resolve`] (which terms a shard has), [`statistics`], [`compile`] (to the engine's query), [`collect`] (counts and keys),
+//! [`hit`] (looked up again, marked), [`highlight`], and [`engine`], which runs them.
 
+pub mod collect;
+pub mod compile;
+pub mod coverage;
+pub mod engine;
+mod error;
+pub mod highlight;
+pub mod hit;
 pub mod parse;
+pub mod plan;
+pub mod request;
+pub mod resolve;
+pub mod scope;
+pub mod statistics;
+
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use request::{Answer, Facets, Hit, Matched, Order, Request, Status};

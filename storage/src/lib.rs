@@ -11,5 +11,6 @@ pub mod kv;
 pub mod meta;
 pub mod object;
 pub mod row;
+pub mod seal;
 
 pub use error::{Error, Result};

@@ -1,10 +1,9 @@
 //! Carries bytes and changes: file content to and from blocks, hints that logs have grown, listings with cursors over
 //! the journal, and the import of local folders.
 //!
-//! Read in this order: [`transfer`], [`bus`], [`notify`], [`cursor`], [`listing`], [`import`].
+//! Read in this order: [`transfer`], [`bus`], [`notify`], [`listing`], [`import`].
 
 pub mod bus;
-pub mod cursor;
 mod error;
 pub mod import;
 pub mod listing;

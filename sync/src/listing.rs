@@ -15,8 +15,8 @@ use storage::meta::{
     AccountId, Actor, Address, DeletedEntry, Entry, FileId, Meta, NamespaceId, NodeKind, Place,
     View,
 };
+use storage::seal::Sealer;
 
-use crate::cursor::Sealer;
 use crate::error::{Error, Result};
 
 /// Entries on a page unless the caller asks for fewer.
@@ -154,7 +154,7 @@ impl Listing {
         options: Options,
     ) -> Result<String> {
         let (_, position, _) = self.begin(actor, token, address, options)?;
-        self.sealer.seal(&position)
+        Ok(self.sealer.seal(&position)?)
     }
 
     /// The next page of `cursor` for `account`. [`Error::Reset`] when it is not a cursor of this account or does not fit any more.
@@ -168,7 +168,7 @@ impl Listing {
 
     /// What `cursor` holds. [`Error::Reset`] when it was not made here.
     pub fn position(&self, cursor: &str) -> Result<Position> {
-        self.sealer.open(cursor)
+        self.sealer.open(cursor).ok_or(Error::Reset)
     }
 
     /// True when a `resume` at `position` would tell something. Moves `position` past changes that do not concern it.

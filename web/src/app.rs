@@ -7,7 +7,7 @@ use std::time::Duration;
 use storage::block::BlockStore;
 use storage::extraction::Extractions;
 use storage::meta::{AccountId, Meta};
-use sync::cursor::Sealer;
+use storage::seal::Sealer;
 use sync::listing::Listing;
 use sync::notify::Notifier;
 use tokio::sync::{Semaphore, watch};

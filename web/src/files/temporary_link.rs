@@ -70,7 +70,7 @@ pub async fn open(
     Path(link): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let ticket: Ticket = app.links().open(&link).map_err(|_| Failure::NotFound)?;
+    let ticket: Ticket = app.links().open(&link).ok_or(Failure::NotFound)?;
     if ticket.until_ms <= app.meta().env().clock.now_ms() {
         return Err(Failure::NotFound);
     }

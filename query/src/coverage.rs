@@ -1,0 +1,93 @@
+//! How much of what an account can read is searchable.
+
+use std::time::{Duration, Instant};
+
+use indexer::ShardView;
+use indexer::schema::FLAG_FOLDER;
+use indexer::term::{Tag, Terms};
+use storage::meta::{Actor, NamespaceId};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocSet, TERMINATED};
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::scope;
+
+/// Log entries looked at per namespace; what is beyond counts as this many.
+const MAX_ENTRIES: usize = 100_000;
+/// What the count may take.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Files of an account by index state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Files in the index.
+    pub files: u64,
+    /// Those of them whose extraction has ended, whatever it gave.
+    pub searchable: u64,
+    /// Files whose text is not there yet, and changes that are not in the index yet.
+    pub waiting: u64,
+}
+
+impl Engine {
+    /// Counts over everything the account can read.
+    pub fn coverage(&self, actor: Actor) -> Result<Coverage> {
+        let view = self.sources().meta.view(actor.account)?;
+        let namespaces = scope::namespaces(&view, actor.root)?;
+        let deadline = Instant::now() + TIME_LIMIT;
+        let mut coverage = Coverage::default();
+        for shard in self.shards() {
+            let mine: Vec<_> = namespaces
+                .iter()
+                .copied()
+                .filter(|ns| shard.owns(*ns))
+                .collect();
+            let Some(view) = shard.view(&mine, deadline) else {
+                coverage.waiting += mine.len() as u64; // before its first commit a shard can say nothing
+                continue;
+            };
+            for ns in mine {
+                coverage.waiting += shard.waiting(ns, MAX_ENTRIES)?;
+                count(&view, ns, &mut coverage)?;
+            }
+        }
+        coverage.searchable = coverage.files.saturating_sub(coverage.waiting);
+        Ok(coverage)
+    }
+}
+
+fn count(view: &ShardView, ns: NamespaceId, coverage: &mut Coverage) -> Result<()> {
+    let fields = &view.fields;
+    let live = Terms::of(fields, ns).tag(Tag::Live);
+    for segment in view.searcher.segment_readers() {
+        let inverted = segment.inverted_index(live.field())?;
+        let Some(mut postings) = inverted.read_postings(&live, IndexRecordOption::Basic)? else {
+            continue;
+        };
+        if postings.doc_freq() == 0 {
+            continue;
+        }
+        let column = |field| {
+            segment
+                .fast_fields()
+                .u64(segment.schema().get_field_name(field))
+        };
+        let (flags, outcomes, files) = (
+            column(fields.flags)?,
+            column(fields.outcome)?,
+            column(fields.file)?,
+        );
+        let mut doc = postings.doc();
+        while doc != TERMINATED {
+            let is_folder = flags.first(doc).unwrap_or(0) & FLAG_FOLDER != 0;
+            let gone =
+                segment.is_deleted(doc) || view.exclusions.contains(files.first(doc).unwrap_or(0));
+            if !gone && !is_folder {
+                coverage.files += 1;
+                coverage.waiting += u64::from(outcomes.first(doc).unwrap_or(0) == 0);
+            }
+            doc = postings.advance();
+        }
+    }
+    Ok(())
+}

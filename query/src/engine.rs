@@ -1,0 +1,623 @@
+//! One search: parse, plan, look the words up in every shard, then search with everybody's own statistics, merge, and look
+//! every hit up again.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indexer::{Shard, ShardView};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use storage::kv::Store;
+use storage::meta::{Actor, NamespaceId, View};
+use storage::seal::Sealer;
+use time::OffsetDateTime;
+
+use crate::collect::{AGES, Key, Matches, Page};
+use crate::compile::Compiler;
+use crate::error::{Error, Result};
+use crate::hit::Sources;
+use crate::parse::{Clause, Filter, Query, parse};
+use crate::plan::{Plan, Planned, plan};
+use crate::request::{Answer, Facets, MAX_FACET_VALUES, MAX_HITS, Order, Request, Status};
+use crate::resolve::{Asked, Expansions, Resolved, most_frequent, resolve};
+use crate::scope::{self, Area};
+use crate::statistics::Statistics;
+
+/// What a search may take before it answers with what it has.
+const TIME_LIMIT: Duration = Duration::from_secs(3);
+/// Folders whose name has a word of the query, at most.
+const MAX_NAMED_FOLDERS: usize = 50;
+/// A query of words that fewer files than this have all of is answered with files that have some of them as well.
+const FEW: u64 = 3;
+
+/// Answers searches. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shards: Arc<dyn Fn() -> Vec<Arc<Shard>> + Send + Sync>,
+    sources: Sources,
+    sealer: Arc<Sealer>,
+}
+
+/// What a cursor freezes: the search, its clock, its statistics and expansions, and where the last page ended.
+#[derive(Serialize, Deserialize)]
+struct Frozen {
+    account: u64,
+    root: u64,
+    query: String,
+    below: Option<String>,
+    max_results: usize,
+    order: Order,
+    status: Status,
+    filename_only: bool,
+    extensions: Vec<String>,
+    categories: Vec<String>,
+    highlights: bool,
+    now_s: i64,
+    relaxed: bool,
+    statistics: Statistics,
+    expansions: Expansions,
+    after: Key,
+    total: u64,
+}
+
+/// One shard's part of a search.
+struct Part {
+    view: ShardView,
+    namespaces: Vec<NamespaceId>,
+    resolved: Vec<Resolved>,
+}
+
+/// A search that is ready to run.
+struct Prepared<'a> {
+    planned: Planned,
+    status: Status,
+    parts: Vec<Part>,
+    complete: bool,
+    statistics: Statistics,
+    expansions: Expansions,
+    folders: HashMap<usize, Vec<Area>>,
+    limits: HashMap<String, Option<Area>>,
+    request: &'a Request,
+    now: OffsetDateTime,
+    deadline: Instant,
+}
+
+impl Engine {
+    /// An engine over the shards that `shards` gives at each search.
+    pub fn new(
+        shards: impl Fn() -> Vec<Arc<Shard>> + Send + Sync + 'static,
+        sources: Sources,
+        store: &dyn Store,
+    ) -> Result<Self> {
+        let sealer = Arc::new(Sealer::load(store, b"search")?);
+        Ok(Engine {
+            shards: Arc::new(shards),
+            sources,
+            sealer,
+        })
+    }
+
+    /// Where hits are looked up.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The shards.
+    pub fn shards(&self) -> Vec<Arc<Shard>> {
+        (self.shards)()
+    }
+
+    /// The first page of a search. `now` is the clock that relative dates count from.
+    pub fn search(&self, actor: Actor, request: &Request, now: OffsetDateTime) -> Result<Answer> {
+        self.run(actor, request, now, None)
+    }
+
+    /// The next page. [`Error::Reset`] when the cursor is not of this account or was not made here.
+    pub fn resume(&self, actor: Actor, cursor: &str) -> Result<Answer> {
+        let frozen: Frozen = self.sealer.open(cursor).ok_or(Error::Reset)?;
+        if (frozen.account, frozen.root) != (actor.account.0, actor.root.0) {
+            return Err(Error::Reset);
+        }
+        let below = frozen.below.as_deref().map(scope::address).transpose()?;
+        let request = Request {
+            query: frozen.query.clone(),
+            below,
+            max_results: frozen.max_results,
+            order: frozen.order,
+            status: frozen.status,
+            filename_only: frozen.filename_only,
+            extensions: frozen.extensions.clone(),
+            categories: frozen.categories.clone(),
+            facets: false,
+            highlights: frozen.highlights,
+        };
+        let now = OffsetDateTime::from_unix_timestamp(frozen.now_s).map_err(|_| Error::Reset)?;
+        self.run(actor, &request, now, Some(frozen))
+    }
+
+    fn run(
+        &self,
+        actor: Actor,
+        request: &Request,
+        now: OffsetDateTime,
+        frozen: Option<Frozen>,
+    ) -> Result<Answer> {
+        let begun = Instant::now();
+        let deadline = begun + TIME_LIMIT;
+        let query = narrowed(parse(&request.query, now), request);
+        let mut prepared = self.prepare(actor, request, &query, now, deadline)?;
+        let mut relaxed = false;
+        if let Some(frozen) = &frozen {
+            prepared.statistics = frozen.statistics.clone();
+            prepared.expansions = frozen.expansions.clone();
+            relaxed = frozen.relaxed;
+        }
+        let after = frozen.as_ref().map(|frozen| &frozen.after);
+        let limit = request.max_results.clamp(1, MAX_HITS);
+        let mut warnings = query.warnings;
+        let mut matches = prepared.search(after, limit + 1, relaxed)?;
+        if frozen.is_none() && matches.total < FEW && prepared.planned.relaxable().is_some() {
+            let all_words = matches.total;
+            matches = prepared.search(None, limit + 1, true)?;
+            relaxed = true;
+            if matches.total > all_words {
+                warnings.push(
+                    "few files have all of these words; files with some of them are shown too"
+                        .into(),
+                );
+            }
+        }
+        warnings.extend(prepared.warnings());
+        let facets = (request.facets && frozen.is_none()).then(|| facets(&matches));
+        let more = matches.keys.len() > limit;
+        matches.keys.truncate(limit);
+        let last = matches.keys.last().cloned();
+        let (hits, gone) = self.hits(actor, &matches.keys, &prepared)?;
+        let total = frozen
+            .as_ref()
+            .map_or(matches.total, |frozen| frozen.total)
+            .saturating_sub(gone);
+        let partial = !prepared.complete || matches.is_cut;
+        let cursor = match last.filter(|_| more) {
+            Some(after) => Some(self.freeze(actor, prepared, relaxed, after, total)?),
+            None => None,
+        };
+        Ok(Answer {
+            hits,
+            facets,
+            total,
+            took: begun.elapsed(),
+            partial,
+            cursor,
+            warnings,
+        })
+    }
+
+    /// Everything that has to be known before the search itself.
+    fn prepare<'a>(
+        &self,
+        actor: Actor,
+        request: &'a Request,
+        query: &Query,
+        now: OffsetDateTime,
+        deadline: Instant,
+    ) -> Result<Prepared<'a>> {
+        let view = self.sources.meta.view(actor.account)?;
+        let namespaces = scope::namespaces(&view, actor.root)?;
+        let status = if query.deleted {
+            Status::Deleted
+        } else {
+            request.status
+        };
+        let planned = plan(&query.clause, request.filename_only);
+        let limits = limits(&view, actor.root, &query.clause, request)?;
+        let (parts, complete) = self.parts(&namespaces, deadline);
+        let resolved: Vec<(Vec<Resolved>, Statistics)> = parts
+            .par_iter()
+            .map(|(view, namespaces)| {
+                resolve(
+                    &Asked {
+                        view,
+                        namespaces,
+                        status,
+                    },
+                    &planned,
+                )
+            })
+            .collect::<Result<_>>()?;
+        let mut statistics = Statistics::default();
+        let mut all = Vec::new();
+        for ((view, namespaces), (resolved, counted)) in parts.into_iter().zip(resolved) {
+            statistics.merge(counted);
+            all.push(Part {
+                view,
+                namespaces,
+                resolved,
+            });
+        }
+        let expansions = expansions(&planned, &all);
+        let mut prepared = Prepared {
+            planned,
+            status,
+            parts: all,
+            complete,
+            statistics,
+            expansions,
+            folders: HashMap::new(),
+            limits,
+            request,
+            now,
+            deadline,
+        };
+        if status == Status::Active && !request.filename_only {
+            prepared.folders = prepared.named_folders(&view)?;
+        }
+        Ok(prepared)
+    }
+
+    /// The shards that hold the namespaces, with exclusions moved to their logs' heads (I5); false when one cannot answer.
+    fn parts(
+        &self,
+        namespaces: &[NamespaceId],
+        deadline: Instant,
+    ) -> (Vec<(ShardView, Vec<NamespaceId>)>, bool) {
+        let mut complete = true;
+        let mut parts = Vec::new();
+        for shard in self.shards() {
+            let mine: Vec<_> = namespaces
+                .iter()
+                .copied()
+                .filter(|ns| shard.owns(*ns))
+                .collect();
+            if mine.is_empty() {
+                continue;
+            }
+            match shard.view(&mine, deadline) {
+                Some(view) => {
+                    complete &= view.complete;
+                    parts.push((view, mine));
+                }
+                None => complete = false,
+            }
+        }
+        (parts, complete)
+    }
+
+    fn hits(
+        &self,
+        actor: Actor,
+        keys: &[Key],
+        prepared: &Prepared<'_>,
+    ) -> Result<(Vec<crate::Hit>, u64)> {
+        // A view newer than the exclusions: what went in between is no hit either. // I6
+        let view = self.sources.meta.view(actor.account)?;
+        let places = keys
+            .iter()
+            .map(|key| self.sources.place(&view, key.file, prepared.status));
+        let places: Vec<_> = places.collect::<Result<_>>()?;
+        let gone = places.iter().filter(|place| place.is_none()).count() as u64;
+        let (needles, highlights) = (&prepared.planned.needles, prepared.request.highlights);
+        let marked = places.into_par_iter().flatten();
+        let hits = marked
+            .map(|place| {
+                self.sources
+                    .hit(place, needles, prepared.status, highlights)
+            })
+            .collect();
+        Ok((hits, gone))
+    }
+
+    fn freeze(
+        &self,
+        actor: Actor,
+        prepared: Prepared<'_>,
+        relaxed: bool,
+        after: Key,
+        total: u64,
+    ) -> Result<String> {
+        let request = prepared.request;
+        let below = match &request.below {
+            Some(storage::meta::Address::Path(names)) => Some(format!("/{}", names.join("/"))),
+            Some(_) => return Err(Error::Reset),
+            None => None,
+        };
+        Ok(self.sealer.seal(&Frozen {
+            account: actor.account.0,
+            root: actor.root.0,
+            query: request.query.clone(),
+            below,
+            max_results: request.max_results,
+            order: request.order,
+            status: request.status,
+            filename_only: request.filename_only,
+            extensions: request.extensions.clone(),
+            categories: request.categories.clone(),
+            highlights: request.highlights,
+            now_s: prepared.now.unix_timestamp(),
+            relaxed,
+            statistics: prepared.statistics,
+            expansions: prepared.expansions,
+            after,
+            total,
+        })?)
+    }
+}
+
+impl Prepared<'_> {
+    fn search(&self, after: Option<&Key>, limit: usize, relaxed: bool) -> Result<Matches> {
+        let relaxable = relaxed.then(|| self.planned.relaxable()).flatten();
+        let found: Vec<Matches> = self
+            .parts
+            .par_iter()
+            .map(|part| {
+                let asked = part.asked(self.status);
+                let compiler = self.compiler(&asked, part);
+                let query = match &relaxable {
+                    Some(words) => compiler.relaxed(words),
+                    None => compiler.plan(&self.planned.plan),
+                };
+                let namespaces: HashSet<u64> = part.namespaces.iter().map(|ns| ns.0).collect();
+                let page = Page {
+                    fields: &part.view.fields,
+                    namespaces: &namespaces,
+                    exclusions: &part.view.exclusions,
+                    order: self.request.order,
+                    after,
+                    limit,
+                    facets: self.request.facets,
+                    now_ms: self.now.unix_timestamp() * 1000,
+                    deadline: self.deadline,
+                };
+                Ok(part.view.searcher.search_with_statistics_provider(
+                    &query,
+                    &page,
+                    &self.statistics,
+                )?)
+            })
+            .collect::<Result<_>>()?;
+        let mut all = Matches::default();
+        for matches in found {
+            all.merge(matches, limit);
+        }
+        Ok(all)
+    }
+
+    fn compiler<'c>(&'c self, asked: &'c Asked<'c>, part: &'c Part) -> Compiler<'c> {
+        Compiler {
+            asked,
+            planned: &self.planned,
+            resolved: &part.resolved,
+            expansions: &self.expansions,
+            folders: &self.folders,
+            limits: &self.limits,
+        }
+    }
+
+    /// What lies below folders whose name has a word of the query, by word.
+    fn named_folders(&self, view: &View<'_>) -> Result<HashMap<usize, Vec<Area>>> {
+        let mut named = HashMap::new();
+        for (index, word) in self.planned.words.iter().enumerate() {
+            if word.names_only || word.quoted {
+                continue;
+            }
+            let mut areas = Vec::new();
+            for file in self.folders_named(index)? {
+                if let Some(place) = view.place(storage::meta::FileId(file))? {
+                    areas.push(scope::area(view, &place)?);
+                }
+            }
+            if !areas.is_empty() {
+                named.insert(index, areas);
+            }
+        }
+        Ok(named)
+    }
+
+    fn folders_named(&self, word: usize) -> Result<Vec<u64>> {
+        let mut keys = Matches::default();
+        for part in &self.parts {
+            let asked = part.asked(self.status);
+            let name = part.view.fields.name;
+            let mut resolved = part.resolved.clone();
+            for word in &mut resolved {
+                word.exact
+                    .iter_mut()
+                    .for_each(|found| found.retain(|found| found.field == name));
+                word.expansions.retain(|(found, _)| found.field == name);
+                word.stems.clear();
+            }
+            if resolved[word].exact.iter().all(Vec::is_empty)
+                && resolved[word].expansions.is_empty()
+            {
+                continue;
+            }
+            let compiler = Compiler {
+                resolved: &resolved,
+                ..self.compiler(&asked, part)
+            };
+            let folders = Plan::And(vec![
+                Plan::Word(word),
+                Plan::Filter(Filter::Category("folder")),
+            ]);
+            let namespaces: HashSet<u64> = part.namespaces.iter().map(|ns| ns.0).collect();
+            let page = Page {
+                fields: &part.view.fields,
+                namespaces: &namespaces,
+                exclusions: &part.view.exclusions,
+                order: Order::Modified,
+                after: None,
+                limit: MAX_NAMED_FOLDERS,
+                facets: false,
+                now_ms: 0,
+                deadline: self.deadline,
+            };
+            let found = part.view.searcher.search(&compiler.plan(&folders), &page)?;
+            keys.merge(found, MAX_NAMED_FOLDERS);
+        }
+        Ok(keys.keys.into_iter().map(|key| key.file).collect())
+    }
+
+    /// Remarks on folders that limit the search.
+    fn warnings(&self) -> Vec<String> {
+        let said = self.limits.iter().filter_map(|(text, area)| match area {
+            None => Some(format!("there is no folder {text}")),
+            Some(area) if area.is_cut => Some(format!(
+                "{text} has very many folders; not all were searched"
+            )),
+            Some(_) => None,
+        });
+        said.collect()
+    }
+}
+
+impl Part {
+    fn asked(&self, status: Status) -> Asked<'_> {
+        Asked {
+            view: &self.view,
+            namespaces: &self.namespaces,
+            status,
+        }
+    }
+}
+
+/// The query with the request's own limits added.
+fn narrowed(mut query: Query, request: &Request) -> Query {
+    let mut sides = vec![query.clause];
+    let any = |filters: Vec<Clause>| {
+        if filters.is_empty() {
+            Clause::All
+        } else {
+            Clause::Or(filters)
+        }
+    };
+    sides.push(any(request
+        .extensions
+        .iter()
+        .map(|e| Clause::Filter(Filter::Extension(e.clone())))
+        .collect()));
+    let known = crate::parse::CATEGORIES
+        .into_iter()
+        .filter(|known| request.categories.iter().any(|c| c == known));
+    sides.push(any(known
+        .map(|category| Clause::Filter(Filter::Category(category)))
+        .collect()));
+    if request.below.is_some() {
+        sides.push(Clause::Filter(Filter::In(BELOW.into())));
+    }
+    let mut flat = Vec::new();
+    for side in sides {
+        match side {
+            Clause::All => {}
+            Clause::And(inner) => flat.extend(inner),
+            other => flat.push(other),
+        }
+    }
+    query.clause = match flat.len() {
+        0 => Clause::All,
+        1 => flat.remove(0),
+        _ => Clause::And(flat),
+    };
+    query
+}
+
+/// The name under which the request's own folder stands among the limits. No path can be it.
+const BELOW: &str = "\0";
+
+/// The areas of the folders that the query and the request name.
+fn limits(
+    view: &View<'_>,
+    root: NamespaceId,
+    clause: &Clause,
+    request: &Request,
+) -> Result<HashMap<String, Option<Area>>> {
+    let mut limits = HashMap::new();
+    let everything = |view: &View<'_>| -> Result<Area> {
+        Ok(Area {
+            whole: scope::namespaces(view, root)?,
+            ..Area::default()
+        })
+    };
+    if let Some(address) = &request.below {
+        let area = match scope::below(view, root, address)? {
+            Some(area) => area,
+            None => everything(view)?,
+        };
+        limits.insert(BELOW.to_owned(), Some(area));
+    }
+    let mut named = Vec::new();
+    folders_of(clause, &mut named);
+    for text in named.into_iter().filter(|text| text != BELOW) {
+        let found = scope::address(&text).and_then(|address| scope::below(view, root, &address));
+        let area = match found {
+            Ok(Some(area)) => Some(area),
+            Ok(None) => Some(everything(view)?),
+            Err(Error::Storage(storage::Error::Refused(_))) => None,
+            Err(error) => return Err(error),
+        };
+        limits.insert(text, area);
+    }
+    Ok(limits)
+}
+
+fn folders_of(clause: &Clause, named: &mut Vec<String>) {
+    match clause {
+        Clause::Filter(Filter::In(text)) => named.push(text.clone()),
+        Clause::And(sides) | Clause::Or(sides) => {
+            sides.iter().for_each(|side| folders_of(side, named))
+        }
+        Clause::Not(side) => folders_of(side, named),
+        _ => {}
+    }
+}
+
+/// What the started words stand for over all shards.
+fn expansions(planned: &Planned, parts: &[Part]) -> Expansions {
+    let mut expansions = HashMap::new();
+    for (index, _) in planned
+        .words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| word.prefix)
+    {
+        let found = parts
+            .iter()
+            .flat_map(|part| &part.resolved[index].expansions);
+        expansions.insert(
+            index,
+            most_frequent(found.map(|(found, n)| (found.token.as_str(), *n))),
+        );
+    }
+    expansions
+}
+
+fn facets(matches: &Matches) -> Facets {
+    let mut category: Vec<_> = matches
+        .category
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| **n > 0)
+        .map(|(code, n)| {
+            (
+                indexer::document::category_of(code as u64)
+                    .as_str()
+                    .to_owned(),
+                *n,
+            )
+        })
+        .collect();
+    category.sort_by(|a, b| b.1.cmp(&a.1));
+    let mut extension: Vec<_> = matches
+        .extension
+        .iter()
+        .map(|(text, n)| (text.clone(), *n))
+        .collect();
+    extension.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    extension.truncate(MAX_FACET_VALUES);
+    let modified = AGES.iter().zip(matches.age).filter(|(_, n)| *n > 0);
+    Facets {
+        category,
+        extension,
+        modified: modified.map(|(name, n)| ((*name).to_owned(), n)).collect(),
+    }
+}

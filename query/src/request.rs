@@ -1,0 +1,134 @@
+//! What is asked, and what is answered.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use storage::meta::{Address, Place};
+
+use crate::highlight::Marked;
+
+/// Hits on a page unless the caller says otherwise.
+pub const DEFAULT_HITS: usize = 20;
+/// Hits on a page at most.
+pub const MAX_HITS: usize = 1000;
+
+/// A search.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What the person typed.
+    pub query: String,
+    /// Only below this folder; none is everywhere.
+    pub below: Option<Address>,
+    /// Hits on a page.
+    pub max_results: usize,
+    /// The order of hits.
+    pub order: Order,
+    /// Live or deleted files.
+    pub status: Status,
+    /// Only names count, not texts and folder names.
+    pub filename_only: bool,
+    /// Only these extensions (lower case, without the dot); empty is all.
+    pub extensions: Vec<String>,
+    /// Only these categories ([`crate::parse::CATEGORIES`]); empty is all.
+    pub categories: Vec<String>,
+    /// Counts by type, extension and age are wanted.
+    pub facets: bool,
+    /// Snippets and marks are wanted.
+    pub highlights: bool,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request {
+            query: String::new(),
+            below: None,
+            max_results: DEFAULT_HITS,
+            order: Order::Relevance,
+            status: Status::Active,
+            filename_only: false,
+            extensions: Vec::new(),
+            categories: Vec::new(),
+            facets: true,
+            highlights: true,
+        }
+    }
+}
+
+/// The order of hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Best first.
+    Relevance,
+    /// Last modified first.
+    Modified,
+    /// By name, A first.
+    Name,
+    /// Largest first.
+    Size,
+}
+
+/// Which files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Those that are there.
+    Active,
+    /// Those that were deleted and are still kept.
+    Deleted,
+}
+
+/// One page of hits.
+#[derive(Debug)]
+pub struct Answer {
+    /// The hits in order.
+    pub hits: Vec<Hit>,
+    /// Counts over all hits of the whole search; none on later pages and when not asked for.
+    pub facets: Option<Facets>,
+    /// Hits of the whole search.
+    pub total: u64,
+    /// How long it took here.
+    pub took: Duration,
+    /// Some shards did not answer in time: there may be more.
+    pub partial: bool,
+    /// What to go on with, when there is more.
+    pub cursor: Option<String>,
+    /// Remarks for a person: what was not understood, or relaxed.
+    pub warnings: Vec<String>,
+}
+
+/// A found file or folder.
+#[derive(Debug)]
+pub struct Hit {
+    /// Where it is (or was, for deleted files), as the searching account sees it.
+    pub place: Place,
+    /// What matched.
+    pub matched: Matched,
+    /// The best passage of its text.
+    pub snippet: Marked,
+    /// What matched in its name, `[start, end)` in characters.
+    pub name_highlights: Vec<(usize, usize)>,
+}
+
+/// What matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matched {
+    /// The name, or a folder's name.
+    Name,
+    /// The text.
+    Content,
+    /// Both.
+    Both,
+}
+
+/// Counts over all hits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facets {
+    /// By category, most first.
+    pub category: Vec<(String, u64)>,
+    /// By extension, most first, at most [`MAX_FACET_VALUES`].
+    pub extension: Vec<(String, u64)>,
+    /// By age: today, week, month, year, older; each file counts once.
+    pub modified: Vec<(String, u64)>,
+}
+
+/// Extensions that are counted by name.
+pub const MAX_FACET_VALUES: usize = 20;
