@@ -33,3 +33,6 @@ mod writer;
 pub use error::{Error, Result};
 pub use indexer::{Indexer, Options};
 pub use shard::{Shard, ShardView};
+
+#[cfg(test)]
+mod tests;

@@ -130,11 +130,18 @@ impl Owner {
         Ok(())
     }
 
-    /// True when the index has all that the logs had.
-    pub fn is_idle(&self) -> Result<bool> {
-        Ok(!self.live.is_dirty()
-            && self.next.is_none()
-            && self.live.reconciler().is_idle(&self.charge.sources)?)
+    /// True when the writer has all that the logs have, and no new generation is being made.
+    #[cfg(test)]
+    pub fn has_caught_up(&self) -> Result<bool> {
+        let reconciler = self.live.reconciler();
+        let behind = reconciler.is_walking() || reconciler.lag(&self.charge.sources)? > 0;
+        Ok(self.next.is_none() && !self.charge.rebuild.load(Ordering::Acquire) && !behind)
+    }
+
+    /// Has the next step begin a new generation.
+    #[cfg(test)]
+    pub fn ask_rebuild(&self) {
+        self.charge.rebuild.store(true, Ordering::Release);
     }
 
     /// Begins a new generation, unless one is being made.

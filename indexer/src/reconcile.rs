@@ -113,11 +113,6 @@ impl Reconciler {
         Ok(reconciler)
     }
 
-    /// True when everything the logs had is in the writer.
-    pub fn is_idle(&self, sources: &Sources) -> Result<bool> {
-        Ok(self.walks.is_empty() && self.lag(sources)? == 0)
-    }
-
     /// Log entries that wait.
     pub fn lag(&self, sources: &Sources) -> Result<u64> {
         let mut lag = 0;

@@ -32,7 +32,6 @@ pub struct Writer {
     /// Files that were put or removed since the last commit.
     touched: HashSet<FileId>,
     dirty: bool,
-    documents: u64,
 }
 
 impl Writer {
@@ -55,7 +54,6 @@ impl Writer {
             added: HashMap::new(),
             touched: HashSet::new(),
             dirty: false,
-            documents: 0,
         })
     }
 
@@ -78,7 +76,6 @@ impl Writer {
         });
         added.map_err(error::index(self.shard))?;
         self.added.entry(parent).or_default().push(file);
-        self.documents += 1;
         Ok(())
     }
 
@@ -102,11 +99,6 @@ impl Writer {
     /// True when there is something to commit.
     pub fn is_dirty(&self) -> bool {
         self.dirty
-    }
-
-    /// How many documents were put in all.
-    pub fn documents(&self) -> u64 {
-        self.documents
     }
 
     /// Makes everything so far durable, together with the payload. // I4

@@ -1,0 +1,348 @@
+//! The pipeline against real metadata, without threads: tests step it.
+
+mod exclusion;
+mod model;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use storage::block::{self, BlockStore, Target};
+use storage::chunk::{BlockHash, content_hash};
+use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Extractions, Outcome, TextSource};
+use storage::journal::Journal;
+use storage::key::Keyring;
+use storage::kv::memory::MemoryStore;
+use storage::meta::{
+    Account, Address, Env, FileId, Meta, NamespaceId, NewFile, Node, NodeKind, Place, Standing,
+    WriteMode,
+};
+use tantivy::Searcher;
+use tantivy::collector::DocSetCollector;
+use tantivy::query::{AllQuery, TermQuery};
+use tantivy::schema::IndexRecordOption;
+
+use crate::generation::Generations;
+use crate::heads::Heads;
+use crate::owner::{Charge, Owner};
+use crate::reconcile::Sources;
+use crate::schema::{FLAG_DELETED, Fields};
+use crate::shard::{Shard, ShardView};
+use crate::term::Terms;
+
+/// Everything a test needs; shards are stepped by hand.
+pub(super) struct World {
+    pub sources: Sources,
+    pub shards: Vec<Arc<Shard>>,
+    owners: Vec<Option<Owner>>,
+    heads: Arc<Heads>,
+    dir: tempfile::TempDir,
+    contents: Vec<(BlockHash, u64)>,
+}
+
+/// What a document should show, or shows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Row {
+    ns: u64,
+    parent: u64,
+    rev: u64,
+    deleted: bool,
+    name: String,
+    extracted: bool,
+}
+
+impl World {
+    pub fn new(shards: u16) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Arc::new(MemoryStore::default());
+        let (env, _) = Env::seeded(7, 1_700_000_000_000);
+        let target = Target::new("disk", dir.path().join("blocks"));
+        let blocks = BlockStore::open(
+            store.clone(),
+            vec![target],
+            block::Options::default(),
+            Keyring::in_memory().expect("keys"),
+            env.clock.clone(),
+        );
+        let blocks = blocks.expect("blocks");
+        let contents = (0..8)
+            .map(|number| text_of(number))
+            .map(|text| {
+                (
+                    blocks.put(text.as_bytes()).expect("a block"),
+                    text.len() as u64,
+                )
+            })
+            .collect();
+        let sources = Sources {
+            meta: Meta::open(store.clone(), env).expect("metadata"),
+            journal: Journal::new(store.clone()),
+            extractions: Extractions::new(store),
+            blocks,
+        };
+        let mut world = World {
+            shards: (0..shards)
+                .map(|number| Arc::new(Shard::new(number, shards, sources.clone())))
+                .collect(),
+            owners: (0..shards).map(|_| None).collect(),
+            heads: Arc::new(Heads::new(shards)),
+            sources,
+            dir,
+            contents,
+        };
+        world.reopen();
+        world
+    }
+
+    /// Drops every writer without a commit, and opens the shards again: what a kill leaves.
+    pub fn reopen(&mut self) {
+        for index in 0..self.owners.len() {
+            self.owners[index] = None;
+            self.owners[index] = Some(Owner::open(self.charge(index)).expect("an owner"));
+        }
+    }
+
+    fn charge(&self, index: usize) -> Charge {
+        let number = index as u16;
+        Charge {
+            shard: self.shards[index].clone(),
+            shards: self.owners.len() as u16,
+            sources: self.sources.clone(),
+            generations: Generations::new(self.dir.path(), number),
+            memory_bytes: 15_000_000,
+            heads: self.heads.clone(),
+            bell: Arc::default(),
+            stop: Arc::new(AtomicBool::new(false)),
+            rebuild: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Asks for new generations, which `settle` makes.
+    pub fn rebuild(&mut self) {
+        self.owners
+            .iter_mut()
+            .flatten()
+            .for_each(|owner| owner.ask_rebuild());
+    }
+
+    /// One unit of each shard, without a commit.
+    pub fn step(&mut self) {
+        self.heads.look(&self.sources.journal).expect("heads");
+        let early = Instant::now().checked_sub(Duration::from_secs(3600));
+        for owner in self.owners.iter_mut().flatten() {
+            owner.step(early.expect("an hour ago")).expect("a unit");
+        }
+    }
+
+    pub fn commit(&mut self) {
+        self.owners
+            .iter_mut()
+            .flatten()
+            .for_each(|owner| owner.commit().expect("a commit"));
+    }
+
+    /// Follows the logs to their ends and commits.
+    pub fn settle(&mut self) {
+        loop {
+            self.step();
+            let idle = |owner: &Owner| owner.has_caught_up().expect("a lag");
+            if self.owners.iter().flatten().all(idle) {
+                return self.commit();
+            }
+        }
+    }
+
+    /// Finishes at most `limit` waiting extractions.
+    pub fn extract(&self, limit: usize) {
+        for job in self
+            .sources
+            .extractions
+            .next_jobs(None, limit, limit)
+            .expect("jobs")
+        {
+            let record = ExtractionRecord {
+                version: EXTRACTOR_VERSION,
+                outcome: Outcome::Text,
+                file_type: "text".into(),
+                category: "text".into(),
+                title: None,
+                author: None,
+                language: None,
+                pages: Vec::new(),
+                text: TextSource::Content,
+                words: 3,
+            };
+            self.sources
+                .extractions
+                .finish(&job, &record)
+                .expect("a record");
+        }
+    }
+
+    pub fn account(&self, email: &str) -> Account {
+        self.sources
+            .meta
+            .create_account(email, email, false)
+            .expect("an account")
+    }
+
+    pub fn put(&self, account: &Account, path: &str, content: usize) -> storage::Result<Place> {
+        let (hash, size) = self.contents[content];
+        let file = NewFile {
+            blocks: vec![hash],
+            size,
+            content_hash: content_hash(&[hash]),
+            mode: WriteMode::Overwrite,
+            autorename: false,
+            strict_conflict: false,
+            client_modified_ms: None,
+        };
+        self.sources
+            .meta
+            .commit_file(account.actor(), &at(path), &file)
+    }
+
+    pub fn view(&self, ns: NamespaceId) -> ShardView {
+        let shard = self
+            .shards
+            .iter()
+            .find(|shard| shard.owns(ns))
+            .expect("a shard");
+        shard
+            .view(&[ns], Instant::now() + Duration::from_secs(60))
+            .expect("a commit")
+    }
+
+    /// Ids of the live documents that the namespace's searches may see with this word in the body.
+    pub fn found(&self, ns: NamespaceId, word: &str) -> BTreeSet<u64> {
+        let view = self.view(ns);
+        let term = Terms::of(&view.fields, ns).word(word);
+        let query = TermQuery::new(term, IndexRecordOption::Basic);
+        let docs = view
+            .searcher
+            .search(&query, &DocSetCollector)
+            .expect("a search");
+        let files = docs
+            .into_iter()
+            .map(|doc| column(&view.searcher, "file", doc));
+        files
+            .filter(|&file| !view.exclusions.contains(file))
+            .collect()
+    }
+
+    /// What the index should hold.
+    pub fn truth(&self) -> BTreeMap<u64, Row> {
+        let mut reader = self.sources.meta.reader().expect("a reader");
+        let mut folders: Vec<FileId> = Vec::new();
+        let namespaces = reader
+            .namespaces(NamespaceId(0), 10_000)
+            .expect("namespaces");
+        folders.extend(namespaces.into_iter().map(|(_, root)| root));
+        let mut rows = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            let mut from = None;
+            loop {
+                let page = reader.below(folder, from.as_deref(), 3).expect("a page");
+                for (file, _) in page.nodes {
+                    if seen.insert(file) {
+                        let (node, standing) = reader.look(file).expect("a look").expect("a node");
+                        rows.extend(self.row(&node, standing).map(|row| (file.0, row)));
+                        folders.push(file);
+                    }
+                }
+                from = page.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+        }
+        rows
+    }
+
+    fn row(&self, node: &Node, standing: Standing) -> Option<Row> {
+        let (ns, deleted) = match standing {
+            Standing::Absent => return None,
+            Standing::Live { ns } => (ns, false),
+            Standing::Deleted { ns, .. } => (ns, true),
+        };
+        if matches!(node.kind, NodeKind::Root { .. }) {
+            return None;
+        }
+        let mut reader = self.sources.meta.reader().expect("a reader");
+        let scope = reader.scope(ns).expect("a scope").expect("a namespace");
+        let extension = storage::meta::path::extension(&node.name);
+        let record = node.head().and_then(|head| {
+            self.sources
+                .extractions
+                .record(scope, &head.content_hash, &extension)
+                .expect("a record")
+        });
+        Some(Row {
+            ns: ns.0,
+            parent: node.parent?.0,
+            rev: node.head().map_or(0, |head| head.rev.0),
+            deleted,
+            name: storage::meta::path::fold(&node.name),
+            extracted: !deleted && record.is_some(),
+        })
+    }
+
+    /// What the committed indexes hold.
+    pub fn index(&self) -> BTreeMap<u64, Row> {
+        let mut rows = BTreeMap::new();
+        for shard in &self.shards {
+            let ns = NamespaceId(1);
+            let view = shard.view(&[ns], Instant::now()).expect("a commit");
+            for (file, row) in dump(&view.searcher, &view.fields) {
+                assert!(rows.insert(file, row).is_none(), "two documents of {file}");
+            }
+        }
+        rows
+    }
+}
+
+/// All live documents of a commit.
+pub(super) fn dump(searcher: &Searcher, fields: &Fields) -> Vec<(u64, Row)> {
+    let docs = searcher
+        .search(&AllQuery, &DocSetCollector)
+        .expect("a search");
+    let schema = searcher.schema();
+    let name = |field| schema.get_field_name(field);
+    let rows = docs.into_iter().map(|doc| {
+        let segment = searcher.segment_reader(doc.segment_ord);
+        let names = segment
+            .fast_fields()
+            .str(name(fields.sort_name))
+            .expect("names")
+            .expect("a column");
+        let mut shown = String::new();
+        let ord = names.term_ords(doc.doc_id).next().expect("a name");
+        names.ord_to_str(ord, &mut shown).expect("a name");
+        let row = Row {
+            ns: column(searcher, "namespace", doc),
+            parent: column(searcher, "below", doc),
+            rev: column(searcher, "rev", doc),
+            deleted: column(searcher, "flags", doc) & FLAG_DELETED != 0,
+            name: shown,
+            extracted: column(searcher, "outcome", doc) != 0,
+        };
+        (column(searcher, "file", doc), row)
+    });
+    rows.collect()
+}
+
+fn column(searcher: &Searcher, name: &str, doc: tantivy::DocAddress) -> u64 {
+    let segment = searcher.segment_reader(doc.segment_ord);
+    let column = segment.fast_fields().u64(name).expect("a column");
+    column.first(doc.doc_id).expect("a value")
+}
+
+pub(super) fn text_of(content: usize) -> String {
+    format!("Common words and Unique{content} word")
+}
+
+pub(super) fn at(path: &str) -> Address {
+    Address::parse(path).expect("a path")
+}
