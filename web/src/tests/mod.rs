@@ -1,0 +1,4 @@
+//! Tests of the routes on a real store.
+
+mod frame;
+mod session;
