@@ -20,10 +20,15 @@ mod audit;
 mod health;
 mod stall;
 #[cfg(test)]
-#[allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#[allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod zip;
 
 pub use app::{App, Parts, Settings};
 pub use own::admin::{OperationFailure, Operations};

@@ -79,6 +79,10 @@ fn files_routes() -> Router<App> {
             post(finish::finish_batch_v2),
         )
         .route("/download", download)
+        .route(
+            "/download_zip",
+            get(zip::download_zip).post(zip::download_zip),
+        )
         .route("/get_metadata", post(get_metadata::get_metadata))
         .route("/list_folder", post(list_folder::list_folder))
         .route(

@@ -47,7 +47,10 @@ impl Seen {
 
     /// A header's value; empty where there is none.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
     }
 }
 
@@ -59,11 +62,15 @@ impl Bench {
         let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
         let (env, clock) = Env::seeded(1, 1_700_000_000_000);
         let meta = Meta::open(store.clone(), env).expect("metadata");
-        let meta = meta.with_options(Options { password_cost: PasswordCost::CHEAP, ..Options::default() });
+        let meta = meta.with_options(Options {
+            password_cost: PasswordCost::CHEAP,
+            ..Options::default()
+        });
         let targets = vec![Target::new("t".to_owned(), folder.path().join("blocks"))];
         let keys = Keyring::in_memory().expect("keys");
         let blocks = BlockStore::open(store.clone(), targets, BlockOptions::default(), keys, clock);
-        let listing = Listing::new(meta.clone(), Journal::new(store.clone()), &*store).expect("listings");
+        let listing =
+            Listing::new(meta.clone(), Journal::new(store.clone()), &*store).expect("listings");
         let parts = Parts {
             blocks: blocks.expect("blocks"),
             extractions: Extractions::new(store.clone()),
@@ -75,44 +82,79 @@ impl Bench {
             }),
             meta,
         };
-        let settings =
-            Settings { public_url: "http://firefly.test".into(), behind_proxy: false, open_metrics: false };
+        let settings = Settings {
+            public_url: "http://firefly.test".into(),
+            behind_proxy: false,
+            open_metrics: false,
+        };
         let app = App::new(parts, settings).expect("an app");
-        Bench { router: crate::router::router(app.clone()), app, _folder: folder }
+        Bench {
+            router: crate::router::router(app.clone()),
+            app,
+            _folder: folder,
+        }
     }
 
     /// A new account and a bearer token for it.
     pub fn account(&self, email: &str, is_admin: bool) -> (Account, String) {
-        let account = self.app.meta().create_account(email, "A Person", is_admin).expect("an account");
-        let token = self.app.meta().create_token(account.id, TokenKind::Bearer, "test", None).expect("a token");
+        let account = self
+            .app
+            .meta()
+            .create_account(email, "A Person", is_admin)
+            .expect("an account");
+        let token = self
+            .app
+            .meta()
+            .create_token(account.id, TokenKind::Bearer, "test", None)
+            .expect("a token");
         (account, token.into_string())
     }
 
     /// Sends a request.
     pub async fn send(&self, request: Request<Body>) -> Seen {
-        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = axum::body::to_bytes(response.into_body(), 64 << 20).await.expect("a body");
-        Seen { status, headers, body: body.to_vec() }
+        let body = axum::body::to_bytes(response.into_body(), 64 << 20)
+            .await
+            .expect("a body");
+        Seen {
+            status,
+            headers,
+            body: body.to_vec(),
+        }
     }
 
     /// Gets an address.
     pub async fn get(&self, uri: &str) -> Seen {
-        self.send(Request::get(uri).body(Body::empty()).expect("a request")).await
+        self.send(Request::get(uri).body(Body::empty()).expect("a request"))
+            .await
     }
 
     /// Calls an RPC route with a token.
     pub async fn rpc(&self, token: &str, route: &str, argument: Value) -> Seen {
-        let request = Request::post(format!("/2/{route}")).header(header::CONTENT_TYPE, "application/json");
+        let request =
+            Request::post(format!("/2/{route}")).header(header::CONTENT_TYPE, "application/json");
         let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        self.send(request.body(Body::from(argument.to_string())).expect("a request")).await
+        self.send(
+            request
+                .body(Body::from(argument.to_string()))
+                .expect("a request"),
+        )
+        .await
     }
 
     /// Calls a content route with a token.
     pub async fn content(&self, token: &str, route: &str, argument: Value, body: &[u8]) -> Seen {
-        let request = Request::post(format!("/2/{route}")).header(header::CONTENT_TYPE, "application/octet-stream");
+        let request = Request::post(format!("/2/{route}"))
+            .header(header::CONTENT_TYPE, "application/octet-stream");
         let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         let request = request.header("Dropbox-API-Arg", argument.to_string());
-        self.send(request.body(Body::from(body.to_vec())).expect("a request")).await
+        self.send(request.body(Body::from(body.to_vec())).expect("a request"))
+            .await
     }
 }

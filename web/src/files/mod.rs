@@ -17,3 +17,4 @@ pub mod session;
 pub mod shape;
 pub mod temporary_link;
 pub mod upload;
+pub mod zip;

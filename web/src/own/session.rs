@@ -46,13 +46,19 @@ pub struct ClaimArg {
     password: String,
 }
 
-/// Where a request comes from, for who has no account yet.
+/// Where a request comes from, for who has no account yet. A browser's request from another site is refused: nobody
+/// is to be signed in from elsewhere.
 pub struct From(pub IpAddr);
 
 impl FromRequestParts<App> for From {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let site = parts.headers.get("sec-fetch-site");
+        if !parts.method.is_safe() && site.is_some_and(|site| site.as_bytes() == b"cross-site") {
+            let error = json!({ ".tag": "cross_site_request" });
+            return Err(Failure::Refused(axum::http::StatusCode::FORBIDDEN, error));
+        }
         Ok(From(client_address(app, &parts.extensions, &parts.headers)))
     }
 }

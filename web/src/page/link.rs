@@ -13,6 +13,7 @@ use storage::meta::{AuditAction, AuditEvent, Entry, OpenedLink, Place, Refusal};
 use super::html::{encode, escape, page, size};
 use crate::App;
 use crate::files::error::Shape;
+use crate::files::zip;
 use crate::frame::Failure;
 use crate::frame::caller::cookie;
 use crate::frame::content::{Presentation, outgoing};
@@ -82,6 +83,15 @@ pub async fn open(
             query.path.as_deref(),
             version.size,
         )),
+        None if opened.link.allow_download && wants(&query.dl) => {
+            note(&app, &opened, address).await?;
+            let (account, folder) = (opened.actor.account, opened.place);
+            let planned = app.blocking(move |app| {
+                let view = app.meta().view(account).map_err(Failure::from_storage)?;
+                zip::plan(&view, &folder)
+            });
+            Ok(zip::send(&app, planned.await??))
+        }
         None => folder_page(&app, opened, key, query.path).await,
     }
 }
@@ -200,6 +210,12 @@ async fn folder_page(
         }
     }
     body.push_str("</ul>");
+    if opened.link.allow_download {
+        let href = address(&key, &path, "&dl=1");
+        body.push_str(&format!(
+            "<p><a class=\"go\" href=\"{href}\" download>Download all</a></p>"
+        ));
+    }
     if entries.len() == MAX_SHOWN {
         body.push_str("<p>There is more that is not shown.</p>");
     }

@@ -6,8 +6,16 @@ use storage::meta::{AccountId, Purpose, TokenKind};
 use crate::testing::{Bench, Seen};
 
 async fn post(bench: &Bench, route: &str, cookie: &str, csrf: &str, argument: Value) -> Seen {
-    let request = Request::post(format!("/2/{route}")).header(header::COOKIE, cookie).header("X-Firefly-Csrf", csrf);
-    bench.send(request.body(Body::from(argument.to_string())).unwrap_or_default()).await
+    let request = Request::post(format!("/2/{route}"))
+        .header(header::COOKIE, cookie)
+        .header("X-Firefly-Csrf", csrf);
+    bench
+        .send(
+            request
+                .body(Body::from(argument.to_string()))
+                .unwrap_or_default(),
+        )
+        .await
 }
 
 async fn sign_in(bench: &Bench, password: &str) -> Seen {
@@ -16,44 +24,123 @@ async fn sign_in(bench: &Bench, password: &str) -> Seen {
 }
 
 fn cookie(seen: &Seen) -> String {
-    seen.header("set-cookie").split(';').next().unwrap_or("").to_owned()
+    seen.header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .to_owned()
 }
 
 fn code(bench: &Bench, account: AccountId) -> String {
-    let kind = TokenKind::OneTime { purpose: Purpose::Claim };
-    bench.app.meta().create_token(account, kind, "invitation", None).expect("a code").into_string()
+    let kind = TokenKind::OneTime {
+        purpose: Purpose::Claim,
+    };
+    bench
+        .app
+        .meta()
+        .create_token(account, kind, "invitation", None)
+        .expect("a code")
+        .into_string()
 }
 
 #[tokio::test]
 async fn a_session_needs_its_csrf_secret_to_change_anything() {
     let bench = Bench::new();
     let (account, _) = bench.account("a@example.com", false);
-    bench.app.meta().set_password(account.id, "correct horse battery").expect("a password");
+    bench
+        .app
+        .meta()
+        .set_password(account.id, "correct horse battery")
+        .expect("a password");
     let seen = sign_in(&bench, "correct horse battery").await;
     assert_eq!(seen.status, 200, "{}", seen.text());
     let set = seen.header("set-cookie");
-    assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict") && !set.contains("Secure"), "{set}");
-    let (cookie, csrf) = (cookie(&seen), seen.json()["csrf_token"].as_str().unwrap_or("").to_owned());
+    assert!(
+        set.contains("HttpOnly") && set.contains("SameSite=Strict") && !set.contains("Secure"),
+        "{set}"
+    );
+    let (cookie, csrf) = (
+        cookie(&seen),
+        seen.json()["csrf_token"].as_str().unwrap_or("").to_owned(),
+    );
     assert!(!csrf.is_empty());
-    let current = post(&bench, "firefly/session/current", &cookie, &csrf, Value::Null).await;
+    let current = post(
+        &bench,
+        "firefly/session/current",
+        &cookie,
+        &csrf,
+        Value::Null,
+    )
+    .await;
     assert_eq!(current.json()["account"]["email"], "a@example.com");
-    assert_eq!(post(&bench, "firefly/session/current", &cookie, "", Value::Null).await.status, 403);
-    assert_eq!(post(&bench, "firefly/session/current", &cookie, "wrong", Value::Null).await.status, 403);
+    assert_eq!(
+        post(&bench, "firefly/session/current", &cookie, "", Value::Null)
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        post(
+            &bench,
+            "firefly/session/current",
+            &cookie,
+            "wrong",
+            Value::Null
+        )
+        .await
+        .status,
+        403
+    );
     // A session's secret is no bearer token, and a bearer token is no session.
     let secret = cookie.split('=').nth(1).unwrap_or("");
-    assert_eq!(bench.rpc(secret, "users/get_current_account", Value::Null).await.status, 401);
-    assert_eq!(post(&bench, "firefly/session/sign_out", &cookie, &csrf, Value::Null).await.status, 200);
-    assert_eq!(post(&bench, "firefly/session/current", &cookie, &csrf, Value::Null).await.status, 401);
+    assert_eq!(
+        bench
+            .rpc(secret, "users/get_current_account", Value::Null)
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        post(
+            &bench,
+            "firefly/session/sign_out",
+            &cookie,
+            &csrf,
+            Value::Null
+        )
+        .await
+        .status,
+        200
+    );
+    assert_eq!(
+        post(
+            &bench,
+            "firefly/session/current",
+            &cookie,
+            &csrf,
+            Value::Null
+        )
+        .await
+        .status,
+        401
+    );
 }
 
 #[tokio::test]
 async fn guessing_is_slowed_down() {
     let bench = Bench::new();
     let (account, _) = bench.account("a@example.com", false);
-    bench.app.meta().set_password(account.id, "correct horse battery").expect("a password");
+    bench
+        .app
+        .meta()
+        .set_password(account.id, "correct horse battery")
+        .expect("a password");
     for _ in 0..10 {
         let seen = sign_in(&bench, "wrong").await;
-        assert_eq!((seen.status, seen.json()["error"][".tag"].as_str()), (409, Some("invalid_credentials")));
+        assert_eq!(
+            (seen.status, seen.json()["error"][".tag"].as_str()),
+            (409, Some("invalid_credentials"))
+        );
     }
     let seen = sign_in(&bench, "correct horse battery").await;
     assert_eq!(seen.status, 429);
@@ -66,11 +153,24 @@ async fn a_code_is_good_for_one_password() {
     let (account, _) = bench.account("a@example.com", false);
     let code = code(&bench, account.id);
     let claim = async |password: &str| {
-        post(&bench, "firefly/session/claim", "", "", json!({ "code": code, "password": password })).await
+        post(
+            &bench,
+            "firefly/session/claim",
+            "",
+            "",
+            json!({ "code": code, "password": password }),
+        )
+        .await
     };
-    assert_eq!(claim("short").await.json()["error"][".tag"], "weak_password");
+    assert_eq!(
+        claim("short").await.json()["error"][".tag"],
+        "weak_password"
+    );
     assert_eq!(claim("correct horse battery").await.status, 200);
-    assert_eq!(claim("correct horse battery").await.json()["error"][".tag"], "invalid_code");
+    assert_eq!(
+        claim("correct horse battery").await.json()["error"][".tag"],
+        "invalid_code"
+    );
     assert_eq!(sign_in(&bench, "correct horse battery").await.status, 200);
 }
 
@@ -78,16 +178,57 @@ async fn a_code_is_good_for_one_password() {
 async fn tokens_are_made_listed_and_revoked_at_once() {
     let bench = Bench::new();
     let (_, token) = bench.account("a@example.com", false);
-    let made = bench.rpc(&token, "firefly/token/create", json!({ "name": "laptop" })).await.json();
+    let made = bench
+        .rpc(&token, "firefly/token/create", json!({ "name": "laptop" }))
+        .await
+        .json();
     let other = made["token"].as_str().unwrap_or("").to_owned();
-    assert_eq!(bench.rpc(&other, "users/get_current_account", Value::Null).await.status, 200);
-    let listed = bench.rpc(&token, "firefly/token/list", Value::Null).await.json();
-    let names: Vec<_> = listed["tokens"].as_array().into_iter().flatten().map(|t| t["name"].clone()).collect();
+    assert_eq!(
+        bench
+            .rpc(&other, "users/get_current_account", Value::Null)
+            .await
+            .status,
+        200
+    );
+    let listed = bench
+        .rpc(&token, "firefly/token/list", Value::Null)
+        .await
+        .json();
+    let names: Vec<_> = listed["tokens"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|t| t["name"].clone())
+        .collect();
     assert_eq!(names, ["test", "laptop"]);
-    assert_eq!(bench.rpc(&token, "firefly/token/revoke", json!({ "id": made["id"] })).await.status, 200);
-    assert_eq!(bench.rpc(&other, "users/get_current_account", Value::Null).await.status, 401);
-    assert_eq!(bench.rpc(&token, "auth/token/revoke", Value::Null).await.status, 200);
-    assert_eq!(bench.rpc(&token, "users/get_current_account", Value::Null).await.status, 401);
+    assert_eq!(
+        bench
+            .rpc(&token, "firefly/token/revoke", json!({ "id": made["id"] }))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        bench
+            .rpc(&other, "users/get_current_account", Value::Null)
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        bench
+            .rpc(&token, "auth/token/revoke", Value::Null)
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        bench
+            .rpc(&token, "users/get_current_account", Value::Null)
+            .await
+            .status,
+        401
+    );
 }
 
 #[tokio::test]
@@ -96,12 +237,27 @@ async fn an_account_is_made_by_an_administrator() {
     let (_, token) = bench.account("a@example.com", false);
     let (_, admin) = bench.account("admin@example.com", true);
     let argument = json!({ "email": "new@example.com" });
-    assert_eq!(bench.rpc(&token, "firefly/account/create", argument.clone()).await.json()["error"][".tag"], "no_permission");
-    let made = bench.rpc(&admin, "firefly/account/create", argument.clone()).await.json();
+    assert_eq!(
+        bench
+            .rpc(&token, "firefly/account/create", argument.clone())
+            .await
+            .json()["error"][".tag"],
+        "no_permission"
+    );
+    let made = bench
+        .rpc(&admin, "firefly/account/create", argument.clone())
+        .await
+        .json();
     let invite = made["invite_url"].as_str().unwrap_or("");
     assert!(invite.starts_with("http://firefly.test/welcome#"), "{made}");
     let new = made["token"].as_str().unwrap_or("");
-    assert_eq!(bench.rpc(new, "check/user", json!({ "query": "hi" })).await.json()["result"], "hi");
+    assert_eq!(
+        bench
+            .rpc(new, "check/user", json!({ "query": "hi" }))
+            .await
+            .json()["result"],
+        "hi"
+    );
     let again = bench.rpc(&admin, "firefly/account/create", argument).await;
     assert_eq!(again.json()["error"][".tag"], "email_taken");
 }
