@@ -10,9 +10,8 @@ use std::{env, fs, io};
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// What the page is made from; everything else in `ui/` (`node_modules`, `dist`) is a product.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 8] = [
     "src",
-    "public",
     "index.html",
     "package.json",
     "package-lock.json",

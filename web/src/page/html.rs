@@ -6,10 +6,18 @@ use axum::response::Response;
 
 /// Only the page's own style; nothing is loaded, nothing runs.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem;color-scheme:light dark}\
-    h1{font-size:1.3rem;overflow-wrap:anywhere}a,button{font:inherit}ul{list-style:none;padding:0}li{padding:.3rem 0;border-bottom:1px solid #8884}\
-    .size{opacity:.7;float:right}.go{display:inline-block;padding:.5rem 1rem;border:1px solid;border-radius:.4rem;text-decoration:none}\
-    input{font:inherit;padding:.4rem;margin-right:.5rem}";
+const STYLE: &str = "\
+    :root{color-scheme:light dark;--bg:#faf8f4;--card:#fff;--text:#1e2530;--muted:#5b6473;--line:#e6e0d5;--link:#8a4f00}\
+    @media(prefers-color-scheme:dark){:root{--bg:#11161d;--card:#171e27;--text:#ece8df;--muted:#9da8b7;--line:#27313d;--link:#ffc061}}\
+    body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:12vh auto 4rem;padding:0 1rem;background:var(--bg);color:var(--text)}\
+    body::before{content:'';display:block;width:14px;height:14px;margin:0 0 1.5rem 6px;border-radius:50%;background:#f5a524;box-shadow:0 0 24px 6px #f5a52466}\
+    h1{font-size:1.4rem;overflow-wrap:anywhere;letter-spacing:-.01em}p{color:var(--muted)}a,button,input{font:inherit}\
+    ul{list-style:none;padding:.25rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
+    li{padding:.6rem 0;overflow-wrap:anywhere}li+li{border-top:1px solid var(--line)}li a{color:var(--link)}\
+    .size{color:var(--muted);font-size:.875rem;float:right;margin-left:1rem}\
+    .go,button{display:inline-block;padding:.6rem 1.25rem;border:0;border-radius:8px;background:#f5a524;color:#2a1a00;font-weight:600;text-decoration:none;cursor:pointer}\
+    input{padding:.55rem .75rem;margin-right:.5rem;border:1px solid #9c968a;border-radius:8px;background:var(--card);color:inherit}\
+    :focus-visible{outline:2px solid #b96f00;outline-offset:2px}";
 
 /// A page with this title and body; `body` is HTML already.
 pub fn page(status: StatusCode, title: &str, body: &str) -> Response {

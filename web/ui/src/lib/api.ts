@@ -117,6 +117,10 @@ export const sharing = {
     });
     await finish(launch, 'sharing/check_remove_member_job_status');
   },
+  async leave(shared_folder_id: string): Promise<void> {
+    const launch = await call<T.Launch<unknown>>('sharing/relinquish_folder_membership', { shared_folder_id });
+    await finish(launch, 'sharing/check_job_status');
+  },
   async members(shared_folder_id: string): Promise<T.Members> {
     const members = await call<T.Members>('sharing/list_folder_members', { shared_folder_id, limit: 200 });
     while (members.cursor) {

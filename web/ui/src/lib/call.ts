@@ -55,6 +55,16 @@ const SENTENCES: Record<string, string> = {
   unverified_dropbox_id: 'No account here has that address.',
   email_not_found: 'No account here has that address.',
   already_exists: 'That exists already.',
+  email_taken: 'There is an account with that address already.',
+  invalid_email: 'That is no email address.',
+  insufficient_quota: 'There is not enough space left for this.',
+  member_error: 'That person is not a member any more.',
+  not_a_member: 'You are not a member of this folder any more.',
+  not_mountable: 'This folder cannot be added to your files.',
+  already_mounted: 'This folder is among your files already.',
+  folder_owner: 'The owner cannot leave: stop sharing instead.',
+  shared_link_not_found: 'This link is gone already.',
+  payload_too_large: 'That is too large for one request.',
 };
 
 function sentence(status: number, summary: string, user: unknown): string {

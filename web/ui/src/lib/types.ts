@@ -117,10 +117,11 @@ export interface FileIndexStatus {
   indexed_bytes?: number;
 }
 
+/** Over all that the caller can see; what the server did not count is absent. */
 export interface IndexStatus {
-  searchable: number;
   waiting: number;
-  files: number;
+  searchable?: number;
+  files?: number;
 }
 
 export interface ExtractedText {
@@ -181,6 +182,7 @@ export type Launch<T> = ({ '.tag': 'complete' } & T) | { '.tag': 'async_job_id';
 export interface Token {
   id: string;
   name: string;
+  kind?: 'bearer' | 'session' | 'refresh';
   created?: string;
   last_used?: string | null;
   current?: boolean;
