@@ -138,7 +138,7 @@ mod tests {
     use crate::key::Keyring;
     use crate::kv::leveldb::{self, LevelDbStore};
     use crate::meta::session::LIFETIME_MS;
-    use crate::meta::{AccountId, Env, Meta, Refusal, UploadId};
+    use crate::meta::{AccountId, Address, Env, Meta, NewFile, Refusal, UploadId, WriteMode};
     use crate::{Error, keyspace};
 
     const ALICE: AccountId = AccountId(7);
@@ -304,6 +304,52 @@ mod tests {
             ),
             (0, 0)
         );
+    }
+
+    #[test]
+    fn a_finish_that_is_sent_twice_writes_once() {
+        let bench = bench();
+        let ann = bench
+            .meta
+            .create_account("ann@example.com", "", false)
+            .unwrap();
+        let receiver = UploadReceiver::new(&bench.blocks);
+        let start = receiver.finish(false).unwrap();
+        let id = bench.meta.start_upload(ann.id, &start).unwrap();
+        let upload = bench.meta.upload(ann.id, id).unwrap().unwrap();
+        let mut receiver = UploadReceiver::resume(&bench.blocks, &upload);
+        receiver.push(b"content").unwrap();
+        let end = receiver.finish(true).unwrap();
+        let content = upload_content(&bench.blocks, Vec::new(), &end).unwrap();
+        let file = NewFile {
+            blocks: content.blocks,
+            size: content.size,
+            content_hash: content.content_hash,
+            mode: WriteMode::Add,
+            autorename: true,
+            strict_conflict: true,
+            client_modified_ms: None,
+        };
+        let at = Address::parse("/a.txt").unwrap();
+        let commit = |end: &Append| bench.meta.commit_upload(ann.actor(), id, end, &at, &file);
+        let early = commit(&Append {
+            at: 1,
+            ..end.clone()
+        });
+        assert!(matches!(
+            early,
+            Err(Error::Refused(Refusal::IncorrectOffset { correct: 0 }))
+        ));
+        assert_eq!(commit(&end).unwrap().path_display, "/a.txt");
+        assert!(matches!(
+            commit(&end),
+            Err(Error::Refused(Refusal::NotFound))
+        ));
+        let counts = (
+            bench.rows(keyspace::REFERENCE),
+            bench.rows(keyspace::UPLOAD),
+        );
+        assert_eq!(counts, (1, 0)); // the version's own reference
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl Meta {
         Ok(due.len())
     }
 
-    fn read_upload(
+    pub(super) fn read_upload(
         &self,
         rows: &dyn Snapshot,
         account: AccountId,

@@ -135,6 +135,14 @@ fn one(app: &App, caller: &Caller, entry: &FinishBatchEntry) -> Result<Shape, Fa
     )
 }
 
+/// `UploadSessionFinishError`: about the file, or about a session that went on or ended meanwhile.
+fn finish_either(refusal: &Refusal) -> Option<serde_json::Value> {
+    match refusal {
+        Refusal::IncorrectOffset { .. } => finish_lookup(refusal),
+        other => finish_path(other).or_else(|| finish_lookup(other)),
+    }
+}
+
 /// Commits the session's content, ended by `append`, and drops the session. Blocks.
 pub fn commit(
     app: &App,
@@ -155,12 +163,8 @@ pub fn commit(
     let file = commit.file(mode, content);
     let place = app
         .meta()
-        .commit_file(caller.actor(), &at, &file)
-        .map_err(|e| Failure::shaped(e, finish_path))?;
-    if let Err(error) = app.meta().drop_upload(caller.id(), id) {
-        // The file is there; the session goes by itself in a week.
-        tracing::warn!(upload = %id, %error, "an upload session cannot be dropped");
-    }
+        .commit_upload(caller.actor(), id, append, &at, &file)
+        .map_err(|e| Failure::shaped(e, finish_either))?;
     let start = caller.start_of(app).map_err(Failure::from_storage)?;
     Ok(Shape::plain(&place, start))
 }

@@ -7,6 +7,7 @@ use crate::journal::Change;
 use crate::meta::node::{Actor, NewFile, Node, NodeKind, Place, Version, WriteMode};
 use crate::meta::path::Address;
 use crate::meta::refusal::{ConflictKind, Refusal};
+use crate::meta::session::{self, Append, UploadId};
 use crate::meta::{Meta, quota};
 
 /// What an upload does about what is there.
@@ -26,18 +27,29 @@ impl Meta {
     /// Writes a file; parents are made. The same content where it is already is answered with what is there.
     /// [`crate::Error::BlockMissing`] when a block was not stored.
     pub fn commit_file(&self, actor: Actor, at: &Address, file: &NewFile) -> Result<Place> {
+        self.operate(actor, |op| op.commit(at, file))
+    }
+
+    /// Writes a file from an upload session, which ends in the same transaction: a finish that is sent twice writes once.
+    /// `append` is what its last call brought, `file` the whole content. Refused as `NotFound` or `IncorrectOffset` when the
+    /// session is gone or went on meanwhile.
+    pub fn commit_upload(
+        &self,
+        actor: Actor,
+        upload: UploadId,
+        append: &Append,
+        at: &Address,
+        file: &NewFile,
+    ) -> Result<Place> {
         self.operate(actor, |op| {
-            let mut target = op.target(at)?;
-            match verdict(target.existing.as_ref().map(|place| &place.node), file) {
-                Verdict::Create => op.create(&target, file),
-                Verdict::Keep => Ok(target.existing.ok_or(Refusal::NotFound)?),
-                Verdict::Replace => op.replace(target.existing.ok_or(Refusal::NotFound)?, file),
-                Verdict::Conflict(kind) if !file.autorename => Err(Refusal::Conflict(kind).into()),
-                Verdict::Conflict(_) => {
-                    target.name = op.other_name(&target, file.mode)?;
-                    op.create(&target, file)
-                }
+            let found = self.read_upload(&*op.txn, actor.account, upload)?;
+            let correct = found.ok_or(Refusal::NotFound)?.offset();
+            if correct != append.at {
+                return Err(Refusal::IncorrectOffset { correct }.into());
             }
+            let place = op.commit(at, file)?;
+            session::drop_in(op.txn, actor.account, upload)?;
+            Ok(place)
         })
     }
 
@@ -59,6 +71,20 @@ impl Meta {
 }
 
 impl Op<'_> {
+    fn commit(&mut self, at: &Address, file: &NewFile) -> Result<Place> {
+        let mut target = self.target(at)?;
+        match verdict(target.existing.as_ref().map(|place| &place.node), file) {
+            Verdict::Create => self.create(&target, file),
+            Verdict::Keep => Ok(target.existing.ok_or(Refusal::NotFound)?),
+            Verdict::Replace => self.replace(target.existing.ok_or(Refusal::NotFound)?, file),
+            Verdict::Conflict(kind) if !file.autorename => Err(Refusal::Conflict(kind).into()),
+            Verdict::Conflict(_) => {
+                target.name = self.other_name(&target, file.mode)?;
+                self.create(&target, file)
+            }
+        }
+    }
+
     /// A free name beside a target's.
     pub(super) fn other_name(&self, target: &Target, mode: WriteMode) -> Result<String> {
         if !target.missing.is_empty() {
