@@ -33,6 +33,11 @@ impl Owner {
         Self::named(b'u', id)
     }
 
+    /// What stands behind the block's hash in the reference's key.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     fn named(kind: u8, name: &[u8]) -> Self {
         Owner([&[kind], name].concat())
     }

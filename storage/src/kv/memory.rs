@@ -239,6 +239,7 @@ fn range(rows: &Rows, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> 
     }
 }
 
+#[allow(clippy::type_complexity)] // as in the trait
 fn scan(
     rows: &Rows,
     start: &[u8],

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(FileId(u64::MAX).to_string(), "id:AAAAAAAAAAAP__________");
         assert_eq!(
             FileId(0x0123_4567_89ab_cdef).to_string(),
-            "id:AAAAAAAAAAAAASNFZ4mrze"
+            "id:AAAAAAAAAAAAEjRWeJq83v"
         );
         assert_eq!(
             RevId {

@@ -51,14 +51,10 @@ impl Meta {
 
     /// Settles what a stop left owed: to be called at start. Returns how many folders were.
     pub fn settle_all(&self) -> Result<usize> {
-        let prefix = [keyspace::USAGE, OWED];
-        let rows =
-            self.store
-                .snapshot()?
-                .range(&prefix, &prefix_end(&prefix), false, usize::MAX)?;
+        let owed = owed(&*self.store.snapshot()?)?;
         let mut settled = 0;
-        for (key, _) in &rows {
-            settled += usize::from(self.settle(FileId(row::u64_at("owed bytes", key, 2)?))?);
+        for (folder, _) in owed {
+            settled += usize::from(self.settle(folder)?);
         }
         Ok(settled)
     }
@@ -96,6 +92,17 @@ pub(crate) fn recharge(txn: &mut dyn Transaction, folder: FileId, owner: Account
         charge(txn, owner, row::u64_at("paid bytes", &paid, 0)? as i64)?;
     }
     Ok(())
+}
+
+/// Deleted folders whose bytes are in their owners' counters still.
+pub(crate) fn owed(rows: &dyn Snapshot) -> Result<Vec<(FileId, AccountId)>> {
+    keys::prefixed(rows, &[keyspace::USAGE, OWED])?
+        .iter()
+        .map(|(key, value)| {
+            let folder = FileId(row::u64_at("owed bytes", key, 2)?);
+            Ok((folder, AccountId(row::u64_at("owed bytes", value, 8)?)))
+        })
+        .collect()
 }
 
 /// Forgets what was paid for a folder that is purged.

@@ -171,12 +171,11 @@ impl Op<'_> {
             .delete(keys::expiry(deletion.at_ms, node.id, Rev(0)));
         node.name = edit::free_name(&*self.txn, parent, &node.name)?;
         let (row, file) = (self.namespace(place.ns)?, node.id);
-        if let (Some(old), Some(head)) = (old, node.head()) {
-            if old.rev != head.rev {
-                let version = self.again(old, Some(head.rev));
-                self.attach(place.ns, &row, file, &node.name, &version)?;
-                self.put_head(&mut node, version)?;
-            }
+        let head = node.head().map(|head| head.rev);
+        if let Some(old) = old.filter(|old| Some(old.rev) != head) {
+            let version = self.again(old, head);
+            self.attach(place.ns, &row, file, &node.name, &version)?;
+            self.put_head(&mut node, version)?;
         }
         match node.head() {
             Some(head) => quota::charge(self.txn, row.owner, quota::bytes(head.size))?,

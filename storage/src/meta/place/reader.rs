@@ -195,10 +195,8 @@ impl Reader<'_> {
         let Some(joined) = self.joined(ns)? else {
             return Ok(None);
         };
-        if root != Some(ns) {
-            if let Some(mount) = joined.member.mount {
-                return self.place(mount, root);
-            }
+        if let Some(mount) = joined.member.mount.filter(|_| root != Some(ns)) {
+            return self.place(mount, root);
         }
         let prefix = self.prefix(&joined, root)?;
         Ok(Some(Place {

@@ -32,10 +32,9 @@ impl Meta {
                 return Err(Refusal::CantMoveRoot.into());
             }
             let mut target = op.target(to)?;
-            if let Some(existing) = &target.existing {
-                if existing.node.id == from.node.id {
-                    return op.recase(&from, &target.name);
-                }
+            let existing = target.existing.as_ref().map(|place| place.node.id);
+            if existing == Some(from.node.id) {
+                return op.recase(&from, &target.name);
             }
             op.check_move(&from, &target)?;
             if let Some(existing) = &target.existing {

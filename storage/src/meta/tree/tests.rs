@@ -1,1 +1,0 @@
-//! The operations' rules, one by one.
