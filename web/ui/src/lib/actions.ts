@@ -101,17 +101,16 @@ async function undelete(gone: readonly Entry[]): Promise<void> {
   }
 }
 
-/** Lets the browser save files, one after another. */
+/** Lets the browser save files, and folders as archives, one after another. */
 export async function download(entries: readonly Entry[]): Promise<void> {
-  const savable = entries.filter((entry) => entry['.tag'] === 'file');
-  for (const file of savable) {
+  for (const entry of entries) {
+    const folder = entry['.tag'] === 'folder';
     const link = document.createElement('a');
-    link.href = downloadUrl(file.path_display);
-    link.download = file.name;
+    link.href = downloadUrl(entry.path_display, folder);
+    link.download = folder ? `${entry.name}.zip` : entry.name;
     link.click();
     await new Promise((next) => setTimeout(next, 300));
   }
-  if (savable.length < entries.length) problem('Folders are not downloaded: open them and choose files.');
 }
 
 /** Puts words on the clipboard and says so. */

@@ -66,9 +66,9 @@ export async function listAll(
 
 const argument = (value: unknown) => encodeURIComponent(JSON.stringify(value));
 
-/** The address of a file's bytes, saved as a file by the browser. */
-export function downloadUrl(path: string): string {
-  return `/2/files/download?arg=${argument({ path })}&dl=1`;
+/** The address of a file's bytes, or of a folder as an archive, saved by the browser. */
+export function downloadUrl(path: string, folder = false): string {
+  return `/2/files/${folder ? 'download_zip' : 'download'}?arg=${argument({ path })}&dl=1`;
 }
 
 /** The address that shows a file in the page; `rev` only makes a new version a new address. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isSearching, NOTHING, parseState, queryText, searchHref, type SearchState } from './query';
+import { isSearching, NOTHING, parseState, periodCounts, queryText, searchHref, toggleType, type SearchState } from './query';
 
 const of = (some: Partial<SearchState>): SearchState => ({ ...NOTHING, ...some });
 
@@ -7,7 +7,7 @@ describe('the address holds the state', () => {
   test.each<[Partial<SearchState>, string]>([
     [{}, '/'],
     [{ q: 'annual report' }, '/search?q=annual+report'],
-    [{ q: 'a&b=c#d%', type: 'pdf' }, '/search?q=a%26b%3Dc%23d%25&type=pdf'],
+    [{ q: 'a&b=c#d%', types: ['pdf', 'code'] }, '/search?q=a%26b%3Dc%23d%25&type=pdf%2Ccode'],
     [{ q: 'übergrößenträger 本', modified: 'week', sort: 'name' }, '/search?q=%C3%BCbergr%C3%B6%C3%9Fentr%C3%A4ger+%E6%9C%AC&modified=week&sort=name'],
     [{ q: 'x', folder: '/Team/2024' }, '/search?q=x&in=%2FTeam%2F2024'],
   ])('%j', (some, href) => {
@@ -25,14 +25,27 @@ describe('the address holds the state', () => {
 describe('queryText', () => {
   test.each<[Partial<SearchState>, 'type' | 'modified' | '', string]>([
     [{ q: 'tax 2024' }, '', 'tax 2024'],
-    [{ q: 'tax', type: 'pdf', modified: 'month' }, '', 'type:pdf modified:month tax'],
-    [{ q: 'tax', type: 'pdf', modified: 'month' }, 'type', 'modified:month tax'],
-    [{ type: 'pdf' }, '', 'type:pdf'],
+    [{ q: 'tax', types: ['pdf', 'mail'], modified: 'month' }, '', 'type:pdf,mail modified:30d tax'],
+    [{ q: 'tax', types: ['pdf'], modified: 'older' }, 'type', 'modified:<365d tax'],
+    [{ types: ['pdf'] }, '', 'type:pdf'],
     [{ q: ' tax ' }, '', 'tax '],
   ])('%j without %j', (some, without, expected) => expect(queryText(of(some), without)).toBe(expected));
 });
 
 test('blank words search for nothing', () => {
   expect(isSearching(of({ q: '  ' }))).toBe(false);
-  expect(isSearching(of({ type: 'pdf' }))).toBe(true);
+  expect(isSearching(of({ types: ['pdf'] }))).toBe(true);
+});
+
+test('a type filter is put on and taken off', () => {
+  const on = toggleType(of({ types: ['pdf'] }), 'mail');
+  expect(on.types).toEqual(['pdf', 'mail']);
+  expect(toggleType(on, 'pdf').types).toEqual(['mail']);
+});
+
+test('longer periods hold the shorter ones', () => {
+  const counts = [{ value: 'older', count: 9 }, { value: 'today', count: 2 }, { value: 'month', count: 5 }];
+  const shown = (chosen: string) => periodCounts(counts, chosen).map((p) => `${p.value} ${p.count}`);
+  expect(shown('')).toEqual(['today 2', 'month 7', 'older 9']);
+  expect(shown('week')).toEqual(['today 2', 'week 2', 'month 7', 'older 9']);
 });

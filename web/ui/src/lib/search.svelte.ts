@@ -80,7 +80,7 @@ export class Search {
     this.problem = '';
     this.busy = false;
     this.#cursor = page.has_more ? page.cursor : null;
-    if (!state.type) this.types = page.facets?.type ?? [];
+    if (!state.types.length) this.types = page.facets?.type ?? [];
     if (!state.modified) this.periods = page.facets?.modified ?? [];
   }
 
@@ -88,7 +88,7 @@ export class Search {
   async #widen(state: SearchState, signal: AbortSignal): Promise<void> {
     const without = async (filter: 'type' | 'modified') =>
       (await api.run(queryText(state, filter), options(state, 1), signal)).facets?.[filter] ?? [];
-    if (state.type) this.types = await without('type');
+    if (state.types.length) this.types = await without('type');
     if (state.modified) this.periods = await without('modified');
   }
 
