@@ -34,6 +34,7 @@ impl Meta {
     /// Removes what was deleted or superseded before `older_than_ms`, a bounded piece a call (`more`: call again); block
     /// references go with it. A head of a live file never goes.
     pub fn purge(&self, older_than_ms: i64) -> Result<PurgeReport> {
+        self.settle_all()?;
         let mut report = PurgeReport::default();
         let end = keys::expiry(older_than_ms, FileId(0), Rev(0));
         let rows = self

@@ -424,7 +424,7 @@ impl Run {
                 ns: self.model.homes[who],
                 path: String::new(),
             };
-            self.model.seen(who, &home, "", &mut expected);
+            self.model.seen(&home, "", &mut expected);
             let mut real = self.seen(who);
             expected.sort();
             real.sort();

@@ -376,18 +376,13 @@ impl Model {
                     name: item.name.clone(),
                 },
             );
-            if let Kind::Mount(ns) = item.kind {
-                if self.members.contains_key(&(ns, who)) {
-                    self.copied(
-                        who,
-                        &Spot {
-                            ns,
-                            path: String::new(),
-                        },
-                        &to,
-                        into,
-                    );
-                }
+            let Kind::Mount(ns) = item.kind else { continue };
+            if self.members.contains_key(&(ns, who)) {
+                let top = Spot {
+                    ns,
+                    path: String::new(),
+                };
+                self.copied(who, &top, &to, into);
             }
         }
     }
@@ -465,7 +460,6 @@ impl Model {
     pub(super) fn paths(&self, who: usize) -> Vec<Vec<String>> {
         let (mut lines, home) = (Vec::new(), self.homes[who]);
         self.seen(
-            who,
             &Spot {
                 ns: home,
                 path: String::new(),
@@ -479,7 +473,7 @@ impl Model {
     }
 
     /// Every display path that an account sees, with the head's content, depth-first.
-    pub(super) fn seen(&self, who: usize, spot: &Spot, prefix: &str, into: &mut Vec<String>) {
+    pub(super) fn seen(&self, spot: &Spot, prefix: &str, into: &mut Vec<String>) {
         let mut display: BTreeMap<&str, String> = BTreeMap::from([("", prefix.to_owned())]);
         for (path, item) in &self.trees[&spot.ns] {
             let above = &path[..path.rfind('/').unwrap_or(0)];
@@ -491,7 +485,6 @@ impl Model {
             into.push(format!("{shown}{head}"));
             if let Kind::Mount(ns) = item.kind {
                 self.seen(
-                    who,
                     &Spot {
                         ns,
                         path: String::new(),

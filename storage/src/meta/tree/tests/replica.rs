@@ -90,10 +90,11 @@ fn present(view: &View<'_>, ns: NamespaceId, file: FileId) -> Option<Place> {
 fn below(view: &View<'_>, ns: NamespaceId, of: &Place) -> Copy {
     let mut copy = Copy::new();
     let visit = &mut |entry: Entry| {
-        if let Entry::Live(place) = entry {
-            if place.ns == ns {
+        match entry {
+            Entry::Live(place) if place.ns == ns => {
                 copy.insert(place.path_lower.clone(), value(&place));
             }
+            _ => {}
         }
         Ok(true)
     };
