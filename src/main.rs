@@ -1,1 +1,25 @@
-fn main() {}
+//! `firefly`: a search-first document service in one program. This crate composes; the work is in the other crates.
+
+mod cli;
+mod client;
+mod command;
+mod config;
+mod maintenance;
+mod node;
+mod operations;
+
+use std::process::ExitCode;
+
+/// Frees memory of short-lived threads again; see Cargo.toml.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("firefly: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

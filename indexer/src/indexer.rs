@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use storage::block::BlockStore;
 use storage::extraction::Extractions;
-use storage::journal::Journal;
+use storage::journal::{Journal, Partition};
 use storage::meta::{Meta, NamespaceId};
 
 use crate::bell::Bell;
@@ -17,6 +17,7 @@ use crate::extract::{Limits, WorkerCommand};
 use crate::generation::Generations;
 use crate::heads::Heads;
 use crate::owner::{Charge, Owner};
+use crate::payload;
 use crate::reconcile::Sources;
 use crate::shard::{Shard, ShardView};
 use crate::stage::Stage;
@@ -164,6 +165,14 @@ impl Indexer {
             extracting,
             extracted,
         }
+    }
+
+    /// Per partition, the sequence below which no shard needs its log.
+    pub fn checkpoints(&self) -> Vec<(Partition, u64)> {
+        let count = self.shards.len() as u16;
+        let of_shard =
+            |shard: &Arc<Shard>| payload::owned(shard.number, count).zip(shard.status().checkpoint);
+        self.shards.iter().flat_map(of_shard).collect()
     }
 
     /// Makes every shard's index anew beside the live one, which is searched until then.

@@ -112,9 +112,14 @@ impl Shard {
                 continue;
             }
             let after = checkpoint.get(index).copied().unwrap_or(0);
-            let entries = self.sources.journal.partition_entries(partition, after, limit)?;
+            let entries = self
+                .sources
+                .journal
+                .partition_entries(partition, after, limit)?;
             let of_ns = entries.iter().filter(|entry| entry.ns == ns);
-            let adding = of_ns.filter(|entry| !matches!(entry.change, Change::Gone { .. } | Change::Purged { .. }));
+            let adding = of_ns.filter(|entry| {
+                !matches!(entry.change, Change::Gone { .. } | Change::Purged { .. })
+            });
             files.extend(adding.map(|entry| entry.change.file()));
         }
         Ok(files.len() as u64)

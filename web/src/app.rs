@@ -44,6 +44,8 @@ pub struct Parts {
     pub extractions: Extractions,
     /// Listings and their cursors.
     pub listing: Listing,
+    /// Answers searches.
+    pub query: query::Engine,
     /// Wakes longpolls.
     pub notifier: Arc<Notifier>,
     /// What administrators and the command line call under `/2/firefly/admin/`.
@@ -137,6 +139,11 @@ impl App {
     /// Listings and their cursors. Calls block.
     pub fn listing(&self) -> &Listing {
         &self.0.parts.listing
+    }
+
+    /// Answers searches. Calls block.
+    pub fn query(&self) -> &query::Engine {
+        &self.0.parts.query
     }
 
     /// Wakes longpolls.

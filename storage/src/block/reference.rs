@@ -43,6 +43,26 @@ impl Owner {
     }
 }
 
+impl BlockStore {
+    /// The files of which some version has the block, at most `limit`.
+    pub fn files_of(&self, hash: &BlockHash, limit: usize) -> Result<Vec<FileId>> {
+        let prefix = [row::reference_prefix(hash), vec![b'v']].concat();
+        let end = crate::kv::prefix_end(&prefix);
+        let rows = self
+            .shared
+            .store
+            .snapshot()?
+            .range(&prefix, &end, false, limit)?;
+        let mut files: Vec<FileId> = rows
+            .iter()
+            .filter_map(|(key, _)| key[prefix.len()..].first_chunk())
+            .map(|id| FileId(u64::from_be_bytes(*id)))
+            .collect();
+        files.dedup();
+        Ok(files)
+    }
+}
+
 /// Makes the transaction depend on the block being there: [`Error::BlockMissing`] when it is not, a conflict when it
 /// goes before the commit (I1).
 pub fn require(txn: &mut dyn Transaction, hash: &BlockHash) -> Result<()> {

@@ -150,8 +150,8 @@ async fn read(
     };
     let below = names(path)?;
     let now_ms = app.meta().env().clock.now_ms();
-    let unlocked = cookie(headers, UNLOCKED_COOKIE)
-        .and_then(|sealed| app.links().open::<Unlocked>(sealed));
+    let unlocked =
+        cookie(headers, UNLOCKED_COOKIE).and_then(|sealed| app.links().open::<Unlocked>(sealed));
     let is_unlocked =
         unlocked.is_some_and(|unlocked| unlocked.key == key && unlocked.until_ms > now_ms);
     let opened = app.blocking(move |app| match is_unlocked {

@@ -1,0 +1,89 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::command;
+use crate::config::{Config, DataArg, Settings};
+
+/// A search-first document service that a team runs itself.
+///
+/// People put files in; every word in them is findable about a second later, by exactly the people who may see it.
+/// Start with: firefly serve --import FOLDER
+#[derive(Debug, Parser)]
+#[command(name = "firefly", version, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    data: DataArg,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server: storage, search, API and web page in one process
+    Serve(ServeArgs),
+    /// Bring a folder in (skips what is there unchanged, goes on after an interruption)
+    Import(command::import::Args),
+    /// Search from the terminal
+    Search(command::search::Args),
+    /// Accounts: create, list, suspend, new password link
+    Account(command::account::Args),
+    /// Bearer tokens of the admin: create, list, revoke
+    Token(command::token::Args),
+    /// Verify the invariants over everything stored; exit code 1 when one is broken
+    Check(command::check::Args),
+    /// Key-encryption keys: show where they are, rotate
+    Keys(command::keys::Args),
+    /// Build the index anew beside the live one
+    Reindex(command::reindex::Args),
+    /// Measure: open-loop load against a running server
+    Bench(command::bench::Args),
+    /// Evaluate extraction and relevance on a corpus
+    Eval(command::eval::Args),
+    /// Extract text from files that come on standard input (started by the server)
+    #[command(hide = true)]
+    ExtractWorker,
+}
+
+/// Starts the server.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Import this folder; searches are answered meanwhile
+    #[arg(long, value_name = "FOLDER")]
+    pub import: Option<PathBuf>,
+    /// Settings file [default: DIR/firefly.toml when it is there]
+    #[arg(long, value_name = "FILE", env = "FIREFLY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Every other setting
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let data = &cli.data;
+    match cli.command {
+        Command::Serve(args) => {
+            let config = Config::load(data, args.config.as_deref(), args.settings)?;
+            command::serve::run(config, args.import)
+        }
+        Command::Import(args) => command::import::run(data, args),
+        Command::Search(args) => command::search::run(data, args),
+        Command::Account(args) => command::account::run(data, args),
+        Command::Token(args) => command::token::run(data, args),
+        Command::Check(args) => command::check::run(data, args),
+        Command::Keys(args) => command::keys::run(data, args),
+        Command::Reindex(args) => command::reindex::run(data, args),
+        Command::Bench(args) => command::bench::run(data, args),
+        Command::Eval(args) => command::eval::run(args),
+        Command::ExtractWorker => {
+            indexer::extract::run_worker()?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

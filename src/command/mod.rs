@@ -1,0 +1,24 @@
+//! One file per command.
+
+pub mod account;
+pub mod admin;
+pub mod bench;
+pub mod check;
+pub mod eval;
+pub mod import;
+pub mod keys;
+pub mod reindex;
+pub mod search;
+pub mod serve;
+pub mod token;
+
+use anyhow::Result;
+use std::future::Future;
+
+/// Runs `work` on a runtime of its own.
+pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}

@@ -1,0 +1,290 @@
+//! `firefly serve`: storage, search, API and page in one process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use indexer::Indexer;
+use indexer::extract::{Limits, WorkerCommand};
+use query::Engine;
+use query::hit::Sources;
+use storage::meta::{Account, TokenKind};
+use sync::bus::EmbeddedBus;
+use sync::import::LocalDestination;
+use sync::listing::Listing;
+use sync::notify::Notifier;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::client::ServerAddress;
+use crate::command::import;
+use crate::config::{Config, TlsMode};
+use crate::maintenance::Maintenance;
+use crate::node::Node;
+use crate::operations::{ADMIN_EMAIL, Operations, Running};
+
+/// Everything that runs beside storage.
+pub struct Services {
+    /// Shards and extraction.
+    pub indexer: Arc<Indexer>,
+    /// Search.
+    pub engine: Engine,
+    /// Wakes longpolls.
+    pub notifier: Arc<Notifier>,
+    /// Listings and cursors.
+    pub listing: Listing,
+}
+
+impl Services {
+    /// Starts them on an opened store.
+    pub fn start(config: &Config, node: &Node) -> Result<Services> {
+        let indexer = Arc::new(Indexer::start(
+            node.meta.clone(),
+            node.journal.clone(),
+            node.extractions.clone(),
+            node.blocks.clone(),
+            &config.data.join("index"),
+            indexer::Options {
+                shards: u16::try_from(config.shards)?,
+                worker: Some(WorkerCommand::current_exe()?),
+                extractions: config.extract_workers,
+                limits: Limits::default(),
+                ..indexer::Options::default()
+            },
+        )?);
+        let sources = Sources {
+            meta: node.meta.clone(),
+            extractions: node.extractions.clone(),
+            blocks: node.blocks.clone(),
+        };
+        let shards = indexer.shards().to_vec();
+        Ok(Services {
+            engine: Engine::new(move || shards.clone(), sources, &*node.store)?,
+            notifier: Arc::new(Notifier::start(&EmbeddedBus::new(node.store.clone()))?),
+            listing: Listing::new(node.meta.clone(), node.journal.clone(), &*node.store)?,
+            indexer,
+        })
+    }
+
+    /// Ends them; every shard commits what it has.
+    pub fn stop(self) {
+        self.notifier.stop();
+        drop(self.engine);
+        match Arc::try_unwrap(self.indexer) {
+            Ok(indexer) => indexer.stop(),
+            Err(_) => {
+                tracing::warn!("the indexer is still in use; its log is replayed at the next start")
+            }
+        }
+    }
+}
+
+/// Runs the server until it is asked to end.
+pub fn run(config: Config, folder: Option<PathBuf>) -> Result<ExitCode> {
+    start_log();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(256)
+        .build()?
+        .block_on(serve(config, folder))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
+    let listener = TcpListener::bind(&config.listen)
+        .await
+        .with_context(|| format!("listen on {}", config.listen))?;
+    let url = own_url(&config, listener.local_addr()?);
+    let node = Node::open(&config)?;
+    let admin = admin(&node, &config.data)?;
+    let services = Services::start(&config, &node)?;
+    let operations = node.operations();
+    let public_url = config.public_url.clone().unwrap_or_else(|| url.clone());
+    operations.set_running(Running {
+        public_url: public_url.clone(),
+        indexer: services.indexer.clone(),
+    })?;
+    let maintenance = Maintenance::start(&node, services.indexer.clone(), config.retention_days)?;
+    let app = web::App::new(
+        web::Parts {
+            meta: node.meta.clone(),
+            blocks: node.blocks.clone(),
+            extractions: node.extractions.clone(),
+            listing: services.listing.clone(),
+            notifier: services.notifier.clone(),
+            query: services.engine.clone(),
+            operations: operations.for_web(),
+        },
+        web::Settings {
+            public_url: public_url.clone(),
+            behind_proxy: false,
+            open_metrics: false,
+        },
+    )?;
+    ServerAddress {
+        url: url.clone(),
+        pid: std::process::id(),
+    }
+    .write(&config.data)?;
+    greet(&config, &operations, &admin, &public_url)?;
+    let importing = folder.map(|folder| tokio::spawn(import_folder(node.clone(), admin, folder)));
+    let served = web::serve(app, listener, tls(&config), asked_to_end()).await;
+    ServerAddress::remove(&config.data);
+    if let Some(importing) = importing {
+        importing.abort();
+    }
+    maintenance.stop();
+    drop(operations);
+    tokio::task::spawn_blocking(move || services.stop()).await?;
+    tracing::info!("stopped");
+    Ok(served?)
+}
+
+/// Where this server answers.
+fn own_url(config: &Config, listen: SocketAddr) -> String {
+    let scheme = if config.tls == TlsMode::Off {
+        "http"
+    } else {
+        "https"
+    };
+    let host = if listen.ip().is_unspecified() {
+        "127.0.0.1".to_owned()
+    } else {
+        listen.ip().to_string()
+    };
+    let host = if listen.is_ipv6() {
+        format!("[{host}]")
+    } else {
+        host
+    };
+    format!("{scheme}://{host}:{}", listen.port())
+}
+
+fn tls(config: &Config) -> web::Tls {
+    match &config.tls {
+        TlsMode::Off => web::Tls::None,
+        TlsMode::SelfMade => web::Tls::SelfMade {
+            dir: config.data.clone(),
+            names: Vec::new(),
+        },
+        TlsMode::Files { cert, key } => web::Tls::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        },
+    }
+}
+
+/// The admin account and its token file, made on first start.
+fn admin(node: &Node, data: &Path) -> Result<Account> {
+    let account = match node.meta.account_by_email(ADMIN_EMAIL)? {
+        Some(account) => account,
+        None => node.meta.create_account(ADMIN_EMAIL, "Admin", true)?,
+    };
+    let path = data.join("admin.token");
+    if !path.exists() {
+        let token = node
+            .meta
+            .create_token(account.id, TokenKind::Bearer, "admin.token", None)?;
+        write_private(&path, token.expose())?;
+    }
+    Ok(account)
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let temporary = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    Ok(std::fs::rename(temporary, path)?)
+}
+
+/// Says where the server is and how to sign in.
+fn greet(config: &Config, operations: &Operations, admin: &Account, url: &str) -> Result<()> {
+    println!("Firefly answers on {url}");
+    if admin.password_hash.is_none() {
+        println!(
+            "To sign in the first time, open {}",
+            operations.invite_url(admin)?
+        );
+        println!("(a one-time link: it signs you in as {ADMIN_EMAIL} and asks for a password)");
+    } else {
+        println!("To sign in, open {url} as {ADMIN_EMAIL}");
+    }
+    println!(
+        "For programs: the token in {}",
+        config.data.join("admin.token").display()
+    );
+    if config.kek_command.is_none() {
+        let keys = config.data.join("keys/kek.json");
+        println!(
+            "Keep a copy of {} somewhere else: without it nobody can read the stored files",
+            keys.display()
+        );
+    }
+    Ok(())
+}
+
+async fn import_folder(node: Node, admin: Account, folder: PathBuf) {
+    let destination = LocalDestination::new(node.meta, node.blocks, admin.actor());
+    let imported = async {
+        let into = import::default_target(&folder)?;
+        anyhow::Ok((
+            import::with_progress(&destination, &folder, &into).await?,
+            into,
+        ))
+    };
+    match imported.await {
+        Ok((report, into)) => import::print(&report, &into),
+        Err(error) => eprintln!("firefly: import of {}: {error:#}", folder.display()),
+    }
+}
+
+/// Ends when the process is asked to end: Ctrl-C or SIGTERM.
+async fn asked_to_end() {
+    let (mut interrupt, mut terminate) = match (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
+        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be heard: only kill ends this process");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("ending: running requests are finished first");
+}
+
+/// Log lines go to standard error; `FIREFLY_LOG` filters them as `RUST_LOG` would.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FIREFLY_LOG")
+        .unwrap_or_else(|_| "info,tantivy=warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Refuses a folder to import that is not there, before anything is started.
+pub fn check_folder(folder: Option<&Path>) -> Result<()> {
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            bail!("--import {}: there is no such folder", folder.display())
+        }
+        _ => Ok(()),
+    }
+}

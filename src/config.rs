@@ -1,0 +1,278 @@
+//! Settings: flags, then the environment (`FIREFLY_…`), then `firefly.toml`, then the defaults. Unknown keys are errors.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::Deserialize;
+
+/// Name of the settings file in the data folder.
+const FILE_NAME: &str = "firefly.toml";
+/// Variables with our prefix that are not settings of the server.
+const OTHER_VARIABLES: [&str; 4] = [
+    "FIREFLY_CONFIG",
+    "FIREFLY_LOG",
+    "FIREFLY_TOKEN",
+    "FIREFLY_UI_DIST",
+];
+
+/// Where the data folder is; every command takes it.
+#[derive(Debug, Clone, Args)]
+pub struct DataArg {
+    /// The data folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FIREFLY_DATA",
+        default_value = "firefly-data",
+        global = true
+    )]
+    pub data: PathBuf,
+}
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $type:ty, $long:literal, $env:literal, $value:literal;)*) => {
+        /// What a person may have set, from one source.
+        #[derive(Debug, Clone, Default, Args, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Settings {
+            $($(#[$doc])* #[arg(long = $long, value_name = $value, env = $env)] pub $name: Option<$type>,)*
+        }
+
+        impl Settings {
+            /// These settings, with `other`'s where these have none.
+            fn or(self, other: Settings) -> Settings {
+                Settings { $($name: self.$name.or(other.$name),)* }
+            }
+        }
+
+        const VARIABLES: &[&str] = &["FIREFLY_DATA", $($env,)*];
+    };
+}
+
+settings! {
+    /// Address to listen on [default: 127.0.0.1:8080]
+    listen: String, "listen", "FIREFLY_LISTEN", "ADDR";
+    /// TLS: `off`, `self` (a certificate made here; its CA is DIR/tls/ca.pem), or `files` [default: off, or files when --tls-cert is given]
+    tls: String, "tls", "FIREFLY_TLS", "MODE";
+    /// Certificate chain, PEM
+    tls_cert: PathBuf, "tls-cert", "FIREFLY_TLS_CERT", "FILE";
+    /// Private key, PEM
+    tls_key: PathBuf, "tls-key", "FIREFLY_TLS_KEY", "FILE";
+    /// Address that links to this server start with [default: from --listen]
+    public_url: String, "public-url", "FIREFLY_PUBLIC_URL", "URL";
+    /// Folders that hold blocks, separated by commas [default: DIR/blocks]
+    targets: String, "targets", "FIREFLY_TARGETS", "DIRS";
+    /// On how many targets each block is before it is acknowledged [default: 1]
+    replicas: usize, "replicas", "FIREFLY_REPLICAS", "N";
+    /// Days that deleted files and old versions are kept [default: 30]
+    retention_days: u32, "retention-days", "FIREFLY_RETENTION_DAYS", "DAYS";
+    /// Index shards; another number rebuilds the index [default: 8]
+    shards: usize, "shards", "FIREFLY_SHARDS", "N";
+    /// Processes that extract text [default: one per core]
+    extract_workers: usize, "extract-workers", "FIREFLY_EXTRACT_WORKERS", "N";
+    /// Space of a new account, GiB [default: 2048]
+    quota_gib: u64, "quota-gib", "FIREFLY_QUOTA_GIB", "GIB";
+    /// Command that prints the key-encryption keys, instead of DIR/keys/kek.json
+    kek_command: String, "kek-command", "FIREFLY_KEK_COMMAND", "COMMAND";
+}
+
+/// The settings that hold, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The data folder, absolute.
+    pub data: PathBuf,
+    /// The address to listen on.
+    pub listen: String,
+    /// How TLS is done.
+    pub tls: TlsMode,
+    /// Start of links to this server.
+    pub public_url: Option<String>,
+    /// Block folders.
+    pub targets: Vec<PathBuf>,
+    /// Copies of each block.
+    pub replicas: usize,
+    /// Days that deleted files and old versions are kept.
+    pub retention_days: u32,
+    /// Index shards.
+    pub shards: usize,
+    /// Extraction processes.
+    pub extract_workers: usize,
+    /// Bytes a new account may store.
+    pub quota_bytes: u64,
+    /// Command that prints the keys.
+    pub kek_command: Option<String>,
+}
+
+/// How TLS is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Plain HTTP.
+    Off,
+    /// A certificate made here.
+    SelfMade,
+    /// A certificate of the operator's.
+    Files {
+        /// Certificate chain, PEM.
+        cert: PathBuf,
+        /// Private key, PEM.
+        key: PathBuf,
+    },
+}
+
+impl Config {
+    /// Resolves flags and environment (already in `flags`) over the settings file over the defaults.
+    pub fn load(data: &DataArg, file: Option<&Path>, flags: Settings) -> Result<Config> {
+        refuse_unknown_variables(
+            std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()),
+        )?;
+        let data = std::path::absolute(&data.data).context("data folder")?;
+        let from_file = match file {
+            Some(path) => read(path)?,
+            None => read_if_there(&data.join(FILE_NAME))?,
+        };
+        Self::resolve(data, flags.or(from_file))
+    }
+
+    fn resolve(data: PathBuf, set: Settings) -> Result<Config> {
+        let targets = match &set.targets {
+            Some(list) => list
+                .split(',')
+                .map(|dir| PathBuf::from(dir.trim()))
+                .collect(),
+            None => vec![data.join("blocks")],
+        };
+        let replicas = set.replicas.unwrap_or(1);
+        if replicas == 0 || replicas > targets.len() {
+            bail!(
+                "replicas is {replicas}, but there are {} targets",
+                targets.len()
+            );
+        }
+        let shards = set.shards.unwrap_or(8);
+        if !(1..=1024).contains(&shards) {
+            bail!("shards is {shards}; it must be 1 to 1024");
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Config {
+            tls: tls(&set)?,
+            listen: set.listen.unwrap_or_else(|| "127.0.0.1:8080".into()),
+            public_url: set
+                .public_url
+                .map(|url| url.trim_end_matches('/').to_owned()),
+            targets,
+            replicas,
+            retention_days: set.retention_days.unwrap_or(30),
+            shards,
+            extract_workers: set.extract_workers.unwrap_or(cores).max(1),
+            quota_bytes: set.quota_gib.unwrap_or(2048) << 30,
+            kek_command: set.kek_command,
+            data,
+        })
+    }
+}
+
+fn tls(set: &Settings) -> Result<TlsMode> {
+    let files = match (&set.tls_cert, &set.tls_key) {
+        (Some(cert), Some(key)) => Some(TlsMode::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        }),
+        (None, None) => None,
+        _ => bail!("tls-cert and tls-key go together"),
+    };
+    match (set.tls.as_deref(), files) {
+        (None, files) => Ok(files.unwrap_or(TlsMode::Off)),
+        (Some("off"), None) => Ok(TlsMode::Off),
+        (Some("self"), None) => Ok(TlsMode::SelfMade),
+        (Some("files"), Some(files)) => Ok(files),
+        (Some("files"), None) => bail!("tls = files needs tls-cert and tls-key"),
+        (Some(mode @ ("off" | "self")), Some(_)) => bail!("tls = {mode} does not go with tls-cert"),
+        (Some(mode), _) => bail!("tls is `{mode}`; it must be off, self or files"),
+    }
+}
+
+fn read(path: &Path) -> Result<Settings> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("settings file {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("settings file {}", path.display()))
+}
+
+fn read_if_there(path: &Path) -> Result<Settings> {
+    if path.exists() {
+        read(path)
+    } else {
+        Ok(Settings::default())
+    }
+}
+
+fn refuse_unknown_variables(names: impl Iterator<Item = String>) -> Result<()> {
+    for name in names {
+        let ours = name.starts_with("FIREFLY_");
+        if ours && !VARIABLES.contains(&name.as_str()) && !OTHER_VARIABLES.contains(&name.as_str())
+        {
+            bail!(
+                "unknown environment variable {name}; known: {}",
+                VARIABLES.join(", ")
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Config> {
+        Config::resolve("/data".into(), toml::from_str(text)?)
+    }
+
+    #[test]
+    fn nothing_has_to_be_set() {
+        let config = resolve("").unwrap();
+        assert_eq!(config.listen, "127.0.0.1:8080");
+        assert_eq!(config.targets, [PathBuf::from("/data/blocks")]);
+        assert_eq!((config.tls, config.replicas), (TlsMode::Off, 1));
+    }
+
+    #[test]
+    fn what_cannot_hold_is_refused() {
+        for (text, part) in [
+            ("colour = 1", "unknown field"),
+            ("replicas = 2", "there are 1 targets"),
+            ("shards = 0", "1 to 1024"),
+            ("tls = \"maybe\"", "off, self or files"),
+            ("tls_cert = \"a\"", "go together"),
+        ] {
+            let error = format!("{:#}", resolve(text).unwrap_err());
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let flags = Settings {
+            listen: Some("a:1".into()),
+            ..Settings::default()
+        };
+        let file = Settings {
+            listen: Some("b:2".into()),
+            shards: Some(3),
+            ..Settings::default()
+        };
+        let both = flags.or(file);
+        assert_eq!(
+            (both.listen.as_deref(), both.shards),
+            (Some("a:1"), Some(3))
+        );
+    }
+
+    #[test]
+    fn unknown_variables_are_refused() {
+        let names = |name: &str| std::iter::once(name.to_owned());
+        assert!(refuse_unknown_variables(names("FIREFLY_LISTEN")).is_ok());
+        assert!(refuse_unknown_variables(names("PATH")).is_ok());
+        assert!(refuse_unknown_variables(names("FIREFLY_COLOUR")).is_err());
+    }
+}

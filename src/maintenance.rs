@@ -1,0 +1,156 @@
+//! What has to be done now and then: trash and old versions that are past their time, expired rows, garbage blocks,
+//! extents that are mostly dead, logs that every shard is past, and a slow reading of every block's replicas.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Result;
+use indexer::Indexer;
+use storage::block::NoHolds;
+
+use crate::node::Node;
+
+/// Between two rounds.
+const EVERY: Duration = Duration::from_secs(60);
+/// Rows, or blocks, looked at in one round of each kind of work.
+const ROWS: usize = 10_000;
+/// Blocks read by the verifier in one round.
+const SCRUBBED: usize = 200;
+/// Extents of which more is dead are compacted, percent.
+const DEAD_PERCENT: u64 = 40;
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// The maintenance thread.
+pub struct Maintenance {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+struct Round {
+    node: Node,
+    indexer: Arc<Indexer>,
+    retention_ms: i64,
+    scrubbed_to: Vec<u8>,
+}
+
+impl Maintenance {
+    /// Starts it.
+    pub fn start(node: &Node, indexer: Arc<Indexer>, retention_days: u32) -> Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let retention_ms = i64::from(retention_days) * DAY_MS;
+        let mut round = Round {
+            node: node.clone(),
+            indexer,
+            retention_ms,
+            scrubbed_to: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("maintenance".into())
+            .spawn(move || {
+                while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                    round.run();
+                }
+            })?;
+        Ok(Maintenance { stop, thread })
+    }
+
+    /// Ends it after the unit at hand.
+    pub fn stop(self) {
+        // A thread that has ended already hears nothing, and there is nothing to end then.
+        self.stop.send(()).ok();
+        if self.thread.join().is_err() {
+            tracing::error!("the maintenance thread panicked");
+        }
+    }
+}
+
+impl Round {
+    /// One round; each kind of work goes on in the next one if it fails or is not through.
+    fn run(&mut self) {
+        type Work = fn(&mut Round) -> Result<()>;
+        let all: [(&str, Work); 5] = [
+            ("expired rows", Round::expire),
+            ("retention", Round::purge),
+            ("garbage", Round::collect),
+            ("logs", Round::cut_logs),
+            ("verification", Round::scrub),
+        ];
+        for (what, work) in all {
+            if let Err(error) = work(self) {
+                tracing::warn!(
+                    what,
+                    error = format!("{error:#}"),
+                    "maintenance is tried again in the next round"
+                );
+            }
+        }
+    }
+
+    fn expire(&mut self) -> Result<()> {
+        let meta = &self.node.meta;
+        meta.save_token_uses()?;
+        meta.expire_tokens(ROWS)?;
+        meta.expire_uploads(ROWS)?;
+        meta.expire_jobs(ROWS)?;
+        Ok(())
+    }
+
+    fn purge(&mut self) -> Result<()> {
+        let before_ms = self.node.meta.env().clock.now_ms() - self.retention_ms;
+        let report = self.node.meta.purge(before_ms)?;
+        if report.nodes + report.versions > 0 {
+            tracing::info!(
+                files = report.nodes,
+                versions = report.versions,
+                "deleted for good: past their retention"
+            );
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self) -> Result<()> {
+        let blocks = &self.node.blocks;
+        let now_ms = u64::try_from(self.node.meta.env().clock.now_ms())?;
+        let report = blocks.collect(now_ms, ROWS, &NoHolds)?;
+        if report.collected > 0 {
+            tracing::info!(
+                blocks = report.collected,
+                bytes = report.dead_bytes,
+                "garbage blocks dropped"
+            );
+        }
+        if let Some(extent) = blocks.compactable(DEAD_PERCENT)?.first() {
+            let compacted = blocks.compact(*extent)?;
+            tracing::info!(
+                ?extent,
+                freed_bytes = compacted.freed_bytes,
+                moved_bytes = compacted.moved_bytes,
+                "extent compacted"
+            );
+        }
+        Ok(())
+    }
+
+    fn cut_logs(&mut self) -> Result<()> {
+        for (partition, below) in self.indexer.checkpoints() {
+            self.node.journal.cut(partition, below)?;
+        }
+        Ok(())
+    }
+
+    fn scrub(&mut self) -> Result<()> {
+        let report = self.node.blocks.scrub(&self.scrubbed_to, SCRUBBED)?;
+        if report.repaired + report.lost > 0 {
+            tracing::warn!(
+                repaired = report.repaired,
+                lost = report.lost,
+                "damaged blocks were found"
+            );
+        }
+        self.scrubbed_to = report.position.unwrap_or_default();
+        Ok(())
+    }
+}

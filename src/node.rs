@@ -1,0 +1,103 @@
+//! The parts of one process, opened in the order in which the data flows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use storage::block::{self, BlockStore, Target};
+use storage::extraction::Extractions;
+use storage::journal::Journal;
+use storage::key::{Keyring, Source};
+use storage::kv::Store;
+use storage::kv::leveldb::{LevelDbStore, Options};
+use storage::meta::{Env, Meta};
+
+use crate::config::Config;
+use crate::operations::Operations;
+
+/// Storage, opened.
+#[derive(Clone)]
+pub struct Node {
+    /// The key-value store under all metadata.
+    pub store: Arc<dyn Store>,
+    /// The blocks.
+    pub blocks: BlockStore,
+    /// Their keys.
+    pub keys: Keyring,
+    /// Accounts, the tree, sharing.
+    pub meta: Meta,
+    /// What changed.
+    pub journal: Journal,
+    /// What is to be extracted, and what was.
+    pub extractions: Extractions,
+}
+
+impl Node {
+    /// Opens storage in the data folder, making what is not there yet.
+    pub fn open(config: &Config) -> Result<Node> {
+        make_private_folder(&config.data)?;
+        let store: Arc<dyn Store> = Arc::new(LevelDbStore::open(
+            &config.data.join("meta"),
+            Options::default(),
+        )?);
+        let env = Env::system();
+        let keys = Keyring::open(key_source(config), block::holds_data(&*store)?)?;
+        let targets = config
+            .targets
+            .iter()
+            .map(|folder| Target::new(folder.display().to_string(), folder));
+        let options = block::Options {
+            replicas: config.replicas,
+            ..block::Options::default()
+        };
+        let blocks = BlockStore::open(
+            store.clone(),
+            targets.collect(),
+            options,
+            keys.clone(),
+            env.clock.clone(),
+        )?;
+        let meta = Meta::open(store.clone(), env)?.with_options(storage::meta::Options {
+            default_quota_bytes: config.quota_bytes,
+            ..storage::meta::Options::default()
+        });
+        Ok(Node {
+            journal: Journal::new(store.clone()),
+            extractions: Extractions::new(store.clone()),
+            store,
+            blocks,
+            keys,
+            meta,
+        })
+    }
+
+    /// Opens the storage of a server that does not run.
+    pub fn open_stopped(config: &Config) -> Result<Node> {
+        if !config.data.join("meta").exists() {
+            bail!("there is no store in {}", config.data.display());
+        }
+        Self::open(config)
+    }
+
+    /// What administrators may do with it.
+    pub fn operations(&self) -> Operations {
+        Operations::new(self.clone())
+    }
+}
+
+fn key_source(config: &Config) -> Source {
+    match &config.kek_command {
+        Some(command) => Source::Command(command.clone()),
+        None => Source::File(config.data.join("keys/kek.json")),
+    }
+}
+
+/// Makes a folder that only its owner can read.
+fn make_private_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.with_context(|| format!("make the data folder {}", folder.display()))
+}

@@ -1,0 +1,370 @@
+//! What administrators may do, behind `/2/firefly/admin/…` and, when no server runs, behind the commands themselves.
+
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use storage::block::Finding;
+use storage::chunk::BlockHash;
+use storage::meta::{
+    Account, AccountChange, FileId, NodeKind, Purpose, Reader, Refusal, TokenId, TokenKind,
+};
+use web::OperationFailure;
+
+use crate::node::Node;
+
+/// The e-mail of the account that first start makes.
+pub const ADMIN_EMAIL: &str = "admin@localhost";
+/// How long an invitation link is good, milliseconds.
+const INVITE_MS: i64 = 7 * 24 * 3600 * 1000;
+/// Findings of a check that are told; more only says that there is more.
+const MAX_PROBLEMS: usize = 1000;
+/// Files that are named for one damaged block.
+const MAX_FILES: usize = 20;
+/// Index rows that are rewrapped at a time.
+const REWRAPPED: usize = 10_000;
+
+/// The operations of one node.
+#[derive(Clone)]
+pub struct Operations {
+    node: Node,
+    running: std::sync::Arc<OnceLock<Running>>,
+}
+
+/// There is no such operation.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no such operation")]
+struct Unknown;
+
+/// What only a running server has.
+pub struct Running {
+    /// Start of links to this server.
+    pub public_url: String,
+    /// The live index.
+    pub indexer: std::sync::Arc<indexer::Indexer>,
+}
+
+#[derive(Deserialize)]
+struct Create {
+    email: String,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Email {
+    email: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Suspend {
+    email: String,
+    suspended: bool,
+}
+
+#[derive(Deserialize)]
+struct TokenCreate {
+    email: Option<String>,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct TokenRevoke {
+    email: Option<String>,
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    #[serde(default)]
+    quick: bool,
+}
+
+impl Operations {
+    /// Operations on an opened store.
+    pub fn new(node: Node) -> Self {
+        Operations {
+            node,
+            running: std::sync::Arc::default(),
+        }
+    }
+
+    /// Adds what a running server has.
+    pub fn set_running(&self, running: Running) -> Result<()> {
+        self.running
+            .set(running)
+            .map_err(|_| anyhow::anyhow!("the server runs already"))
+    }
+
+    /// The operations as the web calls them.
+    pub fn for_web(&self) -> web::Operations {
+        let own = self.clone();
+        std::sync::Arc::new(move |operation, argument| {
+            own.call(operation, argument).map_err(failure)
+        })
+    }
+
+    /// Runs an operation. Blocks; an unknown one and a bad argument are errors.
+    pub fn call(&self, operation: &str, argument: Value) -> Result<Value> {
+        match operation {
+            "account/create" => self.create_account(read(argument)?),
+            "account/list" => self.list_accounts(),
+            "account/suspend" => self.suspend(read(argument)?),
+            "account/invite" => self.invite(read(argument)?),
+            "account/token_create" => self.create_token(read(argument)?),
+            "account/token_list" => self.list_tokens(read(argument)?),
+            "account/token_revoke" => self.revoke_token(read(argument)?),
+            "check" => self.check(read(argument)?),
+            "keys/status" => self.key_status(),
+            "keys/rotate" => self.rotate_keys(),
+            "reindex" => self.reindex(),
+            _ => Err(Unknown.into()),
+        }
+    }
+
+    fn create_account(&self, new: Create) -> Result<Value> {
+        let meta = &self.node.meta;
+        let account =
+            meta.create_account(&new.email, new.name.as_deref().unwrap_or_default(), false)?;
+        let token =
+            meta.create_token(account.id, TokenKind::Bearer, "made with the account", None)?;
+        Ok(json!({
+            "account_id": account.id.to_string(),
+            "token": token.expose(),
+            "invite_url": self.invite_url(&account)?,
+        }))
+    }
+
+    fn list_accounts(&self) -> Result<Value> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self
+                .node
+                .meta
+                .accounts(after, storage::meta::account::MAX_PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(json!({"accounts": all}));
+            };
+            after = Some(last.id);
+            all.extend(page.iter().map(|account| {
+                json!({"account_id": account.id.to_string(), "email": account.email, "name": account.name,
+                       "is_admin": account.is_admin, "is_suspended": account.disabled})
+            }));
+        }
+    }
+
+    fn suspend(&self, wanted: Suspend) -> Result<Value> {
+        let account = self.account(Some(&wanted.email))?;
+        let change = AccountChange {
+            disabled: Some(wanted.suspended),
+            ..AccountChange::default()
+        };
+        self.node.meta.change_account(account.id, change)?;
+        Ok(json!({}))
+    }
+
+    fn invite(&self, whom: Email) -> Result<Value> {
+        let account = self.account(whom.email.as_deref())?;
+        Ok(json!({"invite_url": self.invite_url(&account)?}))
+    }
+
+    /// A one-time link with which the account's password is set.
+    pub fn invite_url(&self, account: &Account) -> Result<String> {
+        let kind = TokenKind::OneTime {
+            purpose: Purpose::Claim,
+        };
+        let expires_ms = self.node.meta.env().clock.now_ms() + INVITE_MS;
+        let code = self
+            .node
+            .meta
+            .create_token(account.id, kind, "invitation", Some(expires_ms))?;
+        let url = self
+            .running
+            .get()
+            .map_or("", |running| running.public_url.as_str());
+        Ok(format!("{url}/welcome#{}", code.expose()))
+    }
+
+    fn create_token(&self, new: TokenCreate) -> Result<Value> {
+        let account = self.account(new.email.as_deref())?;
+        let secret = self
+            .node
+            .meta
+            .create_token(account.id, TokenKind::Bearer, &new.name, None)?;
+        Ok(json!({"token": secret.expose()}))
+    }
+
+    fn list_tokens(&self, whose: Email) -> Result<Value> {
+        let account = self.account(whose.email.as_deref())?;
+        let tokens = self.node.meta.tokens(account.id)?;
+        let rows = tokens.iter().map(|token| {
+            let kind = match token.kind {
+                TokenKind::Bearer => "bearer",
+                TokenKind::Session { .. } => "session",
+                TokenKind::OneTime { .. } => "one-time",
+                TokenKind::Refresh => "refresh",
+            };
+            json!({"id": token.id.to_string(), "kind": kind, "name": token.name, "last_used": moment(token.last_used_ms)})
+        });
+        Ok(json!({"tokens": rows.collect::<Vec<_>>()}))
+    }
+
+    fn revoke_token(&self, which: TokenRevoke) -> Result<Value> {
+        let account = self.account(which.email.as_deref())?;
+        let id = which
+            .id
+            .parse()
+            .map(TokenId)
+            .context("a token's id is a number")?;
+        self.node.meta.revoke(account.id, id)?;
+        Ok(json!({}))
+    }
+
+    /// The account with this e-mail; the admin that first start made when none is given.
+    fn account(&self, email: Option<&str>) -> Result<Account> {
+        let email = email.unwrap_or(ADMIN_EMAIL);
+        let found = self.node.meta.account_by_email(email)?;
+        found.with_context(|| format!("there is no account {email}"))
+    }
+
+    fn check(&self, how: Check) -> Result<Value> {
+        let mut rows = 0;
+        let mut problems = self
+            .node
+            .meta
+            .check(MAX_PROBLEMS, &mut |seen| rows = seen)?;
+        let mut blocks = 0;
+        if !how.quick {
+            let mut damaged = Vec::new();
+            let report = self.node.blocks.verify(&mut |finding| {
+                damaged.extend(damage(&finding));
+                damaged.len() < MAX_PROBLEMS
+            })?;
+            blocks = report.blocks;
+            for (hash, what) in damaged {
+                problems.push(format!("{what}; files: {}", self.files_of(&hash)?));
+            }
+        }
+        Ok(json!({"rows": rows, "blocks": blocks, "problems": problems}))
+    }
+
+    /// The files that a block belongs to, for a person: `ns:ID/path`.
+    fn files_of(&self, hash: &BlockHash) -> Result<String> {
+        let mut reader = self.node.meta.reader()?;
+        let mut paths = Vec::new();
+        for file in self.node.blocks.files_of(hash, MAX_FILES)? {
+            paths.push(path_of(&mut reader, file)?);
+        }
+        Ok(if paths.is_empty() {
+            "none".into()
+        } else {
+            paths.join(", ")
+        })
+    }
+
+    fn key_status(&self) -> Result<Value> {
+        let keys = &self.node.keys;
+        Ok(
+            json!({"current": keys.current_version(), "versions": keys.versions(), "kept_in": format!("{keys:?}")}),
+        )
+    }
+
+    fn rotate_keys(&self) -> Result<Value> {
+        let blocks = &self.node.blocks;
+        let version = blocks.rotate_key()?;
+        let (mut rewrapped, mut position) = (0, Some(Vec::new()));
+        while let Some(from) = position {
+            let report = blocks.rewrap(&from, REWRAPPED)?;
+            rewrapped += report.rewrapped;
+            position = report.position;
+        }
+        Ok(json!({"current": version, "rewrapped_blocks": rewrapped}))
+    }
+
+    fn reindex(&self) -> Result<Value> {
+        match self.running.get() {
+            Some(running) => {
+                running.indexer.rebuild();
+                Ok(
+                    json!({"message": "the index is being built anew; searches go on with the old one until it is ready"}),
+                )
+            }
+            None => bail!(
+                "no server runs: start it with `firefly serve`; it rebuilds an index that is missing or of another format by itself"
+            ),
+        }
+    }
+}
+
+/// Where a file is, by the names above it; of a deleted one, where it was.
+fn path_of(reader: &mut Reader<'_>, file: FileId) -> Result<String> {
+    let mut names = Vec::new();
+    let mut at = Some(file);
+    while let Some(id) = at {
+        let Some((node, _)) = reader.look(id)? else {
+            break;
+        };
+        match node.kind {
+            NodeKind::Root { ns } => names.push(format!("ns:{ns}")),
+            _ => names.push(node.name),
+        }
+        at = node.parent;
+    }
+    names.reverse();
+    Ok(names.join("/"))
+}
+
+/// What is wrong with which block; none when a finding is only progress.
+fn damage(finding: &Finding) -> Option<(BlockHash, String)> {
+    match finding {
+        Finding::Progress { .. } => None,
+        Finding::BadReplica {
+            hash,
+            target,
+            reason,
+        } => Some((*hash, format!("block {hash} on {target}: {reason}"))),
+        Finding::BadRow { hash, reason } => Some((*hash, format!("block {hash}: {reason}"))),
+        Finding::Dangling { hash, .. } => Some((
+            *hash,
+            format!("block {hash} is referred to, but not stored"),
+        )),
+    }
+}
+
+fn read<T: DeserializeOwned>(argument: Value) -> Result<T> {
+    serde_json::from_value(argument).context("argument")
+}
+
+/// An operation's error as the web tells it.
+fn failure(error: anyhow::Error) -> OperationFailure {
+    if error.is::<Unknown>() {
+        return OperationFailure::Unknown;
+    }
+    if error.chain().any(|cause| cause.is::<serde_json::Error>()) {
+        return OperationFailure::BadArgument(format!("{error:#}"));
+    }
+    match error.downcast_ref::<storage::Error>() {
+        Some(storage::Error::Refused(Refusal::EmailTaken)) => {
+            OperationFailure::Refused("email_taken".into())
+        }
+        Some(storage::Error::Refused(Refusal::InvalidEmail)) => {
+            OperationFailure::Refused("invalid_email".into())
+        }
+        Some(storage::Error::Refused(refusal)) => {
+            OperationFailure::BadArgument(refusal.to_string())
+        }
+        None if error.source().is_none() => OperationFailure::BadArgument(format!("{error:#}")),
+        _ => OperationFailure::Failed(format!("{error:#}")),
+    }
+}
+
+fn moment(at_ms: Option<i64>) -> String {
+    let at = at_ms.and_then(|ms| time::OffsetDateTime::from_unix_timestamp(ms / 1000).ok());
+    let text = at.and_then(|at| {
+        at.format(&time::format_description::well_known::Rfc3339)
+            .ok()
+    });
+    text.unwrap_or_else(|| "never".into())
+}
