@@ -1,6 +1,7 @@
 //! The tree's rules one by one (`rules`), and random histories against a model (`history`, `model`, `replica`).
 
 mod concurrency;
+mod damage;
 mod history;
 mod model;
 mod replica;
