@@ -139,7 +139,9 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     } else {
         (UTF_16BE, big, little)
     };
-    let enough = pairs.len() >= 4 && most * 50 >= pairs.len() && most > least * 8;
+    // Where no byte is above ASCII nearly every unit must be a Latin letter; a stray zero byte is no sign.
+    let share = if sample.is_ascii() { 2 } else { 50 };
+    let enough = pairs.len() >= 4 && most * share > pairs.len() && most > least * 8;
     (enough && !encoding.decode_without_bom_handling(sample).1).then_some(encoding)
 }
 

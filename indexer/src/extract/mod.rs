@@ -155,6 +155,14 @@ pub fn extract(name: &str, bytes: &[u8], limits: &Limits) -> Extraction {
     if !whole && !detected.is_plain() {
         return Extraction::bare(detected, Outcome::TooLarge { indexed_bytes: 0 });
     }
+    if detected == FileType::EncryptedOffice
+        && let Ok(Some(plain)) = catch_unwind(|| ole::unlock(bytes, limits))
+    {
+        return Extraction {
+            is_content: false,
+            ..extract(name, &plain, limits)
+        };
+    }
     let mut job = Job::new(limits);
     let caught = catch_unwind(AssertUnwindSafe(|| read(name, bytes, detected, &mut job)));
     let ended =

@@ -348,3 +348,55 @@ fn end(watched: &Watched) -> Option<std::process::ExitStatus> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limits: Limits) -> WorkerPool {
+        let command = WorkerCommand {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), script.into()],
+        };
+        WorkerPool::new(command, 1, limits)
+    }
+
+    #[test]
+    fn a_worker_that_never_answers_is_killed_in_time() {
+        let pool = shell(
+            "while read x; do :; done",
+            Limits {
+                time_ms: 50,
+                ..Limits::default()
+            },
+        );
+        assert_eq!(pool.extract("a.txt", b"text").outcome, Outcome::TimedOut);
+        assert_eq!(pool.extract("b.txt", b"text").outcome, Outcome::TimedOut);
+    }
+
+    #[test]
+    fn a_worker_that_dies_says_why_and_the_pool_goes_on() {
+        let pool = shell(
+            "echo memory allocation of 9 bytes failed >&2; exit 3",
+            Limits::default(),
+        );
+        for _ in 0..2 {
+            let given = pool.extract("a.pdf", b"text");
+            let detail = "extraction ran out of memory".to_owned();
+            assert_eq!(given.outcome, Outcome::Damaged { detail });
+        }
+    }
+
+    #[test]
+    fn a_worker_that_cannot_start_is_told() {
+        let command = WorkerCommand {
+            program: "/nonexistent".into(),
+            args: Vec::new(),
+        };
+        let pool = WorkerPool::new(command, 1, Limits::default());
+        assert!(matches!(
+            pool.extract("a", b"x").outcome,
+            Outcome::Damaged { .. }
+        ));
+    }
+}

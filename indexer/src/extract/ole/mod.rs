@@ -1,31 +1,37 @@
 //! Compound files: Word, Excel and PowerPoint 97-2003, Outlook messages, and encrypted Office documents.
 
+mod encrypted;
 mod excel;
 mod outlook;
 mod powerpoint;
 mod summary;
 mod word;
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use cfb::CompoundFile;
 
 use super::FileType;
 use super::job::{Failure, Job};
+pub(super) use encrypted::unlock;
 
 /// Most bytes of one stream that are read.
 const MAX_STREAM_BYTES: u64 = 64 << 20;
+/// Most bytes that are added to a file cut short.
+const MAX_PADDING_BYTES: usize = 16 << 20;
 /// Entries of a compound file that are looked at.
 const MAX_ENTRIES: usize = 20_000;
 
 /// An open compound file.
 struct Compound<'b> {
-    file: CompoundFile<Cursor<&'b [u8]>>,
+    file: CompoundFile<Cursor<Cow<'b, [u8]>>>,
 }
 
 impl<'b> Compound<'b> {
     fn open(bytes: &'b [u8]) -> Result<Self, Failure> {
-        let file = CompoundFile::open(Cursor::new(bytes));
+        let file = CompoundFile::open(Cursor::new(Cow::Borrowed(bytes)))
+            .or_else(|_| CompoundFile::open(Cursor::new(Cow::Owned(padded(bytes)))));
         let file = file.map_err(|error| {
             Failure::damaged(format!("the compound file is unreadable: {error}"))
         })?;
@@ -51,6 +57,19 @@ impl<'b> Compound<'b> {
         let storages = entries.take(MAX_ENTRIES).filter(|entry| entry.is_storage());
         storages.map(|entry| entry.name().to_owned()).collect()
     }
+}
+
+/// Files cut short keep an allocation table for more sectors than they have: zeros stand for those.
+fn padded(bytes: &[u8]) -> Vec<u8> {
+    let sector = 1usize << u16_at(bytes, 30).unwrap_or(9).min(12);
+    let tables = u32_at(bytes, 44).unwrap_or(0) as usize;
+    let sectors = tables.saturating_mul(sector / 4).saturating_add(1);
+    let size = sectors
+        .saturating_mul(sector)
+        .min(bytes.len() + MAX_PADDING_BYTES);
+    let mut padded = bytes.to_vec();
+    padded.resize(size.max(bytes.len()), 0);
+    padded
 }
 
 /// Writes the text of a compound file.

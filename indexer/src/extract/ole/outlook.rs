@@ -88,11 +88,8 @@ fn text(compound: &mut Compound, storage: &str, property: &str, job: &mut Job) -
         return Some(wide(&bytes).trim_end_matches('\0').to_owned());
     }
     let bytes = compound.stream(&format!("{storage}/__substg1.0_{property}001E"), job)?;
-    Some(
-        decode::to_text(&bytes, None)
-            .trim_end_matches('\0')
-            .to_owned(),
-    )
+    let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+    Some(decode::to_text(&bytes[..end], None).into_owned())
 }
 
 fn binary(

@@ -1,7 +1,10 @@
 //! PowerPoint 97-2003: the text atoms of the record tree, without the masters' prompts.
 
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+
 use super::super::job::{Failure, Job};
-use super::super::sink::Sink;
 use super::{Compound, narrow, u16_at, u32_at, wide};
 
 /// How deep containers are followed.
@@ -16,57 +19,119 @@ const TEXT_NARROW: u16 = 0x0FA8;
 const STRING: u16 = 0x0FBA;
 const HEADER_FOOTER: u16 = 0x0FD9;
 const LIST: u16 = 0x0FF0;
+const PLACEHOLDER: u16 = 0x0BC3;
+const OBJECT: u16 = 0x1011;
 const COMMENT: u16 = 0x2EE0;
+const SHAPE: u16 = 0xF004;
+const CLIENT_DATA: u16 = 0xF011;
 
 /// Writes the text of a presentation; every slide is a page.
 pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure> {
+    if compound.file.exists("/PP40") {
+        return Err(Failure::Unsupported);
+    }
     let Some(stream) = compound.stream("/PowerPoint Document", job) else {
         return Err(Failure::damaged("the presentation stream is missing"));
     };
-    if compound.file.exists("/EncryptedSummary")
-        || compound.file.exists("/EncryptedSummaryInformation")
-    {
+    let encrypted = ["/EncryptedSummary", "/EncryptedSummaryInformation"];
+    if encrypted.iter().any(|name| compound.file.exists(name)) {
         return Err(Failure::Encrypted);
     }
-    let mut records = 0;
-    walk(&stream, 0, 0, &mut records, &mut job.sink);
+    walk(&stream, Place::default(), &mut 0, job);
     Ok(())
 }
 
-fn walk(bytes: &[u8], parent: u16, depth: u32, records: &mut u32, sink: &mut Sink) {
-    let mut rest = bytes;
-    while let (Some(head), Some(kind), Some(length)) =
-        (u16_at(rest, 0), u16_at(rest, 2), u32_at(rest, 4))
-    {
+/// Where in the tree a record is.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    parent: u16,
+    depth: u32,
+    in_master: bool,
+}
+
+fn walk(bytes: &[u8], place: Place, records: &mut u32, job: &mut Job) {
+    for (head, kind, body) in children(bytes) {
         *records += 1;
-        if *records > MAX_RECORDS || sink.stop() {
+        if *records > MAX_RECORDS || job.sink.stop() {
             return;
         }
-        let end = rest.len().min(8usize.saturating_add(length as usize));
-        let body = &rest[8..end];
-        if head & 0xF == 0xF {
-            // The lists of masters (instance 1) repeat their prompts.
-            let prompts = kind == MASTER || (kind == LIST && head >> 4 == 1);
-            if !prompts && depth < MAX_DEPTH {
-                if kind == SLIDE {
-                    sink.page();
-                }
-                walk(body, kind, depth + 1, records, sink);
-            }
-        } else {
-            atom(kind, parent, body, sink);
+        if head & 0xF != 0xF {
+            atom(head, kind, place.parent, body, job);
+            continue;
         }
-        rest = &rest[end..];
+        let in_master = place.in_master || kind == MASTER;
+        // Placeholders of masters and their lists (instance 1) hold prompts.
+        let prompts = (kind == LIST && head >> 4 == 1)
+            || (in_master && kind == SHAPE && is_placeholder(body));
+        if prompts || place.depth >= MAX_DEPTH {
+            continue;
+        }
+        if kind == SLIDE {
+            job.sink.page();
+        }
+        walk(
+            body,
+            Place {
+                parent: kind,
+                depth: place.depth + 1,
+                in_master,
+            },
+            records,
+            job,
+        );
     }
 }
 
-fn atom(kind: u16, parent: u16, body: &[u8], sink: &mut Sink) {
+/// Version and instance, kind and body of the records in a container.
+fn children(bytes: &[u8]) -> impl Iterator<Item = (u16, u16, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (head, kind, length) = (u16_at(rest, 0)?, u16_at(rest, 2)?, u32_at(rest, 4)?);
+        let end = rest.len().min(8usize.saturating_add(length as usize));
+        let body = &rest[8..end];
+        rest = &rest[end..];
+        Some((head, kind, body))
+    })
+}
+
+fn is_placeholder(shape: &[u8]) -> bool {
+    let client = children(shape).filter(|(_, kind, _)| *kind == CLIENT_DATA);
+    client
+        .flat_map(|(_, _, body)| children(body))
+        .any(|(_, kind, _)| kind == PLACEHOLDER)
+}
+
+/// An object inside the presentation (a chart, a sheet, a document).
+fn object(head: u16, body: &[u8], job: &mut Job) {
+    if !job.may_descend() || !job.next_member() {
+        return;
+    }
+    let mut content = Vec::new();
+    let is_packed = head >> 4 == 1;
+    if is_packed {
+        let limit = job.unpacked_left().min(job.limits.input_bytes as u64);
+        let packed = body.get(4..).unwrap_or_default();
+        // A cut object gives what it has.
+        drop(
+            ZlibDecoder::new(packed)
+                .take(limit)
+                .read_to_end(&mut content),
+        );
+        job.spend(content.len() as u64);
+    }
+    job.sink.line();
+    job.read_member("object", if is_packed { &content } else { body });
+}
+
+fn atom(head: u16, kind: u16, parent: u16, body: &[u8], job: &mut Job) {
     let text = match kind {
         TEXT_WIDE => wide(body),
         TEXT_NARROW => narrow(body),
         STRING if matches!(parent, COMMENT | HEADER_FOOTER) => wide(body),
+        OBJECT => return object(head, body, job),
         _ => return,
     };
+    let sink = &mut job.sink;
     sink.line();
     sink.text(&text.replace(['\r', '\u{B}'], "\n"));
     sink.line();

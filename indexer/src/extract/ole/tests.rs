@@ -102,14 +102,20 @@ fn powerpoint_text_without_prompts() {
         ]
         .concat()
     };
+    let placeholder = nested(0xF011, &atom(0x0BC3, &[0; 8]));
+    let prompt = nested(
+        0xF004,
+        &[placeholder, atom(0x0FA8, b"Click to edit")].concat(),
+    );
+    let drawn = nested(0xF004, &atom(0x0FA8, b"everywhere"));
     let stream = [
         nested(0x03EE, &atom(0x0FA0, &utf16("Folie"))),
-        nested(0x03F8, &atom(0x0FA8, b"Click to edit")),
+        nested(0x03F8, &[prompt, drawn].concat()),
     ];
     let given = compound(&[("/PowerPoint Document", stream.concat())]);
     assert_eq!(
         (given.detected, words(&given)),
-        (FileType::Ppt, vec!["Folie"])
+        (FileType::Ppt, vec!["Folie", "everywhere"])
     );
 }
 

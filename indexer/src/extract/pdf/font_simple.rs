@@ -60,6 +60,7 @@ fn encoded(document: &Document, font: &Dictionary, names: &mut GlyphNames) -> Ve
     };
     let differences =
         dictionary.and_then(|d| d.get_deref(b"Differences", document).ok()?.as_array().ok());
+    let is_type3 = is_type3(document, font);
     let mut code = 0usize;
     for entry in differences.into_iter().flatten() {
         match document.dereference(entry).map(|(_, entry)| entry) {
@@ -68,7 +69,8 @@ fn encoded(document: &Document, font: &Dictionary, names: &mut GlyphNames) -> Ve
             }
             Ok(Object::Name(name)) => {
                 if let Some(slot) = texts.get_mut(code) {
-                    *slot = names.text(name).or_else(|| by_code(name));
+                    let named = names.text(name).or_else(|| by_code(name));
+                    *slot = if is_type3 { drawn(named, code) } else { named };
                 }
                 code += 1;
             }
@@ -87,6 +89,25 @@ fn is_known(base: &[u8]) -> bool {
             | b"WinAnsiEncoding"
             | b"PDFDocEncoding"
     )
+}
+
+fn is_type3(document: &Document, font: &Dictionary) -> bool {
+    let subtype = font
+        .get_deref(b"Subtype", document)
+        .and_then(Object::as_name);
+    subtype.is_ok_and(|subtype| subtype == b"Type3")
+}
+
+/// Type 3 fonts name their drawings as they like: a letter's code says more than the name of a sign.
+fn drawn(named: Option<String>, code: usize) -> Option<String> {
+    let letter = u8::try_from(code)
+        .ok()
+        .filter(u8::is_ascii_alphanumeric)
+        .map(|code| char::from(code).to_string());
+    let is_word = named
+        .as_ref()
+        .is_some_and(|text| text.chars().all(char::is_alphanumeric));
+    if is_word { named } else { letter.or(named) }
 }
 
 /// Names like `a65` or `C65` that writers make up from character codes.
