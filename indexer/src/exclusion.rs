@@ -13,7 +13,7 @@ use storage::journal::{Change, Journal, LogEntry, Partition};
 use storage::meta::{FileId, Meta, Reader, Standing};
 use tantivy::Searcher;
 
-use crate::error::{self, Error, Result};
+use crate::error::{self, Result};
 use crate::look::{self, Shown};
 use crate::payload;
 use crate::schema::Fields;
@@ -56,8 +56,6 @@ struct State {
     looked: Vec<u64>,
     /// Files that entries named.
     touched: HashSet<FileId>,
-    /// Folders whose subtree entries named.
-    folders: HashSet<FileId>,
     excluded: Exclusions,
 }
 
@@ -67,7 +65,6 @@ impl ExclusionLog {
         let state = State {
             looked: checkpoint.to_vec(),
             touched: HashSet::new(),
-            folders: HashSet::new(),
             excluded: Exclusions::default(),
         };
         ExclusionLog {
@@ -137,40 +134,33 @@ pub struct Truth<'a> {
 }
 
 impl State {
-    /// Takes entries in. A folder's change may undo what was found about anything touched before, so all is looked at again.
+    /// Takes entries in. What moves or goes with all below it may undo what was found about anything touched before: then
+    /// all of that is looked at again.
     fn look(&mut self, truth: &Truth<'_>, entries: &[LogEntry], shard: u16) -> Result<()> {
         let mut files = HashSet::new();
-        let folders = self.folders.len();
+        let mut moved = false;
         for entry in entries {
             match &entry.change {
                 Change::Extracted { .. } => continue,
-                Change::Upsert { file } => files.insert(*file),
-                Change::Appeared { file } | Change::Gone { file, .. } | Change::Purged { file } => {
-                    self.folders.insert(*file);
-                    files.insert(*file)
+                Change::Upsert { .. } => {}
+                Change::Appeared { .. } | Change::Gone { .. } | Change::Purged { .. } => {
+                    moved = true
                 }
-            };
+            }
+            files.insert(entry.change.file());
         }
-        let subtrees = entries.iter().any(|entry| {
-            !matches!(
-                entry.change,
-                Change::Upsert { .. } | Change::Extracted { .. }
-            )
-        });
         self.touched.extend(files.iter().copied());
+        let files = if moved { &self.touched } else { &files };
         let mut check = Check {
             truth,
             reader: truth.meta.reader()?,
             shard,
         };
         let mut excluded = (*self.excluded.0).clone();
-        if subtrees || self.folders.len() > folders {
-            files.clone_from(&self.touched);
-            for &folder in &self.folders {
-                check.subtree(folder, &self.touched, &mut excluded)?;
-            }
+        for &file in files {
+            check.subtree(file, &self.touched, &mut excluded)?;
         }
-        for file in files {
+        for &file in files {
             if let Some(shown) = check.find(file)? {
                 check.file(shown, &mut excluded)?;
             }
@@ -213,12 +203,13 @@ impl Check<'_> {
         let mut seen = HashSet::from([folder]);
         let mut folders = vec![folder];
         while let Some(folder) = folders.pop() {
-            let standing = self.reader.folder(folder)?;
             let below = look::below(self.truth.searcher, self.truth.fields, folder);
-            for shown in below.map_err(|source| Error::Index {
-                shard: self.shard,
-                source,
-            })? {
+            let below = below.map_err(error::index(self.shard))?;
+            if below.is_empty() {
+                continue;
+            }
+            let standing = self.reader.folder(folder)?;
+            for shown in below {
                 if shown.is_folder && seen.insert(shown.file) {
                     folders.push(shown.file);
                 }

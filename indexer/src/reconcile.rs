@@ -2,12 +2,12 @@
 //!
 //! Looking twice, late, or in another order gives the same index, so entries may be replayed, doubled and reordered.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use storage::block::BlockStore;
 use storage::extraction::{ExtractionRecord, Extractions};
 use storage::journal::{Change, Journal, LogEntry, route};
-use storage::meta::{FileId, Meta, Node, Reader, Standing, path};
+use storage::meta::{FileId, Meta, NamespaceId, Node, Reader, Standing, path};
 use tantivy::Searcher;
 
 use crate::document::{Extracted, Subject, document};
@@ -19,13 +19,13 @@ use crate::text;
 use crate::writer::Writer;
 
 /// Log entries taken up in one unit.
-const ENTRIES_PER_UNIT: usize = 256;
+const ENTRIES_PER_UNIT: usize = if cfg!(test) { 8 } else { 256 }; // small in tests: units end midway
 /// Entries of one partition in a unit while others wait.
-const ENTRIES_PER_PARTITION: usize = 64;
+const ENTRIES_PER_PARTITION: usize = ENTRIES_PER_UNIT / 4;
 /// Nodes of a subtree looked at in one unit.
-const NODES_PER_UNIT: usize = 256;
+const NODES_PER_UNIT: usize = if cfg!(test) { 2 } else { 256 };
 /// Children read from metadata at a time.
-const PAGE: usize = 256;
+const PAGE: usize = if cfg!(test) { 2 } else { 256 };
 /// Files of one subtree that are known as done; beyond this some may be done twice.
 const MAX_SEEN: usize = 2_000_000;
 /// What a document weighs besides its text, bytes.
@@ -59,12 +59,26 @@ pub struct Reconciler {
 }
 
 /// A subtree on its way into the index. The checkpoint waits before `seq` until it is through.
+///
+/// Searches find what lies below a folder by the folders that the index has (see `exclusion`), also between two commits of
+/// one walk. So a folder's document comes before those below it, and goes after them.
 struct Walk {
     /// The log entry that asked for it; `None` for the first scan.
     entry: Option<(usize, u64)>,
-    folders: Vec<(FileId, Option<Vec<u8>>)>,
+    folders: Vec<Spot>,
     files: VecDeque<FileId>,
     seen: HashSet<FileId>,
+}
+
+/// An open folder of a walk.
+struct Spot {
+    folder: FileId,
+    /// Where its next page starts.
+    from: Option<Vec<u8>>,
+    entered: bool,
+    /// It had a document to stay when it was entered.
+    kept: bool,
+    listed: bool,
 }
 
 /// What a unit did.
@@ -98,7 +112,7 @@ impl Reconciler {
         let mut reconciler = Self::resume(fields, &Payload::new(shard, shards, heads));
         let mut walk = Walk::new(None);
         let reader = sources.meta.reader()?; // after the heads: what it does not show comes through the logs
-        let mut after = storage::meta::NamespaceId(0);
+        let mut after = NamespaceId(0);
         loop {
             let page = reader.namespaces(after, PAGE)?;
             let Some(&(last, _)) = page.last() else { break };
@@ -106,7 +120,7 @@ impl Reconciler {
             let owned = page
                 .into_iter()
                 .filter(|&(ns, root)| reconciler.owns(ns, root));
-            walk.folders.extend(owned.map(|(_, root)| (root, None)));
+            walk.folders.extend(owned.map(|(_, root)| Spot::at(root)));
         }
         reconciler.scanning = true;
         reconciler.walks.push_back(walk);
@@ -185,16 +199,19 @@ impl Reconciler {
             entries: entries.len(),
             nodes: touched.len(),
         };
-        let mut leaves = HashSet::new();
+        let mut made = HashMap::new();
         for file in touched {
-            if scene.reconcile(file)?.is_some_and(|node| node.is_file()) {
-                leaves.insert(file);
-            }
+            made.insert(file, scene.reconcile(file)?);
         }
         for (index, entry) in entries {
             self.taken[index] = entry.seq;
             let file = entry.change.file();
-            if moves_subtree(&entry.change) && !leaves.contains(&file) {
+            let walked = match made.get(&file) {
+                Some(Made::File) | None => false,
+                Some(Made::Folder) => moves_subtree(&entry.change),
+                Some(Made::Nothing) => true,
+            };
+            if walked {
                 self.open_walk(index, entry.seq, file);
             }
         }
@@ -252,19 +269,13 @@ impl Reconciler {
 
     /// One walk for all entries about the same folder that no unit has worked on yet.
     fn open_walk(&mut self, index: usize, seq: u64, folder: FileId) {
-        let fresh = |walk: &Walk| {
-            walk.seen.is_empty() && walk.folders.iter().any(|(open, _)| *open == folder)
-        };
-        if self
-            .walks
-            .iter()
-            .any(|walk| walk.entry.is_some_and(|(at, _)| at == index) && fresh(walk))
-        {
-            return;
+        let same =
+            |walk: &Walk| walk.entry.is_some_and(|(at, _)| at == index) && walk.is_fresh(folder);
+        if !self.walks.iter().any(same) {
+            let mut walk = Walk::new(Some((index, seq)));
+            walk.folders.push(Spot::at(folder));
+            self.walks.push_back(walk);
         }
-        let mut walk = Walk::new(Some((index, seq)));
-        walk.folders.push((folder, None));
-        self.walks.push_back(walk);
     }
 
     /// A piece of the oldest open subtree; returns the nodes looked at.
@@ -282,7 +293,7 @@ impl Reconciler {
         Ok(nodes)
     }
 
-    fn owns(&self, ns: storage::meta::NamespaceId, file: FileId) -> bool {
+    fn owns(&self, ns: NamespaceId, file: FileId) -> bool {
         payload::place(route(ns, file), self.shards).0 == self.shard
     }
 }
@@ -295,6 +306,18 @@ fn moves_subtree(change: &Change) -> bool {
     )
 }
 
+impl Spot {
+    fn at(folder: FileId) -> Self {
+        Spot {
+            folder,
+            from: None,
+            entered: false,
+            kept: false,
+            listed: false,
+        }
+    }
+}
+
 impl Walk {
     fn new(entry: Option<(usize, u64)>) -> Self {
         Walk {
@@ -305,27 +328,56 @@ impl Walk {
         }
     }
 
-    /// Reconciles one node, or reads one page of a folder; false when nothing is left.
+    /// True when the walk is about `folder` and has not begun.
+    fn is_fresh(&self, folder: FileId) -> bool {
+        matches!(&self.folders[..], [spot] if spot.folder == folder && !spot.entered)
+    }
+
+    /// Does one node, or reads one page of a folder; false when nothing is left.
     fn step(&mut self, scene: &mut Scene<'_>, nodes: &mut usize) -> Result<bool> {
         if let Some(file) = self.files.pop_front() {
-            if self.entry.is_none() || !scene.agrees(file)? {
-                scene.reconcile(file)?;
-            }
-            *nodes += 1;
+            self.settle(scene, file, nodes)?;
             return Ok(true);
         }
-        let Some((folder, from)) = self.folders.pop() else {
+        let Some(spot) = self.folders.last_mut() else {
             return Ok(false);
         };
-        let page = scene.reader.below(folder, from.as_deref(), PAGE)?;
-        match page.next {
-            Some(next) => self.folders.push((folder, Some(next))),
-            None => self.index_below(scene, folder)?,
-        }
-        for (file, may_hold) in page.nodes {
-            self.see(file, may_hold);
+        let folder = spot.folder;
+        if !spot.entered {
+            spot.entered = true;
+            spot.kept = scene.keeps(folder)?;
+            if spot.kept {
+                self.settle(scene, folder, nodes)?;
+            }
+        } else if spot.listed {
+            let kept = spot.kept && scene.keeps(folder)?;
+            self.folders.pop();
+            if !kept {
+                self.settle(scene, folder, nodes)?;
+            }
+        } else {
+            let page = scene.reader.below(folder, spot.from.as_deref(), PAGE)?;
+            spot.listed = page.next.is_none();
+            spot.from = page.next;
+            if spot.listed {
+                self.index_below(scene, folder)?;
+            }
+            for (file, may_hold) in page.nodes {
+                self.see(file, may_hold);
+            }
         }
         Ok(true)
+    }
+
+    fn settle(&self, scene: &mut Scene<'_>, file: FileId, nodes: &mut usize) -> Result<()> {
+        *nodes += 1;
+        if self.entry.is_none() && scene.writer.has_touched(file) {
+            return Ok(()); // the first scan enters and leaves; what changes meanwhile comes through the logs
+        }
+        if !scene.agrees(file)? {
+            scene.reconcile(file)?;
+        }
+        Ok(())
     }
 
     /// What the index has below the folder, committed or not, though metadata may not have it there any more.
@@ -333,9 +385,8 @@ impl Walk {
         if self.entry.is_none() {
             return Ok(()); // the first scan begins with an empty index
         }
-        let committed = look::below(scene.searcher, &scene.fields, folder)
-            .map_err(error::index(scene.shard))?;
-        for shown in committed {
+        let committed = look::below(scene.searcher, &scene.fields, folder);
+        for shown in committed.map_err(error::index(scene.shard))? {
             self.see(shown.file, shown.is_folder);
         }
         for &file in scene.writer.added_below(folder) {
@@ -349,12 +400,24 @@ impl Walk {
             self.seen.clear();
         }
         if self.seen.insert(file) {
-            self.files.push_back(file);
             if may_hold {
-                self.folders.push((file, None));
+                self.folders.push(Spot::at(file));
+            } else {
+                self.files.push_back(file);
             }
         }
     }
+}
+
+/// What became of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// The document of a file.
+    File,
+    /// The document of a folder or mount (or none, for a namespace's root).
+    Folder,
+    /// Its document, if there was one, is gone: it is nowhere, or in another shard.
+    Nothing,
 }
 
 /// What one unit works with: metadata at one snapshot, the last commit, the writer.
@@ -369,28 +432,23 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Makes the index agree about one node, and returns the node.
-    fn reconcile(&mut self, file: FileId) -> Result<Option<Node>> {
+    /// Makes the index agree about one node.
+    fn reconcile(&mut self, file: FileId) -> Result<Made> {
         let looked = self.reader.look(file)?;
-        let (ns, deleted_ms) = match looked {
-            None | Some((_, Standing::Absent)) => (None, None),
-            Some((_, Standing::Live { ns })) => (Some(ns), None),
-            Some((_, Standing::Deleted { ns, at_ms })) => (Some(ns), Some(at_ms)),
-        };
-        let node = looked.map(|(node, _)| node);
-        let ns = ns.filter(|&ns| payload::place(route(ns, file), self.shards).0 == self.shard);
-        let (Some(ns), Some(node)) = (ns, &node) else {
+        let Some((node, ns, deleted_ms)) =
+            looked.and_then(|(node, standing)| self.owned(node, standing))
+        else {
             self.writer.remove(file);
-            return Ok(node);
+            return Ok(Made::Nothing);
         };
         let extraction = if deleted_ms.is_none() {
-            self.extracted(ns, node)?
+            self.extracted(ns, &node)?
         } else {
             None
         };
         let subject = Subject {
             ns,
-            node: node.clone(),
+            node,
             deleted_ms,
             extraction,
         };
@@ -398,14 +456,35 @@ impl Scene<'_> {
             .extraction
             .as_ref()
             .map_or(0, |extracted| 2 * extracted.text.len());
-        match (document(&self.fields, &subject), node.parent) {
+        match (document(&self.fields, &subject), subject.node.parent) {
             (Some(document), Some(parent)) => {
                 self.writer
                     .put(file, parent, document, DOCUMENT_BYTES + text_bytes)?
             }
             _ => self.writer.remove(file),
         }
-        Ok(Some(subject.node))
+        Ok(if subject.node.is_file() {
+            Made::File
+        } else {
+            Made::Folder
+        })
+    }
+
+    /// The node with its namespace and time of deletion, when it belongs into this shard.
+    fn owned(&self, node: Node, standing: Standing) -> Option<(Node, NamespaceId, Option<i64>)> {
+        let (ns, deleted_ms) = match standing {
+            Standing::Absent => return None,
+            Standing::Live { ns } => (ns, None),
+            Standing::Deleted { ns, at_ms } => (ns, Some(at_ms)),
+        };
+        let owner = payload::place(route(ns, node.id), self.shards).0;
+        (owner == self.shard).then_some((node, ns, deleted_ms))
+    }
+
+    /// True when the node has a document in this shard, or should have.
+    fn keeps(&mut self, file: FileId) -> Result<bool> {
+        let looked = self.reader.look(file)?;
+        Ok(looked.is_some_and(|(node, standing)| self.owned(node, standing).is_some()))
     }
 
     /// True when the last commit already shows where the node stands, and nothing was written about it since: below a renamed
@@ -423,11 +502,7 @@ impl Scene<'_> {
         })
     }
 
-    fn extracted(
-        &mut self,
-        ns: storage::meta::NamespaceId,
-        node: &Node,
-    ) -> Result<Option<Extracted>> {
+    fn extracted(&mut self, ns: NamespaceId, node: &Node) -> Result<Option<Extracted>> {
         let Some(head) = node.head() else {
             return Ok(None);
         };
