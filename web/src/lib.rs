@@ -18,6 +18,7 @@ pub mod users;
 
 mod audit;
 mod health;
+mod search;
 mod stall;
 #[cfg(test)]
 #[allow(

@@ -109,6 +109,8 @@ fn files_routes() -> Router<App> {
         .route("/copy_v2", post(relocate::copy))
         .route("/copy_batch_v2", post(relocate::copy_batch))
         .route("/copy_batch/check_v2", post(batch::check))
+        .route("/search_v2", post(search::search))
+        .route("/search/continue_v2", post(search::search_continue))
         .route("/list_revisions", post(revisions::list_revisions))
         .route("/restore", post(revisions::restore))
         .route(
@@ -184,6 +186,8 @@ fn own_routes() -> Router<App> {
         .route("/session/claim", post(session::claim))
         .route("/session/current", post(session::current))
         .route("/session/sign_out", post(session::sign_out))
+        .route("/search", post(search::search))
+        .route("/search/continue", post(search::search_continue))
         .route("/index_status", post(index_status::index_status))
         .route("/text", post(text::text))
         .route("/preview", get(preview::preview))

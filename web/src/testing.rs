@@ -71,8 +71,16 @@ impl Bench {
         let blocks = BlockStore::open(store.clone(), targets, BlockOptions::default(), keys, clock);
         let listing =
             Listing::new(meta.clone(), Journal::new(store.clone()), &*store).expect("listings");
+        let blocks = blocks.expect("blocks");
+        let extractions = Extractions::new(store.clone());
+        let sources = query::hit::Sources {
+            meta: meta.clone(),
+            extractions,
+            blocks: blocks.clone(),
+        };
+        let query = query::Engine::new(Vec::new, sources, &*store);
         let parts = Parts {
-            blocks: blocks.expect("blocks"),
+            blocks,
             extractions: Extractions::new(store.clone()),
             listing,
             notifier: Arc::new(Notifier::start(&EmbeddedBus::new(store)).expect("a notifier")),
@@ -80,6 +88,7 @@ impl Bench {
                 "echo" => Ok(argument),
                 _ => Err(OperationFailure::Unknown),
             }),
+            query: query.expect("an engine"),
             meta,
         };
         let settings = Settings {

@@ -192,7 +192,7 @@ fn dos(ms: i64) -> (u16, u16) {
         return (0, 0x21);
     }
     let time =
-        u16::from(at.hour()) << 11 | u16::from(at.minute()) << 5 | u16::from(at.second()) / 2;
+        u16::from(at.hour()) << 11 | u16::from(at.minute()) << 5 | (u16::from(at.second()) / 2);
     let date =
         (at.year() as u16 - 1980) << 9 | u16::from(u8::from(at.month())) << 5 | u16::from(at.day());
     (time, date)

@@ -13,6 +13,7 @@ pub mod longpoll;
 pub mod preview;
 pub mod relocate;
 pub mod revisions;
+pub mod search;
 pub mod session;
 pub mod shape;
 pub mod temporary_link;

@@ -53,7 +53,7 @@ pub async fn get_temporary_link(
 }
 
 /// The address that opens a version to whoever has it, as long as `account` may read it, for four hours.
-pub fn link(app: &App, account: AccountId, file: FileId, rev: Rev) -> sync::Result<String> {
+pub fn link(app: &App, account: AccountId, file: FileId, rev: Rev) -> storage::Result<String> {
     let until_ms = app.meta().env().clock.now_ms() + LIFETIME_MS;
     let ticket = app.links().seal(&Ticket {
         account: account.0,

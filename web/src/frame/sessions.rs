@@ -17,10 +17,13 @@ const BELIEVED: Duration = Duration::from_secs(2);
 /// The most callers kept; beyond it the map starts over.
 const MAX_CALLERS: usize = 10_000;
 
+/// An account, and when its row was read.
+type Seen = (Arc<Account>, Instant);
+
 /// Callers by their secret's hash.
 #[derive(Default)]
 pub struct Sessions {
-    seen: Mutex<HashMap<[u8; 32], (Arc<Account>, Instant)>>,
+    seen: Mutex<HashMap<[u8; 32], Seen>>,
 }
 
 impl Sessions {

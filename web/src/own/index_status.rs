@@ -1,6 +1,7 @@
 //! `/2/firefly/index_status`: is a file's text searchable, and if not, why.
 
 use axum::extract::State;
+use query::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::extraction::{ExtractionRecord, Outcome, Scope};
@@ -13,6 +14,7 @@ use crate::files::error::{address, path_lookup};
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
 use crate::frame::{Arg, Failure, Reply};
+use crate::search::first;
 
 /// Accounts whose waiting files are counted.
 const MAX_QUEUES: usize = 100_000;
@@ -44,19 +46,17 @@ pub async fn index_status(
     }
 }
 
+/// What the caller can see: how much there is, and how much of it still waits for its text.
 async fn overall(app: App, caller: Caller) -> Answer<Value> {
     let counted = app.blocking(move |app| {
-        let depth = app.extractions().depth(MAX_QUEUES)?;
-        storage::Result::Ok(
-            depth
-                .iter()
-                .filter(|(account, _)| *account == caller.id())
-                .map(|(_, n)| n)
-                .sum::<u64>(),
-        )
+        let depth = app.extractions().depth(MAX_QUEUES).map_err(Failure::from_storage)?;
+        let own = depth.iter().filter(|(account, _)| *account == caller.id());
+        let waiting: u64 = own.map(|(_, count)| count).sum();
+        let all = Request { max_results: 1, facets: false, highlights: false, ..Request::default() };
+        let files = first(app, &caller, &all, path_lookup)?.total;
+        Ok(json!({ "files": files, "waiting": waiting, "searchable": files.saturating_sub(waiting) }))
     });
-    let waiting = counted.await?.map_err(Failure::from_storage)?;
-    Ok(Reply(json!({ "waiting": waiting })))
+    counted.await?.map(Reply)
 }
 
 /// What extraction found in a version's content, if it has looked already. Blocks.

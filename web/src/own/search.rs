@@ -1,0 +1,178 @@
+//! `/2/firefly/search`: hits with snippets, facets and warnings.
+
+use axum::extract::State;
+use query::{Answer, Facets, Hit, Matched, Order, Request};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use storage::meta::Refusal;
+
+use crate::App;
+use crate::files::error::path_lookup;
+use crate::files::search::{extensions, status};
+use crate::files::shape::{Shape, Start};
+use crate::frame::caller::Caller;
+use crate::frame::{Arg, Failure, Reply, Union, reply};
+use crate::search::{MAX_QUERY_CHARS, below, first, next, note};
+
+const DEFAULT_RESULTS: usize = 20;
+const MAX_RESULTS: usize = 1_000;
+
+/// What is searched for.
+#[derive(Deserialize)]
+pub struct SearchArg {
+    query: String,
+    #[serde(default)]
+    options: Option<Options>,
+}
+
+/// How.
+#[derive(Deserialize, Default)]
+pub struct Options {
+    path: Option<String>,
+    max_results: Option<usize>,
+    order_by: Option<Union>,
+    file_status: Option<Union>,
+    #[serde(default)]
+    filename_only: bool,
+    file_extensions: Option<Vec<String>>,
+    facets: Option<bool>,
+    #[serde(default)]
+    as_you_type: bool,
+}
+
+/// Where to go on.
+#[derive(Deserialize)]
+pub struct ContinueArg {
+    cursor: String,
+}
+
+/// The first page.
+pub async fn search(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<SearchArg>,
+) -> reply::Answer<Value> {
+    let options = arg.options.unwrap_or_default();
+    let (path, is_final) = (options.path.clone(), !options.as_you_type);
+    let worker = caller.clone();
+    let found = app.blocking(move |app| {
+        let below = below(app, &worker, options.path.as_deref(), path_lookup)?;
+        let mut answer = first(
+            app,
+            &worker,
+            &Request {
+                below,
+                ..request(&arg.query, &options)?
+            },
+            shape,
+        )?;
+        if arg.query.chars().nth(MAX_QUERY_CHARS).is_some() {
+            answer
+                .warnings
+                .push("only the first 1000 characters were looked for".into());
+        }
+        Ok(body(
+            &answer,
+            worker.start_of(app).map_err(Failure::from_storage)?,
+        ))
+    });
+    let body = found.await??;
+    if is_final {
+        note(&app, &caller, path.as_deref()).await;
+    }
+    Ok(Reply(body))
+}
+
+/// A later page, without facets.
+pub async fn search_continue(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<ContinueArg>,
+) -> reply::Answer<Value> {
+    let found = app.blocking(move |app| {
+        let answer = next(app, &caller, &arg.cursor, shape)?;
+        Ok(body(
+            &answer,
+            caller.start_of(app).map_err(Failure::from_storage)?,
+        ))
+    });
+    found.await?.map(Reply)
+}
+
+fn request(query: &str, options: &Options) -> Result<Request, Failure> {
+    let order = match options.order_by.as_ref().map(|union| union.tag.as_str()) {
+        None | Some("relevance") => Order::Relevance,
+        Some("last_modified_time") => Order::Modified,
+        Some("name") => Order::Name,
+        Some("size") => Order::Size,
+        Some(other) => {
+            return Err(Failure::bad(format!(
+                "request body: options: order_by: unknown value {other:?}"
+            )));
+        }
+    };
+    Ok(Request {
+        query: query.chars().take(MAX_QUERY_CHARS).collect(),
+        below: None,
+        max_results: options
+            .max_results
+            .unwrap_or(DEFAULT_RESULTS)
+            .clamp(1, MAX_RESULTS),
+        order,
+        status: status(options.file_status.as_ref())?,
+        filename_only: options.filename_only,
+        extensions: extensions(options.file_extensions.as_deref()),
+        categories: Vec::new(),
+        facets: options.facets.unwrap_or(true),
+        highlights: true,
+    })
+}
+
+fn body(answer: &Answer, start: Start) -> Value {
+    let mut body = json!({
+        "hits": answer.hits.iter().map(|hit| hit_of(hit, start)).collect::<Vec<_>>(),
+        "total": answer.total,
+        "took_ms": answer.took.as_secs_f64() * 1000.0,
+        "partial": answer.partial,
+        "has_more": answer.cursor.is_some(),
+        "cursor": answer.cursor,
+        "warnings": answer.warnings,
+    });
+    if let Some(facets) = &answer.facets {
+        body["facets"] = facets_of(facets);
+    }
+    body
+}
+
+fn hit_of(hit: &Hit, start: Start) -> Value {
+    let matched = match hit.matched {
+        Matched::Name => "filename",
+        Matched::Content => "content",
+        Matched::Both => "both",
+    };
+    json!({
+        "metadata": Shape::tagged(&hit.place, start),
+        "snippet": { "text": hit.snippet.text, "highlights": hit.snippet.highlights },
+        "name_highlights": hit.name_highlights,
+        "match": matched,
+    })
+}
+
+fn facets_of(facets: &Facets) -> Value {
+    let counts = |values: &[(String, u64)]| {
+        let count = |(value, count): &(String, u64)| json!({ "value": value, "count": count });
+        values.iter().map(count).collect::<Vec<_>>()
+    };
+    json!({
+        "type": counts(&facets.category),
+        "extension": counts(&facets.extension),
+        "modified": counts(&facets.modified),
+    })
+}
+
+fn shape(refusal: &Refusal) -> Option<Value> {
+    match refusal {
+        Refusal::InvalidRevision => Some(json!({ ".tag": "reset" })),
+        _ => path_lookup(refusal),
+    }
+}
