@@ -1,4 +1,6 @@
 //! Tests of the routes on a real store.
 
+mod files;
 mod frame;
 mod session;
+mod sharing;

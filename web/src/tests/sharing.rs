@@ -1,0 +1,302 @@
+use axum::body::Body;
+use axum::http::{Request, header};
+use serde_json::{Value, json};
+
+use crate::testing::Bench;
+
+async fn put(bench: &Bench, token: &str, path: &str, body: &[u8]) -> Value {
+    bench
+        .content(token, "files/upload", json!({ "path": path }), body)
+        .await
+        .json()
+}
+
+#[tokio::test]
+async fn a_folder_is_shared_mounted_and_taken_away() {
+    let bench = Bench::new();
+    let (_, owner) = bench.account("owner@example.com", false);
+    let (guest_account, guest) = bench.account("guest@example.com", false);
+    put(&bench, &owner, "/Team/a.txt", b"hello").await;
+    let shared = bench
+        .rpc(&owner, "sharing/share_folder", json!({ "path": "/Team" }))
+        .await
+        .json();
+    assert_eq!(
+        (shared[".tag"].as_str(), shared["name"].as_str()),
+        (Some("complete"), Some("Team"))
+    );
+    let id = shared["shared_folder_id"].clone();
+    let again = bench
+        .rpc(&owner, "sharing/share_folder", json!({ "path": "/Team" }))
+        .await
+        .json();
+    assert_eq!(again["error"]["bad_path"][".tag"], "already_shared");
+    assert_eq!(again["error"]["bad_path"]["shared_folder_id"], id);
+
+    let member = json!({ "member": { ".tag": "email", "email": "guest@example.com" }, "access_level": "viewer" });
+    let add = json!({ "shared_folder_id": id, "members": [member] });
+    assert_eq!(
+        bench
+            .rpc(&owner, "sharing/add_folder_member", add)
+            .await
+            .text(),
+        "null"
+    );
+    let nobody = json!({ "member": { ".tag": "email", "email": "nobody@example.com" } });
+    let add = json!({ "shared_folder_id": id, "members": [nobody] });
+    let refused = bench
+        .rpc(&owner, "sharing/add_folder_member", add)
+        .await
+        .json();
+    assert_eq!(refused["error_summary"], "bad_member/invalid_email/..");
+
+    let mountable = bench
+        .rpc(&guest, "sharing/list_mountable_folders", json!({}))
+        .await
+        .json();
+    assert_eq!(mountable["entries"][0]["shared_folder_id"], id);
+    let mounted = bench
+        .rpc(
+            &guest,
+            "sharing/mount_folder",
+            json!({ "shared_folder_id": id }),
+        )
+        .await
+        .json();
+    assert_eq!(mounted["path_lower"], "/team");
+    let seen = bench
+        .content(
+            &guest,
+            "files/download",
+            json!({ "path": "/team/a.txt" }),
+            b"",
+        )
+        .await;
+    assert_eq!(seen.text(), "hello");
+    let refused = bench
+        .content(
+            &guest,
+            "files/upload",
+            json!({ "path": "/Team/b.txt" }),
+            b"x",
+        )
+        .await;
+    assert_eq!(
+        refused.json()["error_summary"],
+        "path/no_write_permission/.."
+    );
+    let members = bench
+        .rpc(
+            &guest,
+            "sharing/list_folder_members",
+            json!({ "shared_folder_id": id }),
+        )
+        .await
+        .json();
+    assert_eq!(members["users"].as_array().map(Vec::len), Some(2));
+    let first = json!({ "shared_folder_id": id, "limit": 1 });
+    let first = bench
+        .rpc(&guest, "sharing/list_folder_members", first)
+        .await
+        .json();
+    let rest = json!({ "cursor": first["cursor"] });
+    let rest = bench
+        .rpc(&guest, "sharing/list_folder_members/continue", rest)
+        .await
+        .json();
+    assert_eq!(
+        (rest["users"].as_array().map(Vec::len), rest.get("cursor")),
+        (Some(1), None)
+    );
+
+    // Paths start in the shared folder when the request says so.
+    let request =
+        Request::post("/2/files/list_folder").header("Authorization", format!("Bearer {guest}"));
+    let request = request.header(
+        "Dropbox-API-Path-Root",
+        json!({ ".tag": "namespace_id", "namespace_id": id }).to_string(),
+    );
+    let listed = bench
+        .send(
+            request
+                .body(Body::from(r#"{"path":""}"#))
+                .unwrap_or_default(),
+        )
+        .await
+        .json();
+    assert_eq!(listed["entries"][0]["path_lower"], "/a.txt");
+
+    let who = json!({ ".tag": "dropbox_id", "dropbox_id": guest_account.id.to_string() });
+    let remove = json!({ "shared_folder_id": id, "member": who, "leave_a_copy": false });
+    let job = bench
+        .rpc(&owner, "sharing/remove_folder_member", remove)
+        .await
+        .json();
+    let ask = json!({ "async_job_id": job["async_job_id"] });
+    let done = bench
+        .rpc(&owner, "sharing/check_remove_member_job_status", ask)
+        .await
+        .json();
+    assert_eq!(done[".tag"], "complete");
+    let gone = bench
+        .rpc(
+            &guest,
+            "files/get_metadata",
+            json!({ "path": "/Team/a.txt" }),
+        )
+        .await; // I6
+    assert_eq!(gone.json()["error_summary"], "path/not_found/..");
+    let stranger = bench
+        .rpc(
+            &guest,
+            "sharing/get_folder_metadata",
+            json!({ "shared_folder_id": id }),
+        )
+        .await
+        .json();
+    assert_eq!(stranger["error_summary"], "access_error/invalid_id/..");
+    let ended = bench
+        .rpc(
+            &owner,
+            "sharing/unshare_folder",
+            json!({ "shared_folder_id": id }),
+        )
+        .await
+        .json();
+    assert_eq!(ended[".tag"], "complete");
+}
+
+#[tokio::test]
+async fn a_link_opens_until_it_is_revoked() {
+    let bench = Bench::new();
+    let (_, token) = bench.account("a@example.com", false);
+    put(&bench, &token, "/a <b>.txt", b"linked").await;
+    let path = json!({ "path": "/a <b>.txt" });
+    let made = bench
+        .rpc(
+            &token,
+            "sharing/create_shared_link_with_settings",
+            path.clone(),
+        )
+        .await
+        .json();
+    let url = made["url"].as_str().unwrap_or("").to_owned();
+    let page = url
+        .strip_prefix("http://firefly.test")
+        .unwrap_or("")
+        .to_owned();
+    let again = bench
+        .rpc(
+            &token,
+            "sharing/create_shared_link_with_settings",
+            path.clone(),
+        )
+        .await
+        .json();
+    assert_eq!(
+        again["error"]["shared_link_already_exists"]["metadata"]["url"],
+        url
+    );
+    let listed = bench
+        .rpc(&token, "sharing/list_shared_links", path)
+        .await
+        .json();
+    assert_eq!(listed["links"][0]["url"], url);
+    let shown = bench.get(&page).await;
+    assert_eq!(shown.status, 200);
+    assert!(
+        shown.text().contains("a &lt;b&gt;.txt") && !shown.text().contains("a <b>.txt"),
+        "{}",
+        shown.text()
+    );
+    let bytes = bench.get(&format!("{page}?dl=1")).await;
+    assert_eq!((bytes.status, bytes.text().as_str()), (200, "linked"));
+    assert!(
+        bytes
+            .header("content-disposition")
+            .starts_with("attachment")
+    );
+    let (_, other) = bench.account("b@example.com", false);
+    let refused = bench
+        .rpc(&other, "sharing/revoke_shared_link", json!({ "url": url }))
+        .await;
+    assert_eq!(
+        (refused.status, refused.json()["error"][".tag"].as_str()),
+        (409, Some("shared_link_access_denied"))
+    );
+    let file = bench
+        .content(
+            &other,
+            "sharing/get_shared_link_file",
+            json!({ "url": url }),
+            b"",
+        )
+        .await;
+    assert_eq!(file.text(), "linked");
+    assert_eq!(
+        bench
+            .rpc(&token, "sharing/revoke_shared_link", json!({ "url": url }))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(bench.get(&format!("{page}?dl=1")).await.status, 404);
+    assert_eq!(bench.get("/s/AAAAAAAAAAAAAAAAAAAAAA").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_links_password_is_asked_for_once() {
+    let bench = Bench::new();
+    let (_, token) = bench.account("a@example.com", false);
+    put(&bench, &token, "/dir/a.txt", b"secret").await;
+    let settings = json!({ "requested_visibility": "password", "link_password": "open sesame" });
+    let made = json!({ "path": "/dir", "settings": settings });
+    let made = bench
+        .rpc(&token, "sharing/create_shared_link_with_settings", made)
+        .await
+        .json();
+    assert_eq!(
+        made["link_permissions"]["resolved_visibility"][".tag"],
+        "password"
+    );
+    let page = made["url"]
+        .as_str()
+        .and_then(|url| url.strip_prefix("http://firefly.test"))
+        .unwrap_or("")
+        .to_owned();
+    let asked = bench.get(&format!("{page}?dl=1")).await;
+    assert!(asked.status == 401 && asked.text().contains("type=\"password\""));
+    let unlock = async |password: &str| {
+        let request =
+            Request::post(&page).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        bench
+            .send(
+                request
+                    .body(Body::from(format!("password={password}")))
+                    .unwrap_or_default(),
+            )
+            .await
+    };
+    assert_eq!(unlock("wrong").await.status, 401);
+    let right = unlock("open+sesame").await;
+    let cookie = right
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .to_owned();
+    assert_eq!(right.status, 303);
+    let open = async |more: &str| {
+        let request = Request::get(format!("{page}{more}")).header(header::COOKIE, &cookie);
+        bench
+            .send(request.body(Body::empty()).unwrap_or_default())
+            .await
+    };
+    assert!(open("").await.text().contains("a.txt"));
+    assert_eq!(open("?path=/a.txt&raw=1").await.text(), "secret");
+    assert_eq!(open("?path=/../a.txt").await.status, 404);
+    assert_eq!(
+        open("?dl=1").await.header("content-type"),
+        "application/zip"
+    );
+}
