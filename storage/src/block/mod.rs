@@ -37,7 +37,7 @@ pub use compact::CompactReport;
 pub use event::{Event, EventKind};
 pub use extent::{Extent, State};
 pub use identity::holds_data;
-pub use reference::{Owner, reference, require, unreference};
+pub use reference::{Owner, is_referenced, reference, require, unreference};
 pub use rewrap::RewrapReport;
 pub use row::ExtentId;
 pub use target::Target;

@@ -4,7 +4,7 @@ use super::BlockStore;
 use super::row;
 use crate::chunk::BlockHash;
 use crate::error::{Error, Result};
-use crate::kv::Transaction;
+use crate::kv::{Snapshot, Transaction};
 use crate::meta::{FileId, Rev};
 
 /// Longest owner name in bytes.
@@ -95,6 +95,11 @@ pub fn reference(txn: &mut dyn Transaction, hash: &BlockHash, owner: &Owner) -> 
 /// Says that `owner` needs the block no more. The collector finds it, after its delay, when nobody else does.
 pub fn unreference(txn: &mut dyn Transaction, hash: &BlockHash, owner: &Owner) {
     txn.delete(key(hash, owner));
+}
+
+/// True when `owner` said that it needs the block.
+pub fn is_referenced(rows: &dyn Snapshot, hash: &BlockHash, owner: &Owner) -> Result<bool> {
+    Ok(rows.get(&key(hash, owner))?.is_some())
 }
 
 impl BlockStore {

@@ -238,7 +238,7 @@ fn account_key(id: AccountId) -> Vec<u8> {
     keys::key(ACCOUNT, &[&[BY_ID], &id.0.to_be_bytes()])
 }
 
-fn email_key(folded: &str) -> Vec<u8> {
+pub(super) fn email_key(folded: &str) -> Vec<u8> {
     keys::key(ACCOUNT, &[&[BY_EMAIL], folded.as_bytes()])
 }
 

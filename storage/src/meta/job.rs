@@ -157,3 +157,14 @@ fn expiry_key(expires_ms: i64, account: AccountId, id: JobId) -> Vec<u8> {
         ],
     )
 }
+
+/// The expiry row that belongs to a job's row.
+pub(super) fn expiry_of(key: &[u8], value: &[u8]) -> Result<Vec<u8>> {
+    let found: Row = row::decode("job", value)?;
+    let account = AccountId(row::u64_at("job", key, 2)?);
+    Ok(expiry_key(
+        found.expires_ms,
+        account,
+        JobId(row::u64_at("job", key, 10)?),
+    ))
+}

@@ -107,7 +107,7 @@ pub struct OpenedLink {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Row {
+pub(super) struct Row {
     creator: AccountId,
     file: FileId,
     password_hash: Option<String>,
@@ -350,7 +350,19 @@ fn read(rows: &dyn Snapshot, hash: &SecretHash) -> Result<Option<Row>> {
     keys::read(rows, &link_key(hash), "link")
 }
 
-fn of_node(rows: &dyn Snapshot, creator: AccountId, file: FileId) -> Result<Option<(String, Row)>> {
+/// True when the link's row is the one that its creator's list leads to.
+pub(super) fn is_listed(rows: &dyn Snapshot, hash: SecretHash, value: &[u8]) -> Result<bool> {
+    let row: Row = row::decode("link", value)?;
+    let listed = of_node(rows, row.creator, row.file)?;
+    Ok(listed.is_some_and(|(key, _)| secret::hash(&key) == hash))
+}
+
+/// The creator's link to a node, with its key.
+pub(super) fn of_node(
+    rows: &dyn Snapshot,
+    creator: AccountId,
+    file: FileId,
+) -> Result<Option<(String, Row)>> {
     let Some(key) = keys::read::<String>(rows, &creator_key(creator, file), "link key")? else {
         return Ok(None);
     };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 pub mod account;
 pub mod audit;
 pub mod check;
+mod check_people;
 pub mod email;
 pub mod env;
 pub mod ids;

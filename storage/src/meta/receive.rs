@@ -287,6 +287,7 @@ mod tests {
         let bench = bench();
         let id = bench.start(&noise(BLOCK_BYTES + 1)[1..]);
         bench.append(id, b"more");
+        assert_eq!(bench.meta.check_people(100).unwrap(), Vec::<String>::new());
         assert_eq!(bench.rows(keyspace::REFERENCE), 2); // I7
         let other = bench.start(b"other");
         bench.meta.drop_upload(ALICE, id).unwrap();

@@ -44,8 +44,12 @@ impl UploadId {
         URL_SAFE_NO_PAD
             .decode(text)
             .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(UploadId)
+            .and_then(|bytes| Self::from_key(&bytes))
+    }
+
+    /// From its sixteen bytes.
+    pub(super) fn from_key(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(UploadId)
     }
 }
 
@@ -111,7 +115,7 @@ impl Meta {
         };
         let outcome = self.store().transact(&mut |txn| {
             txn.add(&open_counter(account), 1, Some(MAX_OPEN));
-            txn.put(expiry_key(created_ms, account, id), Vec::new().into());
+            txn.put(expiry_key(&empty, account, id), Vec::new().into());
             self.extend(txn, account, id, &empty, append).map(drop)
         });
         match outcome {
@@ -243,15 +247,14 @@ pub(crate) fn drop_in(txn: &mut dyn Transaction, account: AccountId, id: UploadI
     let Some(upload) = keys::read::<Upload>(&*txn, &upload_key(account, id), "upload")? else {
         return Ok(());
     };
-    let blocks = read_blocks(&*txn, account, id, upload.blocks)?;
-    for hash in hashes(&upload.tail).iter().chain(&blocks) {
-        unreference(txn, hash, &Owner::upload(&id.0));
+    for hash in held(&*txn, account, id, &upload)? {
+        unreference(txn, &hash, &Owner::upload(&id.0));
     }
     for index in 0..upload.blocks {
         txn.delete(block_key(account, id, index));
     }
     txn.delete(upload_key(account, id));
-    txn.delete(expiry_key(upload.created_ms, account, id));
+    txn.delete(expiry_key(&upload, account, id));
     txn.add(&open_counter(account), -1, None);
     Ok(())
 }
@@ -281,11 +284,23 @@ fn read_blocks(
         .collect()
 }
 
+/// Every block that the session holds. // I7
+pub(super) fn held(
+    rows: &dyn Snapshot,
+    account: AccountId,
+    id: UploadId,
+    upload: &Upload,
+) -> Result<Vec<BlockHash>> {
+    let mut held = read_blocks(rows, account, id, upload.blocks)?;
+    held.extend(hashes(&upload.tail));
+    Ok(held)
+}
+
 fn hashes(tail: &[Piece]) -> BTreeSet<BlockHash> {
     tail.iter().map(|piece| piece.hash).collect()
 }
 
-fn upload_key(account: AccountId, id: UploadId) -> Vec<u8> {
+pub(super) fn upload_key(account: AccountId, id: UploadId) -> Vec<u8> {
     keys::key(UPLOAD, &[&[ROWS], &account.0.to_be_bytes(), &id.0])
 }
 
@@ -301,8 +316,8 @@ fn block_key(account: AccountId, id: UploadId, index: u32) -> Vec<u8> {
     )
 }
 
-fn expiry_key(created_ms: i64, account: AccountId, id: UploadId) -> Vec<u8> {
-    let created_ms = created_ms.max(0).to_be_bytes();
+pub(super) fn expiry_key(upload: &Upload, account: AccountId, id: UploadId) -> Vec<u8> {
+    let created_ms = upload.created_ms.max(0).to_be_bytes();
     keys::key(
         UPLOAD,
         &[&[BY_EXPIRY], &created_ms, &account.0.to_be_bytes(), &id.0],

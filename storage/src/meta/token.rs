@@ -104,6 +104,7 @@ pub struct NewToken {
 }
 
 /// What a presented secret turns out to be.
+#[allow(clippy::large_enum_variant)] // One per request, taken apart at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authentication {
     /// A live token of a live account.

@@ -122,6 +122,13 @@ pub(super) fn expiry_range(before_ms: i64) -> (Vec<u8>, Vec<u8>) {
     (vec![TOKEN, BY_EXPIRY], end)
 }
 
+/// The keys of the rows that lead to a token.
+pub(super) fn index_keys(hash: SecretHash, token: &Token) -> Vec<Vec<u8>> {
+    std::iter::once(account_key(token))
+        .chain(expiry_key(hash, token))
+        .collect()
+}
+
 fn account_key(token: &Token) -> Vec<u8> {
     keys::key(
         TOKEN,

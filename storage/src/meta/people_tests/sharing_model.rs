@@ -395,12 +395,12 @@ impl Model {
             assert_eq!(access, expected, "access of {who}");
             let (mut used, mut in_tree) = (0, BTreeSet::new());
             for of in 0..ACCOUNTS {
-                for folder in 0..FOLDERS.len() {
+                for (folder, name) in FOLDERS.iter().enumerate() {
                     let file = self.files[of][folder];
                     let place = view.place(file).unwrap();
                     let seen = place.map(|p| (p.role, p.path_display.starts_with('/')));
                     let sight = self.sight(who, of, folder);
-                    assert_eq!(seen, sight, "{who} looks at {of}'s {}", FOLDERS[folder]);
+                    assert_eq!(seen, sight, "{who} looks at {of}'s {}", name);
                     let owner = self
                         .holding(of, folder)
                         .map_or(of, |space| self.spaces[space].owner);
@@ -591,5 +591,6 @@ proptest! {
                 model.step(&op);
             }
         }
+        prop_assert_eq!(model.bench.meta.check_people(100).unwrap(), Vec::<String>::new());
     }
 }
