@@ -50,6 +50,7 @@ impl Meta {
         checker.logs()?;
         let mut problems = checker.problems;
         problems.extend(self.check_usage()?);
+        problems.extend(self.check_people(limit)?);
         problems.truncate(limit);
         Ok(problems)
     }
