@@ -68,6 +68,7 @@ pub(super) fn looks_like_text(bytes: &[u8]) -> bool {
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     if Encoding::for_bom(sample).is_some()
         || utf32_mark(sample).is_some()
+        || utf32_without_mark(sample).is_some()
         || utf16_without_mark(sample).is_some()
     {
         return true;
@@ -78,7 +79,7 @@ pub(super) fn looks_like_text(bytes: &[u8]) -> bool {
         .count();
     let valid = std::str::from_utf8(&sample[..complete_utf8(sample)]).is_ok();
     // A short text with controls is worth a look; noise is not, and is rarely short.
-    let allowed = if valid || sample.len() < 256 { 35 } else { 3 };
+    let allowed = if valid || sample.len() < 256 { 40 } else { 3 };
     controls * 100 <= sample.len() * allowed
 }
 

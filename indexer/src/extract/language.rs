@@ -1,7 +1,7 @@
 //! The language of a text, by a small sample: it is asked for every file.
 
 /// Bytes of text looked at.
-const SAMPLE_BYTES: usize = 600;
+const SAMPLE_BYTES: usize = 400;
 /// Shorter samples say nothing.
 const MIN_LETTERS: usize = 40;
 

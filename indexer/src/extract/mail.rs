@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::html;
 use super::job::{Failure, Job};
 use super::sink::Sink;
+use super::{decode, html};
 
+/// Bytes of a header that are checked.
+const HEADER_BYTES: usize = 16 << 10;
 /// Boundaries of one message that are looked for outside line starts, and their longest length.
 const MAX_BOUNDARIES: usize = 20;
 const MAX_BOUNDARY_BYTES: usize = 70;
@@ -33,7 +35,26 @@ pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
         job.set_author(from.name().or_else(|| from.address()).unwrap_or_default());
     }
     write(&message, job);
+    if let Some(header) = broken_header(&bytes) {
+        job.sink.line();
+        job.sink.text(&decode::to_text(header, None));
+    }
     Ok(())
+}
+
+/// The whole header, when a line of its start is none: what the parser could not tell apart is text.
+fn broken_header(bytes: &[u8]) -> Option<&[u8]> {
+    let head = &bytes[..bytes.len().min(HEADER_BYTES)];
+    let end =
+        memchr::memmem::find(head, b"\n\n").or_else(|| memchr::memmem::find(head, b"\n\r\n"))?;
+    let is_field = |line: &[u8]| {
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        line.first()
+            .is_none_or(|b| matches!(b, b' ' | b'\t' | b'\r'))
+            || (name.len() < line.len() && name.iter().all(|b| (33..127).contains(b)))
+    };
+    let whole = head[..end].split(|b| *b == b'\n').all(is_field);
+    (!whole).then_some(&head[..end])
 }
 
 /// The parser takes a boundary for one wherever it stands; in the middle of a line it is text, and is made to look so.

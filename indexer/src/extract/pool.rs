@@ -16,6 +16,8 @@ use super::{Extraction, Limits, Outcome, WORKER_ARGUMENT};
 
 /// How often the watch looks for workers that are late.
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
+/// Watch periods without work after which the watch sleeps.
+const IDLE_PERIODS: u32 = 20;
 /// Files after which a worker is replaced, so that fragmented memory does not pile up.
 const FILES_PER_WORKER: u32 = 20_000;
 /// Bytes of a dead worker's last words that are read.
@@ -69,6 +71,8 @@ struct Shared {
 #[derive(Default)]
 struct Busy {
     count: usize,
+    /// The watch sleeps until it is woken; else it looks again by itself.
+    asleep: bool,
     closed: bool,
 }
 
@@ -240,7 +244,8 @@ impl Shared {
             .store(now + self.limits.time_ms.max(1), Ordering::SeqCst);
         let mut busy = lock(&self.busy);
         busy.count += 1;
-        if busy.count == 1 {
+        if busy.asleep {
+            busy.asleep = false;
             self.woken.notify_one();
         }
     }
@@ -250,11 +255,15 @@ impl Shared {
         lock(&self.busy).count -= 1;
     }
 
-    /// Kills workers that are late, until the pool closes. Sleeps while none works.
+    /// Kills workers that are late, until the pool closes. Sleeps when none has worked for a while: to be woken for every
+    /// small file would cost more than the file.
     fn watch(&self) {
         let mut busy = lock(&self.busy);
+        let mut idle_periods = 0;
         while !busy.closed {
-            busy = if busy.count == 0 {
+            idle_periods = if busy.count == 0 { idle_periods + 1 } else { 0 };
+            busy = if idle_periods > IDLE_PERIODS {
+                busy.asleep = true;
                 self.woken
                     .wait(busy)
                     .unwrap_or_else(PoisonError::into_inner)
