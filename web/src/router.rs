@@ -184,7 +184,10 @@ fn own_routes() -> Router<App> {
     Router::new()
         .route("/session/sign_in", post(session::sign_in))
         .route("/session/claim", post(session::claim))
-        .route("/session/current", post(session::current))
+        .route(
+            "/session/current",
+            get(session::current).post(session::current),
+        )
         .route("/session/sign_out", post(session::sign_out))
         .route("/search", post(search::search))
         .route("/search/continue", post(search::search_continue))

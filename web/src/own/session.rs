@@ -137,7 +137,7 @@ pub async fn claim(
     claimed.await?
 }
 
-/// Who is signed in.
+/// Who is signed in. A page that was just loaded asks with GET: it has no CSRF secret yet, and gets it here.
 pub async fn current(caller: Caller, _: Void) -> Response {
     let csrf = match &caller.token.kind {
         TokenKind::Session { csrf } => csrf.as_str(),

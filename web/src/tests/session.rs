@@ -73,6 +73,11 @@ async fn a_session_needs_its_csrf_secret_to_change_anything() {
     )
     .await;
     assert_eq!(current.json()["account"]["email"], "a@example.com");
+    let reloaded = Request::get("/2/firefly/session/current").header(header::COOKIE, &cookie);
+    let reloaded = bench
+        .send(reloaded.body(Body::empty()).unwrap_or_default())
+        .await;
+    assert_eq!(reloaded.json()["csrf_token"], csrf, "a page just loaded");
     assert_eq!(
         post(&bench, "firefly/session/current", &cookie, "", Value::Null)
             .await

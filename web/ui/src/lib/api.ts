@@ -6,7 +6,7 @@ import type * as T from './types';
 type Signal = AbortSignal | undefined;
 
 export const session = {
-  current: () => call<T.Session>('firefly/session/current', null, { quiet401: true }),
+  current: () => call<T.Session>('firefly/session/current', null, { quiet401: true, method: 'GET' }),
   signIn: (email: string, password: string) =>
     call<T.Session>('firefly/session/sign_in', { email, password }, { quiet401: true }),
   claim: (code: string, password: string) =>

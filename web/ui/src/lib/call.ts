@@ -126,18 +126,23 @@ interface CallOptions {
   signal?: AbortSignal;
   /** Whether a 401 is an answer here and does not lead to the sign-in page. */
   quiet401?: boolean;
+  /** GET takes no argument, and no CSRF token. */
+  method?: 'GET';
 }
 
-/** POSTs `argument` to `/2/route`; throws `ApiError`, or an `AbortError` when aborted. */
+function posted(argument: unknown): RequestInit {
+  return { headers: { 'Content-Type': 'application/json', ...sessionHeaders() }, body: JSON.stringify(argument) };
+}
+
+/** Sends `argument` to `/2/route`; throws `ApiError`, or an `AbortError` when aborted. */
 export async function call<T>(route: string, argument: unknown, options: CallOptions = {}): Promise<T> {
   let response: Response;
   let body: string;
   try {
     response = await fetch(`/2/${route}`, {
-      method: 'POST',
+      method: options.method ?? 'POST',
       credentials: 'same-origin',
-      headers: { 'Content-Type': 'application/json', ...sessionHeaders() },
-      body: JSON.stringify(argument),
+      ...(options.method === 'GET' ? {} : posted(argument)),
       signal: options.signal,
     });
     body = await response.text();
