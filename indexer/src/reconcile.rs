@@ -515,6 +515,7 @@ impl Scene<'_> {
                 .extractions
                 .record(scope, &head.content_hash, &extension)?
         else {
+            self.sources.extractions.ensure(node.id)?;
             return Ok(None);
         };
         let text = self.text(&record, head, node.id)?;

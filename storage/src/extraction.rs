@@ -190,6 +190,29 @@ impl Extractions {
         Ok(())
     }
 
+    /// Sees to it that the head of a live file that has no record gets one: it was renamed to another extension while it
+    /// waited, or the extractors are newer than its record. A record that came meanwhile is logged again as `Extracted`.
+    pub fn ensure(&self, file: FileId) -> Result<()> {
+        let rows = self.store.snapshot()?;
+        let Some(job) = job_of(&*rows, file)? else {
+            return Ok(());
+        };
+        let queued: Option<Job> = keys::read(&*rows, &queue_key(&job), "extraction job")?;
+        if queued.is_some_and(|queued| queued.record_key() == job.record_key()) {
+            return Ok(());
+        }
+        self.store.transact(&mut |txn| {
+            let Some(job) = job_of(&*txn, file)? else {
+                return Ok(());
+            };
+            if present(&*txn, &job.record_key())?.is_some() {
+                return journal::append_to_partition(txn, job.ns, &Change::Extracted { file });
+            }
+            keys::write(txn, queue_key(&job), &job)
+        })?;
+        Ok(())
+    }
+
     /// Jobs that wait, by account; looks at no more than `limit` jobs.
     pub fn depth(&self, limit: usize) -> Result<Vec<(AccountId, u64)>> {
         let (mut counts, mut seen) = (Vec::<(AccountId, u64)>::new(), 0);
@@ -297,6 +320,20 @@ fn namespace_of(rows: &dyn Snapshot, file: FileId) -> Result<Option<NamespaceId>
         next = node.parent;
     }
     Ok(None)
+}
+
+/// The job of a file's head; `None` when it is no file, or deleted itself.
+fn job_of(rows: &dyn Snapshot, file: FileId) -> Result<Option<Job>> {
+    let node = keys::get_node(rows, file)?.filter(|node| node.deleted.is_none());
+    let Some((node, ns)) = node.zip(namespace_of(rows, file)?) else {
+        return Ok(None);
+    };
+    let (Some(head), Some(namespace)) = (node.head(), keys::get_namespace(rows, ns)?) else {
+        return Ok(None);
+    };
+    Ok(Some(crate::meta::tree::job(
+        ns, &namespace, file, &node.name, head,
+    )))
 }
 
 /// Adds jobs with keys below `end`, account by account from `first`.
