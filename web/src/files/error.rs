@@ -155,6 +155,11 @@ pub fn relocation_from(refusal: &Refusal) -> Option<Value> {
     nest("from_lookup", lookup(refusal))
 }
 
+/// `RelocationError` for a source that may not be changed.
+pub fn relocation_from_write(refusal: &Refusal) -> Option<Value> {
+    nest("from_write", write(refusal))
+}
+
 /// `RelocationError` for a target path that is malformed.
 pub fn relocation_to(refusal: &Refusal) -> Option<Value> {
     nest("to", write(refusal))

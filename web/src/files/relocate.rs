@@ -3,9 +3,10 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use storage::meta::{Address, Refusal};
 
 use super::batch::{check_count, launch};
-use super::error::{address, relocation, relocation_from, relocation_to};
+use super::error::{address, relocation, relocation_from, relocation_from_write, relocation_to};
 use super::shape::{Shape, Start};
 use crate::App;
 use crate::frame::caller::Caller;
@@ -127,8 +128,26 @@ fn one(
         Way::Move => meta.relocate(actor, &from, &to, autorename),
         Way::Copy => meta.copy(actor, &from, &to, autorename),
     };
-    Ok(Shape::tagged(
-        &place.map_err(|e| Failure::shaped(e, relocation))?,
-        start,
-    ))
+    match place {
+        Ok(place) => Ok(Shape::tagged(&place, start)),
+        // Which end may not be written, the refusal does not say: a source that may be is not the reason.
+        Err(storage::Error::Refused(Refusal::NoWritePermission))
+            if from_is_fixed(app, caller, &from, way) =>
+        {
+            Err(Failure::of_refusal(
+                &Refusal::NoWritePermission,
+                relocation_from_write,
+            ))
+        }
+        Err(error) => Err(Failure::shaped(error, relocation)),
+    }
+}
+
+/// Whether a move failed because its source may only be read.
+fn from_is_fixed(app: &App, caller: &Caller, from: &Address, way: Way) -> bool {
+    let place = app
+        .meta()
+        .view(caller.id())
+        .and_then(|view| view.resolve(caller.root, from));
+    matches!(way, Way::Move) && place.is_ok_and(|place| !place.role.can_write())
 }

@@ -3,13 +3,18 @@
 use serde_json::{Value, json};
 use storage::meta::Refusal;
 
-use crate::files::error::{lookup, nest};
+use crate::files::error::{Shape, lookup, nest};
 use crate::frame::Failure;
 use storage::meta::NamespaceId;
 
 /// A shared folder's id; one that is none is the same refusal as one that is unknown.
 pub fn namespace(id: &str) -> Result<NamespaceId, Failure> {
-    NamespaceId::parse(id).ok_or_else(|| Failure::of_refusal(&Refusal::NotFound, access))
+    namespace_or(id, access)
+}
+
+/// The same, in another union's words.
+pub fn namespace_or(id: &str, shape: Shape) -> Result<NamespaceId, Failure> {
+    NamespaceId::parse(id).ok_or_else(|| Failure::of_refusal(&Refusal::NotFound, shape))
 }
 
 fn tag(tag: &str) -> Option<Value> {
@@ -22,6 +27,15 @@ pub fn access(refusal: &Refusal) -> Option<Value> {
         Refusal::NotFound => nest("access_error", tag("invalid_id")),
         Refusal::NotMember => nest("access_error", tag("not_a_member")),
         Refusal::NoPermission | Refusal::NoWritePermission => tag("no_permission"),
+        _ => None,
+    }
+}
+
+/// `SharedFolderAccessError` alone, which reads answer with.
+pub fn plain_access(refusal: &Refusal) -> Option<Value> {
+    match refusal {
+        Refusal::NotFound | Refusal::NoPermission => tag("invalid_id"),
+        Refusal::NotMember => tag("not_a_member"),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::meta::{AccountId, AuditAction, MemberPolicy, NamespaceId, Refusal, SharedFolder};
 
-use super::error::{access, namespace, share, transfer};
+use super::error::{access, namespace, namespace_or, plain_access, share, transfer};
 use super::shape::Shaper;
 use crate::App;
 use crate::files::error::address;
@@ -99,8 +99,8 @@ pub async fn get_folder_metadata(
     caller: Caller,
     Arg(arg): Arg<FolderArg>,
 ) -> Answer<Value> {
-    let ns = namespace(&arg.shared_folder_id)?;
-    app.blocking(move |app| described(app, &caller, ns))
+    let ns = namespace_or(&arg.shared_folder_id, plain_access)?;
+    app.blocking(move |app| read(app, &caller, ns).map_err(|e| Failure::shaped(e, plain_access)))
         .await?
         .map(Reply)
 }
@@ -241,9 +241,10 @@ pub async fn unshare_folder(
 
 /// A shared folder of the caller's, as it is now. Blocks.
 pub fn described(app: &App, caller: &Caller, ns: NamespaceId) -> Result<Value, Failure> {
-    let read = || {
-        let folder = app.meta().shared_folder(caller.actor(), ns)?;
-        Shaper::new(app, caller)?.folder(&folder)
-    };
-    read().map_err(|e| Failure::shaped(e, access))
+    read(app, caller, ns).map_err(|e| Failure::shaped(e, access))
+}
+
+fn read(app: &App, caller: &Caller, ns: NamespaceId) -> storage::Result<Value> {
+    let folder = app.meta().shared_folder(caller.actor(), ns)?;
+    Shaper::new(app, caller)?.folder(&folder)
 }

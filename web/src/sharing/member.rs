@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::meta::{AccountId, AuditAction};
 
-use super::error::{access, add, leave, member, namespace};
+use super::error::{add, leave, member, namespace, namespace_or, plain_access};
 use super::shape::{Shaper, role};
 use crate::App;
 use crate::frame::caller::Caller;
@@ -199,7 +199,7 @@ pub async fn list_folder_members_continue(
 }
 
 async fn list(app: App, caller: Caller, id: &str, skip: usize, limit: usize) -> Answer<Value> {
-    let (ns, limit) = (namespace(id)?, limit.clamp(1, MAX_PAGE));
+    let (ns, limit) = (namespace_or(id, plain_access)?, limit.clamp(1, MAX_PAGE));
     let listed = app.blocking(move |app| {
         let folder = app.meta().shared_folder(caller.actor(), ns)?;
         let mut page = Shaper::new(app, &caller)?.members(&folder, skip, limit)?;
@@ -212,7 +212,7 @@ async fn list(app: App, caller: Caller, id: &str, skip: usize, limit: usize) -> 
     listed
         .await?
         .map(Reply)
-        .map_err(|e| Failure::shaped(e, access))
+        .map_err(|e| Failure::shaped(e, plain_access))
 }
 
 /// Leaves a shared folder, at once.

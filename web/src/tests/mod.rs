@@ -2,5 +2,6 @@
 
 mod files;
 mod frame;
+mod serve;
 mod session;
 mod sharing;

@@ -154,7 +154,7 @@ async fn a_folder_is_shared_mounted_and_taken_away() {
         )
         .await
         .json();
-    assert_eq!(stranger["error_summary"], "access_error/invalid_id/..");
+    assert_eq!(stranger["error_summary"], "invalid_id/..");
     let ended = bench
         .rpc(
             &owner,
