@@ -56,11 +56,6 @@ impl Text {
         &self.words[index.min(self.words.len() - 1)]
     }
 
-    /// The word of a rank (0 is the most frequent).
-    pub fn ranked(&self, rank: usize) -> &str {
-        &self.words[rank.min(self.words.len() - 1)]
-    }
-
     /// Text of about `bytes`.
     pub fn text(&self, random: &mut impl Rng, bytes: usize) -> String {
         let mut out = String::with_capacity(bytes + 16);

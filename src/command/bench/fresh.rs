@@ -1,9 +1,11 @@
 //! `bench fresh`: from an upload's acknowledgement to its first hit, while files arrive at a steady rate.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use futures::StreamExt;
 use rand::Rng;
 use serde_json::{Value, json};
 
@@ -13,14 +15,16 @@ use super::report::Report;
 use super::setup;
 use crate::client::Client;
 
-/// How often an uploaded word is searched until it is found.
-const PROBE_EVERY: Duration = Duration::from_millis(25);
+/// How often an uploaded word is searched until it is found: what is told may be too long by this, and never too short.
+const PROBE_EVERY: Duration = Duration::from_millis(50);
 /// A word that is not found by then counts as an error.
 const GIVE_UP: Duration = Duration::from_secs(30);
-/// Uploads a second of the bulk importer, at most: as fast as the server takes them.
-const BULK_CONNECTIONS: usize = 8;
-/// Cells of the file that takes long to extract.
+/// Files that the bulk importer has on their way; it offers as many as the server takes.
+const BULK_AT_ONCE: usize = 48;
+/// Size of the file that takes long to extract.
 const SLOW_BYTES: usize = 60 << 20;
+/// How often it is asked whether the slow file is extracted.
+const SLOW_LOOK: Duration = Duration::from_millis(500);
 
 /// From acknowledged to found.
 #[derive(Debug, clap::Args)]
@@ -47,13 +51,15 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     let run = setup::run_name();
     let clients = setup::accounts(admin, &format!("fresh-{run}"), 3).await?;
     let text = Arc::new(Text::new(seed));
-    let background = tokio::spawn(background(
-        clients.clone(),
+    let imported = Arc::new(AtomicU64::new(0));
+    let bulk = tokio::spawn(bulk(
+        clients[1].clone(),
         args.bulk,
-        args.slow,
         text.clone(),
-        seed,
+        seed.wrapping_add(1),
+        imported.clone(),
     ));
+    let slow = args.slow.then(|| tokio::spawn(slow(clients[2].clone())));
     let load = Offer {
         rate: args.rate,
         count: (args.rate * args.seconds as f64) as u64,
@@ -78,6 +84,7 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     })
     .await;
     drop(probes);
+    let imported = imported.load(Ordering::Relaxed);
     let mut report = Report::new(format!(
         "fresh: {}/s for {} s, bulk {}, slow {}",
         args.rate, args.seconds, args.bulk, args.slow
@@ -85,6 +92,11 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     report
         .figures
         .insert("acknowledged_per_s".into(), ends.len() as f64 / seconds);
+    if args.bulk > 0 {
+        let figures = &mut report.figures;
+        figures.insert("bulk_imported".into(), imported as f64);
+        figures.insert("bulk_per_s".into(), imported as f64 / seconds);
+    }
     report.requests("", &ends);
     let mut latencies = Vec::new();
     while let Some(probe) = probed.recv().await {
@@ -94,7 +106,16 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
         }
     }
     report.latency("acknowledged to found".into(), &latencies);
-    background.abort();
+    bulk.abort();
+    if let Some(slow) = slow {
+        match slow.await? {
+            Ok(took) => {
+                let figures = &mut report.figures;
+                figures.insert("slow_file_extracted_after_s".into(), took.as_secs_f64());
+            }
+            Err(error) => report.error(&error),
+        }
+    }
     Ok(report)
 }
 
@@ -123,33 +144,44 @@ async fn found(client: Client, word: String, acknowledged: Instant) -> Result<Du
     bail!("{word} was not found within {GIVE_UP:?}")
 }
 
-/// The other accounts' work.
-async fn background(clients: Vec<Client>, bulk: u64, slow: bool, text: Arc<Text>, seed: u64) {
-    if slow {
-        let argument = json!({"path": "/slow.csv", "mode": "overwrite"});
-        let body = slow_file().into();
-        if let Err(error) = clients[2].upload("files/upload", &argument, body).await {
-            eprintln!("the slow file was refused: {error:#}");
+/// Imports files as fast as the server takes them; counts them.
+async fn bulk(client: Client, files: u64, text: Arc<Text>, seed: u64, imported: Arc<AtomicU64>) {
+    let uploads = futures::stream::iter(0..files).map(|i| {
+        let body = text.text(&mut random_of(seed, i), 4000);
+        let client = client.clone();
+        async move { setup::upload(&client, &format!("/bulk/{}/{i}.txt", i / 500), body).await }
+    });
+    let ended = uploads.buffer_unordered(BULK_AT_ONCE).for_each(|ended| {
+        match ended {
+            Ok(()) => drop(imported.fetch_add(1, Ordering::Relaxed)),
+            Err(error) => eprintln!("a bulk file was refused: {error:#}"),
         }
-    }
-    let load = Offer {
-        rate: 1e6,
-        count: bulk,
-        connections: BULK_CONNECTIONS,
-    };
-    let importer = clients[1].clone();
-    offer(load, |i| {
-        let client = importer.clone();
-        let body = text.text(&mut random_of(seed.wrapping_add(1), i), 4000);
-        async move {
-            setup::upload(&client, &format!("/bulk/{}/{i}.txt", i / 500), body).await?;
-            Ok(String::new())
-        }
-    })
-    .await;
+        std::future::ready(())
+    });
+    ended.await;
 }
 
-/// A large file of one-letter words.
+/// Uploads the slow file and waits for its extraction; returns how long that took.
+async fn slow(client: Client) -> Result<Duration> {
+    let argument = json!({"path": "/slow.html", "mode": "overwrite"});
+    client
+        .upload("files/upload", &argument, slow_file().into())
+        .await
+        .context("the slow file")?;
+    let begun = Instant::now();
+    loop {
+        let status: Value = client
+            .rpc("firefly/index_status", &json!({"path": "/slow.html"}))
+            .await?;
+        if status["state"] == "indexed" {
+            return Ok(begun.elapsed());
+        }
+        tokio::time::sleep(SLOW_LOOK).await;
+    }
+}
+
+/// A page of titles that never end: each is looked for to the end of the file, so that reading it takes all the time that
+/// one file may have.
 fn slow_file() -> Vec<u8> {
-    b"a,b,c,d;e f g h\n".repeat(SLOW_BYTES / 16)
+    b"<title>".repeat(SLOW_BYTES / 7)
 }

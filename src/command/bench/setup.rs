@@ -99,6 +99,6 @@ pub async fn indexed(client: &Client) -> Result<f64> {
         if begun.elapsed() > INDEX_LIMIT {
             bail!("still waiting for the index after {INDEX_LIMIT:?}: {status}");
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

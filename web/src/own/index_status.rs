@@ -1,7 +1,6 @@
 //! `/2/firefly/index_status`: is a file's text searchable, and if not, why.
 
 use axum::extract::State;
-use query::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::extraction::{ExtractionRecord, Outcome, Scope};
@@ -14,10 +13,6 @@ use crate::files::error::{address, path_lookup};
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
 use crate::frame::{Arg, Failure, Reply};
-use crate::search::first;
-
-/// Accounts whose waiting files are counted.
-const MAX_QUEUES: usize = 100_000;
 
 /// Which file; without one, everything that the caller can see.
 #[derive(Deserialize)]
@@ -46,17 +41,17 @@ pub async fn index_status(
     }
 }
 
-/// What the caller can see: how much there is, and how much of it still waits for its text.
+/// What the caller can see: how much there is, and how much of it still waits: for its text, or for the index.
 async fn overall(app: App, caller: Caller) -> Answer<Value> {
-    let counted = app.blocking(move |app| {
-        let depth = app.extractions().depth(MAX_QUEUES).map_err(Failure::from_storage)?;
-        let own = depth.iter().filter(|(account, _)| *account == caller.id());
-        let waiting: u64 = own.map(|(_, count)| count).sum();
-        let all = Request { max_results: 1, facets: false, highlights: false, ..Request::default() };
-        let files = first(app, &caller, &all, path_lookup)?.total;
-        Ok(json!({ "files": files, "waiting": waiting, "searchable": files.saturating_sub(waiting) }))
-    });
-    counted.await?.map(Reply)
+    let counted = app.blocking(move |app| app.query().coverage(caller.actor()));
+    let found = counted
+        .await?
+        .map_err(|e| Failure::Internal(e.to_string()))?;
+    Ok(Reply(json!({
+        "files": found.files,
+        "waiting": found.waiting,
+        "searchable": found.searchable,
+    })))
 }
 
 /// What extraction found in a version's content, if it has looked already. Blocks.
