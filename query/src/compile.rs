@@ -67,7 +67,7 @@ impl Compiler<'_> {
         let minimum = (telling.len() / 4).clamp(1, 3);
         let any = telling
             .into_iter()
-            .map(|index| (Occur::Should, self.word(*index)))
+            .map(|index| (Occur::Should, self.loose(*index)))
             .collect();
         let any: Compiled = Box::new(BooleanQuery::with_minimum_required_clauses(any, minimum));
         let Plan::And(sides) = &self.planned.plan else {
@@ -113,7 +113,7 @@ impl Compiler<'_> {
     fn word(&self, index: usize) -> Compiled {
         let (word, resolved) = (&self.planned.words[index], &self.resolved[index]);
         let mut any = match word.tokens.len() {
-            1 => self.single(index, resolved),
+            1 => self.tokens(index, resolved),
             _ => self.phrase(index, word, resolved),
         };
         if let Some(areas) = self.folders.get(&index) {
@@ -122,7 +122,22 @@ impl Compiler<'_> {
         union(any)
     }
 
-    fn single(&self, index: usize, resolved: &Resolved) -> Vec<Compiled> {
+    /// A word of which, if it has several tokens ("slip-flow"), some are enough.
+    fn loose(&self, index: usize) -> Compiled {
+        let (word, resolved) = (&self.planned.words[index], &self.resolved[index]);
+        match word.tokens.len() {
+            1 => self.word(index),
+            _ => union(
+                self.phrase(index, word, resolved)
+                    .into_iter()
+                    .chain(self.tokens(index, resolved))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// The tokens of a word, each for itself.
+    fn tokens(&self, index: usize, resolved: &Resolved) -> Vec<Compiled> {
         let exact = resolved
             .exact
             .iter()

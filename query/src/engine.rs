@@ -29,7 +29,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(3);
 /// Folders whose name has a word of the query, at most.
 const MAX_NAMED_FOLDERS: usize = 50;
 /// A query of words that fewer files than this have all of is answered with files that have some of them as well.
-const FEW: u64 = 3;
+const FEW: u64 = 10;
 
 /// Answers searches. Cheap to clone.
 #[derive(Clone)]

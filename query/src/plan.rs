@@ -79,7 +79,7 @@ impl Planner {
             } => self.word(text, *prefix, *scope, false, wanted),
             Clause::Phrase { text, scope } => self.word(text, false, *scope, true, wanted),
             Clause::Filter(filter) => Some(Plan::Filter(filter.clone())),
-            Clause::And(sides) => Some(Plan::And(self.sides(sides, wanted)?)),
+            Clause::And(sides) => Some(Plan::And(flat(self.sides(sides, wanted)?))),
             Clause::Or(sides) => Some(Plan::Or(self.sides(sides, wanted)?)),
             Clause::Not(side) => Some(Plan::Not(Box::new(self.clause(side, !wanted)?))),
         }
@@ -126,6 +126,15 @@ impl Planner {
         });
         Some(Plan::Word(self.words.len() - 1))
     }
+}
+
+/// Lists within lists as one: parentheses around words that are all demanded change nothing.
+fn flat(sides: Vec<Plan>) -> Vec<Plan> {
+    let inner = |side| match side {
+        Plan::And(sides) => sides,
+        other => vec![other],
+    };
+    sides.into_iter().flat_map(inner).collect()
 }
 
 impl Planned {

@@ -40,7 +40,7 @@ pub struct Found {
 pub struct Resolved {
     /// By token of the word: where it is.
     pub exact: Vec<Vec<Found>>,
-    /// Where the stem of a single token is.
+    /// Where the stems of the tokens are.
     pub stems: Vec<Found>,
     /// What the started last token may stand for, with its documents.
     pub expansions: Vec<(Found, u64)>,
@@ -78,7 +78,7 @@ pub struct Weights {
 pub const WEIGHTS: Weights = Weights {
     name: 3.0,
     title: 1.5,
-    body: 0.6,
+    body: 0.2,
     stem: 1.0,
     expansion: 0.5,
 };
@@ -116,74 +116,92 @@ pub fn resolve(asked: &Asked<'_>, planned: &Planned) -> Result<(Vec<Resolved>, S
         statistics.add_documents(asked.view.searcher.doc_freq(&term)?);
     }
     lengths(asked, &mut statistics)?;
-    let words = planned
-        .words
-        .iter()
-        .map(|word| resolve_word(asked, word, &mut statistics));
-    Ok((words.collect::<Result<_>>()?, statistics))
-}
-
-fn resolve_word(asked: &Asked<'_>, word: &Word, statistics: &mut Statistics) -> Result<Resolved> {
-    let mut resolved = Resolved::default();
-    for (_, token) in &word.tokens {
-        let mut found = Vec::new();
-        for field in asked.fields(word) {
-            find(asked, field, token, &mut found, statistics)?;
-        }
-        resolved.exact.push(found);
-    }
-    let (Some((_, last)), single) = (word.tokens.last(), word.tokens.len() == 1) else {
-        return Ok(resolved);
+    let mut dictionary = Dictionary {
+        asked,
+        statistics,
+        known: HashMap::new(),
     };
-    let stems = single && !word.quoted && !word.names_only && asked.status == Status::Active;
-    if stems && let Some(stem) = analyse::stem(last) {
-        find(
-            asked,
-            asked.view.fields.stem,
-            &stem,
-            &mut resolved.stems,
-            statistics,
-        )?;
-    }
-    if word.prefix {
-        resolved.expansions = expand(asked, word, last)?;
-        for (found, documents) in &resolved.expansions {
-            statistics.add_frequency(found.field, &found.token, *documents);
-        }
-    }
-    Ok(resolved)
+    let words = planned.words.iter().map(|word| dictionary.word(word));
+    let words = words.collect::<Result<Vec<_>>>()?;
+    Ok((words, dictionary.statistics))
 }
 
-/// Notes the namespaces that have `token` in `field`.
-fn find(
-    asked: &Asked<'_>,
-    field: Field,
-    token: &str,
-    found: &mut Vec<Found>,
-    statistics: &mut Statistics,
-) -> Result<()> {
-    let searcher = &asked.view.searcher;
-    let inverted: Vec<_> = searcher
-        .segment_readers()
-        .iter()
-        .map(|segment| segment.inverted_index(field))
-        .collect::<tantivy::Result<_>>()?;
-    for &ns in asked.namespaces {
-        let term = asked.terms(ns).text(field, token);
-        let mut documents = 0;
-        for inverted in &inverted {
-            documents += u64::from(inverted.doc_freq(&term)?);
+/// What was looked up already: a word that is typed twice is counted once.
+struct Dictionary<'a> {
+    asked: &'a Asked<'a>,
+    statistics: Statistics,
+    known: HashMap<(Field, String), Vec<Found>>,
+}
+
+impl Dictionary<'_> {
+    fn word(&mut self, word: &Word) -> Result<Resolved> {
+        let asked = self.asked;
+        let mut resolved = Resolved::default();
+        for (_, token) in &word.tokens {
+            let mut found = Vec::new();
+            for field in asked.fields(word) {
+                found.extend_from_slice(self.find(field, token)?);
+            }
+            resolved.exact.push(found);
         }
-        if documents > 0 {
-            statistics.add_frequency(field, token, documents);
-            found.push(Found {
-                field,
-                ns,
-                token: token.to_owned(),
-            });
+        let Some((_, last)) = word.tokens.last() else {
+            return Ok(resolved);
+        };
+        if !word.quoted && !word.names_only && asked.status == Status::Active {
+            for stem in word
+                .tokens
+                .iter()
+                .filter_map(|(_, token)| analyse::stem(token))
+            {
+                resolved
+                    .stems
+                    .extend_from_slice(self.find(asked.view.fields.stem, &stem)?);
+            }
         }
+        if word.prefix {
+            resolved.expansions = expand(asked, word, last)?;
+            for (found, documents) in &resolved.expansions {
+                self.statistics
+                    .add_frequency(found.field, &found.token, *documents);
+            }
+        }
+        Ok(resolved)
     }
-    Ok(())
+
+    /// The namespaces that have `token` in `field`.
+    fn find(&mut self, field: Field, token: &str) -> Result<&[Found]> {
+        let key = (field, token.to_owned());
+        if !self.known.contains_key(&key) {
+            let found = self.look(field, token)?;
+            self.known.insert(key.clone(), found);
+        }
+        Ok(self.known.get(&key).map_or(&[], Vec::as_slice))
+    }
+
+    fn look(&mut self, field: Field, token: &str) -> Result<Vec<Found>> {
+        let asked = self.asked;
+        let segments = asked.view.searcher.segment_readers().iter();
+        let inverted: Vec<_> = segments
+            .map(|segment| segment.inverted_index(field))
+            .collect::<tantivy::Result<_>>()?;
+        let mut found = Vec::new();
+        for &ns in asked.namespaces {
+            let term = asked.terms(ns).text(field, token);
+            let mut documents = 0;
+            for inverted in &inverted {
+                documents += u64::from(inverted.doc_freq(&term)?);
+            }
+            if documents > 0 {
+                self.statistics.add_frequency(field, token, documents);
+                found.push(Found {
+                    field,
+                    ns,
+                    token: token.to_owned(),
+                });
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// The words that start like `start`, most frequent first.
