@@ -193,6 +193,7 @@ fn own_routes() -> Router<App> {
         .route("/search/continue", post(search::search_continue))
         .route("/index_status", post(index_status::index_status))
         .route("/text", post(text::text))
+        .route("/undelete", post(undelete::undelete))
         .route("/preview", get(preview::preview))
         .route("/account/create", post(account::create))
         .route("/token/create", post(token::create))

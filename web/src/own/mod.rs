@@ -8,3 +8,4 @@ pub mod search;
 pub mod session;
 pub mod text;
 pub mod token;
+pub mod undelete;

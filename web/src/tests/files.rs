@@ -504,3 +504,42 @@ async fn searches_are_worded_for_both_apis() {
         "reset/.."
     );
 }
+
+#[tokio::test]
+async fn a_deleted_folder_comes_back_with_all_that_was_in_it() {
+    let bench = Bench::new();
+    let (_, token) = bench.account("a@example.com", false);
+    let inner = upload(&bench, &token, "/a/b/c.txt", b"kept").await.json();
+    let gone = bench
+        .rpc(&token, "files/delete_v2", json!({ "path": "/a" }))
+        .await
+        .json();
+    let back = bench
+        .rpc(&token, "firefly/undelete", json!({ "path": "/A" }))
+        .await
+        .json();
+    assert_eq!(back["metadata"]["id"], gone["metadata"]["id"]);
+    assert_eq!(back["metadata"][".tag"], "folder");
+    let file = bench
+        .rpc(
+            &token,
+            "files/get_metadata",
+            json!({ "path": "/a/b/c.txt" }),
+        )
+        .await
+        .json();
+    assert_eq!((&file["id"], &file["rev"]), (&inner["id"], &inner["rev"]));
+    bench
+        .rpc(&token, "files/delete_v2", json!({ "path": "/a/b/c.txt" }))
+        .await;
+    let by_id = json!({ "path": inner["id"] });
+    let back = bench.rpc(&token, "firefly/undelete", by_id.clone()).await;
+    assert_eq!(back.json()["metadata"]["path_display"], "/a/b/c.txt");
+    let again = bench.rpc(&token, "firefly/undelete", by_id).await;
+    assert_eq!(
+        again.json()["error_summary"],
+        "path/not_found/..",
+        "{}",
+        again.text()
+    );
+}

@@ -4,7 +4,6 @@ import { downloadUrl, files } from './api';
 import { ApiError, wordsOf } from './call';
 import { listing } from './listing.svelte';
 import { isWithin, join, nameOf, parentOf } from './paths';
-import { restore } from './restore';
 import { done, problem } from './toast.svelte';
 import { inTurn } from './turns';
 import { plural } from './format';
@@ -93,8 +92,7 @@ export async function remove(entries: readonly Entry[]): Promise<void> {
 
 async function undelete(gone: readonly Entry[]): Promise<void> {
   try {
-    await inTurn(gone, (entry) => restore(entry.path_display, entry['.tag'] === 'file' ? entry.rev : undefined));
-    await inTurn(gone, async (entry) => listing.apply([await files.metadata(entry.path_display)]));
+    await inTurn(gone, async (entry) => listing.apply([(await files.undelete(entry.id)).metadata]));
     done(`Restored ${what(gone)}`);
   } catch (error) {
     problem(wordsOf(error));

@@ -43,9 +43,8 @@ export const files = {
   move: (from_path: string, to_path: string, autorename = false) =>
     call<{ metadata: T.Entry }>('files/move_v2', { from_path, to_path, autorename }),
   remove: (path: string) => call<{ metadata: T.Entry }>('files/delete_v2', { path }),
-  revisions: (path: string, limit = 1, signal?: Signal) =>
-    call<T.Revisions>('files/list_revisions', { path, mode: 'path', limit }, { signal }),
-  restore: (path: string, rev: string) => call<T.FileEntry>('files/restore', { path, rev }),
+  /** Brings back what was deleted, by its id or the path where it was; a folder with all that was in it. */
+  undelete: (path: string) => call<{ metadata: T.Entry }>('firefly/undelete', { path }),
 };
 
 /** Pages through a listing; `each` gets every page. Returns the last cursor. */

@@ -130,13 +130,6 @@ export interface ExtractedText {
   outcome: Outcome;
 }
 
-export interface Revisions {
-  is_deleted: boolean;
-  server_deleted?: string;
-  entries: FileEntry[];
-  has_more: boolean;
-}
-
 export interface SpaceUsage {
   used: number;
   allocation: { '.tag': 'individual' | 'team' | 'other'; allocated?: number };
