@@ -94,6 +94,8 @@ struct Pipes {
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
     errors: ChildStderr,
+    /// It has not been told its limits yet.
+    is_new: bool,
 }
 
 impl WorkerPool {
@@ -207,7 +209,7 @@ impl Shared {
             return broken(name, "no extraction worker".into());
         };
         self.begin(watched);
-        let given = converse(pipes, name, bytes);
+        let given = converse(pipes, &self.limits, name, bytes);
         self.finish(watched);
         given.unwrap_or_else(|error| {
             let dead = worker.pipes.take();
@@ -226,14 +228,14 @@ impl Shared {
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         *lock(&watched.child) = Some(child);
         watched.expired.store(false, Ordering::SeqCst);
-        let (Some(mut requests), Some(answers), Some(errors)) = pipes else {
+        let (Some(requests), Some(answers), Some(errors)) = pipes else {
             return Err(io::Error::other("its pipes are missing"));
         };
-        wire::send(&mut requests, &self.limits, &[])?;
         Ok(Pipes {
             requests,
             answers: BufReader::with_capacity(64 << 10, answers),
             errors,
+            is_new: true,
         })
     }
 
@@ -319,7 +321,15 @@ impl Shared {
     }
 }
 
-fn converse(pipes: &mut Pipes, name: &str, bytes: &[u8]) -> io::Result<Extraction> {
+fn converse(
+    pipes: &mut Pipes,
+    limits: &Limits,
+    name: &str,
+    bytes: &[u8],
+) -> io::Result<Extraction> {
+    if std::mem::take(&mut pipes.is_new) {
+        wire::send(&mut pipes.requests, limits, &[])?;
+    }
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
     wire::send(
         &mut pipes.requests,

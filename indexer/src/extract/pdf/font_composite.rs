@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_8, UTF_16BE};
 use lopdf::{Dictionary, Document, Object};
 
-use super::super::MAX_STREAM_BYTES;
+use super::super::{MAX_STREAM_BYTES, collection};
 use super::{CMap, MAX_PROGRAM_BYTES, Shown, is_meaningless, number, stream, to_unicode, truetype};
 
 /// Widths that are kept.
@@ -16,7 +16,10 @@ pub(in super::super) struct Composite {
     codes: Codes,
     to_unicode: Option<CMap>,
     identity: bool,
+    /// By glyph number of the embedded font.
     characters: HashMap<u32, char>,
+    /// By glyph number of a known collection.
+    collection: HashMap<u32, char>,
     glyphs: Option<Vec<u8>>,
     widths: HashMap<u32, f64>,
     default_width: f64,
@@ -56,11 +59,15 @@ impl Composite {
         let characters = descendant
             .filter(|_| to_unicode.is_none())
             .map(|d| characters(document, d));
+        let collected = descendant
+            .filter(|_| to_unicode.is_none())
+            .map(|d| collection::characters(&ordering(document, d)));
         Self {
             codes,
             to_unicode,
             identity,
             characters: characters.unwrap_or_default(),
+            collection: collected.unwrap_or_default(),
             glyphs: descendant.and_then(|d| stream(document, d, b"CIDToGIDMap", 1 << 20)),
             widths: descendant.map(|d| widths(document, d)).unwrap_or_default(),
             default_width: number_of(b"DW").unwrap_or(1000.0) / 1000.0,
@@ -120,11 +127,12 @@ impl Composite {
             Codes::Identity if self.identity => char::from_u32(code).map(String::from),
             Codes::Identity | Codes::Map(_) => None,
         };
+        let cid = self.cid(code);
         national
+            .or_else(|| self.collection.get(&cid).map(char::to_string))
             .or_else(|| {
-                self.characters
-                    .get(&self.glyph(self.cid(code)))
-                    .map(char::to_string)
+                let character = self.characters.get(&self.glyph(cid));
+                character.map(char::to_string)
             })
             .unwrap_or_default()
     }
@@ -227,6 +235,15 @@ fn national_length(encoding: &'static Encoding, first: u8) -> usize {
     } else {
         2
     }
+}
+
+/// The collection the font's glyph numbers belong to.
+fn ordering(document: &Document, descendant: &Dictionary) -> Vec<u8> {
+    let system = descendant
+        .get_deref(b"CIDSystemInfo", document)
+        .and_then(Object::as_dict);
+    let ordering = system.and_then(|system| system.get_deref(b"Ordering", document)?.as_str());
+    ordering.map(<[u8]>::to_vec).unwrap_or_default()
 }
 
 /// Glyph number -> character by the embedded font, for files that say nothing else.

@@ -4,6 +4,7 @@
 //! maps ([`cmap`]) are read here, because words depend on positions and on every way a font can name its characters.
 
 mod cmap;
+mod collection;
 mod font;
 mod glyph;
 mod lexer;
