@@ -254,7 +254,7 @@ fn reference<'t>(rest: &'t str, sink: &mut Sink) -> &'t str {
     let bytes = rest.as_bytes();
     let scan = bytes.len().min(MAX_REFERENCE_BYTES);
     let end = (0..scan)
-        .find(|&at| !bytes[at].is_ascii_alphanumeric() && !(at == 0 && bytes[at] == b'#'))
+        .find(|&at| !(bytes[at].is_ascii_alphanumeric() || at == 0 && bytes[at] == b'#'))
         .unwrap_or(scan);
     let (name, after) = rest.split_at(end);
     let after = after.strip_prefix(';').unwrap_or(after);

@@ -96,19 +96,14 @@ impl<'b> Package<'b> {
     /// The text of an XML member.
     pub fn xml(&mut self, name: &str, job: &mut Job) -> Option<String> {
         let bytes = self.member(name, job)?;
-        String::from_utf8(bytes)
-            .or_else(|error| {
-                let bytes = error.as_bytes();
-                Ok::<_, ()>(decode::to_text(bytes, decode::declared(bytes).as_deref()).into_owned())
-            })
-            .ok()
-            .map(|text| {
-                if text.starts_with('\u{FEFF}') {
-                    text[3..].to_owned()
-                } else {
-                    text
-                }
-            })
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+            let bytes = error.as_bytes();
+            decode::to_text(bytes, decode::declared(bytes).as_deref()).into_owned()
+        });
+        Some(match text.strip_prefix('\u{FEFF}') {
+            Some(unmarked) => unmarked.to_owned(),
+            None => text,
+        })
     }
 
     /// The relationships of a part: id -> (type's last word, target as a member name).

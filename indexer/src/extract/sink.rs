@@ -106,7 +106,7 @@ impl Sink {
     /// For loops that produce nothing for long: looks at the clock, and tells whether to stop.
     pub fn stop(&mut self) -> bool {
         self.writes = self.writes.wrapping_add(1);
-        if self.writes % 256 == 0 && Instant::now() > self.deadline {
+        if self.writes.is_multiple_of(256) && Instant::now() > self.deadline {
             self.full = true;
             self.late = true;
         }

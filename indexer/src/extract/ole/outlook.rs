@@ -4,6 +4,8 @@ use super::super::job::{Failure, Job};
 use super::super::{decode, html, rtf};
 use super::{Compound, u16_at, u32_at, wide};
 
+/// Recipients whose addresses are written.
+const MAX_RECIPIENTS: usize = 1_000;
 /// Attachments that are looked at.
 const MAX_ATTACHMENTS: usize = 500;
 /// The dictionary that compressed RTF starts with.
@@ -26,10 +28,14 @@ pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure
 fn message(compound: &mut Compound, storage: &str, depth: u32, job: &mut Job) {
     for property in ["0037", "0C1A", "0C1F", "5D01", "0E04", "0E03"] {
         if let Some(value) = text(compound, storage, property, job) {
-            job.sink.text(&value);
-            job.sink.line();
+            // Addresses of Exchange directories are no words.
+            if !value.starts_with("/O=") {
+                job.sink.text(&value);
+                job.sink.line();
+            }
         }
     }
+    recipients(compound, storage, job);
     body(compound, storage, job);
     for attachment in compound
         .storages(&format!("{storage}/"))
@@ -38,6 +44,27 @@ fn message(compound: &mut Compound, storage: &str, depth: u32, job: &mut Job) {
     {
         if attachment.starts_with("__attach_version1.0") && job.next_member() {
             self::attachment(compound, &format!("{storage}/{attachment}"), depth, job);
+        }
+    }
+}
+
+/// The mail addresses behind the names in the fields.
+fn recipients(compound: &mut Compound, storage: &str, job: &mut Job) {
+    for recipient in compound
+        .storages(&format!("{storage}/"))
+        .into_iter()
+        .take(MAX_RECIPIENTS)
+    {
+        if !recipient.starts_with("__recip_version1.0") {
+            continue;
+        }
+        let recipient = format!("{storage}/{recipient}");
+        let address = text(compound, &recipient, "39FE", job)
+            .or_else(|| text(compound, &recipient, "3003", job))
+            .filter(|address| address.contains('@'));
+        if let Some(address) = address {
+            job.sink.text(&address);
+            job.sink.line();
         }
     }
 }

@@ -46,7 +46,7 @@ fn word_pieces_and_fields() {
     for cp in [0u32, 8, 8 + second.len() as u32 / 2] {
         table.extend(cp.to_le_bytes());
     }
-    for place in [0x4000_0000u32 | 0x200 * 2, 0x300] {
+    for place in [0x4000_0000u32 | (0x200 * 2), 0x300] {
         table.extend([0, 0]);
         table.extend(place.to_le_bytes());
         table.extend([0, 0]);

@@ -20,7 +20,7 @@ const MAX_PROGRAM_BYTES: usize = 16 << 20;
 /// A font, ready to decode strings.
 pub(super) enum Font {
     Simple(Simple),
-    Composite(Composite),
+    Composite(Box<Composite>),
 }
 
 /// One code of a shown string.
@@ -40,7 +40,7 @@ impl Font {
             .and_then(Object::as_name)
             .is_ok_and(|s| s == b"Type0");
         if is_composite {
-            Self::Composite(Composite::read(document, font))
+            Self::Composite(Box::new(Composite::read(document, font)))
         } else {
             Self::Simple(Simple::read(document, font, names))
         }

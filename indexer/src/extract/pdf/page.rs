@@ -275,7 +275,7 @@ impl<'d> Run<'d, '_, '_, '_> {
                     operands.clear();
                 }
                 Token::Word(operator) => {
-                    self.operate(operator, &mut operands);
+                    self.operate(operator, &operands);
                     operands.clear();
                     if self.job.sink.stop() {
                         return;
@@ -291,7 +291,7 @@ impl<'d> Run<'d, '_, '_, '_> {
         }
     }
 
-    fn operate(&mut self, operator: &[u8], operands: &mut Vec<Operand>) {
+    fn operate(&mut self, operator: &[u8], operands: &[Operand]) {
         match operator {
             b"q" if self.saved.len() < MAX_STATES => self.saved.push(self.state.clone()),
             b"Q" => self.state = self.saved.pop().unwrap_or_else(|| self.state.clone()),
@@ -304,7 +304,7 @@ impl<'d> Run<'d, '_, '_, '_> {
         }
     }
 
-    fn operate_text(&mut self, operator: &[u8], operands: &mut Vec<Operand>) {
+    fn operate_text(&mut self, operator: &[u8], operands: &[Operand]) {
         let first = numeric(operands, 0);
         match operator {
             b"BT" => (self.text, self.line) = (Matrix::IDENTITY, Matrix::IDENTITY),
