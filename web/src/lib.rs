@@ -8,6 +8,7 @@ pub mod assets;
 pub mod files;
 pub mod frame;
 pub mod metrics;
+pub mod oauth;
 pub mod own;
 pub mod page;
 pub mod router;

@@ -8,7 +8,7 @@ use tower_http::compression::predicate::SizeAbove;
 use tower_http::compression::{CompressionLayer, CompressionLevel, Predicate};
 
 use crate::frame::{Failure, middleware::frame};
-use crate::{App, files, health, own, page, sharing, users};
+use crate::{App, files, health, oauth, own, page, sharing, users};
 
 /// Answers shorter than this are not worth compressing, bytes.
 const COMPRESS_ABOVE: u64 = 1024;
@@ -165,7 +165,10 @@ fn sharing_routes() -> Router<App> {
 }
 
 fn account_routes() -> Router<App> {
+    let authorize = get(oauth::authorize::ask).post(oauth::authorize::allow);
     Router::new()
+        .route("/oauth2/authorize", authorize)
+        .route("/oauth2/token", post(oauth::token::token))
         .route(
             "/2/users/get_current_account",
             post(users::get_current_account),

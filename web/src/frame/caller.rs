@@ -168,7 +168,7 @@ fn check_kind(
 }
 
 /// Compares without telling by time where the difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub fn same(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 

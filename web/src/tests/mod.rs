@@ -2,6 +2,7 @@
 
 mod files;
 mod frame;
+mod oauth;
 mod serve;
 mod session;
 mod sharing;
