@@ -1,11 +1,12 @@
 //! Plan to the engine's query for one shard. Every term in it is made by `indexer::term` for one of the account's namespaces.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use indexer::analyse::is_stop_word;
 use indexer::term::Tag;
-use storage::meta::NamespaceId;
+use storage::meta::{FileId, NamespaceId};
 use tantivy::Term;
 use tantivy::query::{
     BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery,
@@ -13,6 +14,7 @@ use tantivy::query::{
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
+use crate::inside::Inside;
 use crate::parse::Filter;
 use crate::plan::{Plan, Planned, Word};
 use crate::request::Status;
@@ -21,8 +23,8 @@ use crate::scope::Area;
 
 /// What a word counts that only a folder above has in its name.
 const FOLDER_SCORE: f32 = 0.5;
-/// Most terms of one set.
-const MAX_TERMS: usize = 50_000;
+/// More folders than this are told by the parent column, not by a term each.
+const MAX_TERMS: usize = 32;
 
 /// Compiles for one shard.
 pub struct Compiler<'a> {
@@ -251,18 +253,31 @@ impl Compiler<'_> {
         }
     }
 
+    /// What lies directly in one of some folders of a namespace.
+    fn inside(&self, ns: NamespaceId, folders: &Arc<HashSet<u64>>, score: f32) -> Compiled {
+        let deleted = self.asked.status == Status::Deleted;
+        if folders.len() <= MAX_TERMS && !deleted {
+            let terms = self.asked.terms(ns);
+            let each = folders.iter().map(|&folder| terms.parent(FileId(folder)));
+            return constant(each.collect(), score);
+        }
+        let fields = &self.asked.view.fields;
+        let name = |field| self.asked.view.searcher.schema().get_field_name(field);
+        Box::new(Inside {
+            parent: name(fields.below).to_owned(),
+            flags: name(fields.flags).to_owned(),
+            folders: folders.clone(),
+            deleted,
+            score,
+        })
+    }
+
     /// What lies in an area.
     pub fn area(&self, area: &Area, score: f32) -> Compiled {
         let mine = |ns: &NamespaceId| self.asked.namespaces.contains(ns);
         let mut any = Vec::new();
         if area.ns.as_ref().is_some_and(mine) {
-            let below = self.asked.view.fields.below;
-            let folders = area
-                .folders
-                .iter()
-                .take(MAX_TERMS)
-                .map(|folder| Term::from_field_u64(below, folder.0));
-            any.push(constant(folders.collect(), score));
+            any.extend(area.ns.map(|ns| self.inside(ns, &area.folders, score)));
         }
         let whole: Vec<_> = area.whole.iter().copied().filter(|ns| mine(ns)).collect();
         if !whole.is_empty() {

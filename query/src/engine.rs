@@ -1,6 +1,7 @@
 //! One search: parse, plan, look the words up in every shard, then search with everybody's own statistics, merge, and look
 //! every hit up again.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,13 +10,14 @@ use indexer::{Shard, ShardView};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use storage::kv::Store;
-use storage::meta::{Actor, NamespaceId, View};
+use storage::meta::{Actor, FileId, NamespaceId, View};
 use storage::seal::Sealer;
 use time::OffsetDateTime;
 
 use crate::collect::{AGES, Key, Matches, Page};
 use crate::compile::Compiler;
 use crate::error::{Error, Result};
+use crate::folders::Folders;
 use crate::hit::Sources;
 use crate::parse::{Clause, Filter, Query, parse};
 use crate::plan::{Plan, Planned, plan};
@@ -396,22 +398,68 @@ impl Prepared<'_> {
 
     /// What lies below folders whose name has a word of the query, by word.
     fn named_folders(&self, view: &View<'_>) -> Result<HashMap<usize, Vec<Area>>> {
-        let mut named = HashMap::new();
+        let (mut named, mut trees) = (HashMap::new(), HashMap::new());
         for (index, word) in self.planned.words.iter().enumerate() {
             if word.names_only || word.quoted {
                 continue;
             }
-            let mut areas = Vec::new();
-            for file in self.folders_named(index)? {
-                if let Some(place) = view.place(storage::meta::FileId(file))? {
-                    areas.push(scope::area(view, &place)?);
-                }
-            }
+            let areas = self.areas(view, self.folders_named(index)?, &mut trees)?;
             if !areas.is_empty() {
                 named.insert(index, areas);
             }
         }
         Ok(named)
+    }
+
+    /// What lies below some folders, one area for each namespace, by the folders that the index has.
+    fn areas(
+        &self,
+        view: &View<'_>,
+        folders: Vec<u64>,
+        trees: &mut HashMap<NamespaceId, Folders>,
+    ) -> Result<Vec<Area>> {
+        let mut found: HashMap<NamespaceId, HashSet<u64>> = HashMap::new();
+        let mut whole = Vec::new();
+        for folder in folders {
+            let Some(place) = view.place(FileId(folder))? else {
+                continue;
+            };
+            let part = self.parts.iter().find(|p| p.namespaces.contains(&place.ns));
+            match (place.shared_folder, part) {
+                (Some(ns), _) => whole.push(ns),
+                (None, Some(part)) => {
+                    let tree = match trees.entry(place.ns) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(new) => new.insert(Folders::of(&part.view, place.ns)?),
+                    };
+                    tree.below(folder, found.entry(place.ns).or_default());
+                }
+                (None, None) => {}
+            }
+        }
+        if !found.is_empty() {
+            let mounts = view.access()?.into_iter();
+            let inside = mounts.filter(|access| {
+                let is_in = |mount: FileId| found.values().any(|ids| ids.contains(&mount.0));
+                access.mount.is_some_and(is_in)
+            });
+            whole.extend(inside.map(|access| access.ns));
+        }
+        let mut areas: Vec<Area> = found
+            .into_iter()
+            .map(|(ns, folders)| Area {
+                ns: Some(ns),
+                folders: Arc::new(folders),
+                ..Area::default()
+            })
+            .collect();
+        if !whole.is_empty() {
+            areas.push(Area {
+                whole,
+                ..Area::default()
+            });
+        }
+        Ok(areas)
     }
 
     fn folders_named(&self, word: usize) -> Result<Vec<u64>> {

@@ -1,7 +1,7 @@
 //! Answers from shards: parse, plan, fan out, rank, highlight.
 //!
-//! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`] (where to look),
-//! [`resolve`] (which terms a shard has), [`statistics`], [`compile`] (to the engine's query), [`collect`] (counts and keys),
+//! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`] and [`folders`] (where to look),
+//! [`resolve`] (which terms a shard has), [`statistics`], [`compile`] and [`inside`] (to the engine's query), [`collect`] (counts and keys),
 //! [`hit`] (looked up again, marked), [`highlight`], and [`engine`], which runs them.
 
 pub mod collect;
@@ -9,8 +9,10 @@ pub mod compile;
 pub mod coverage;
 pub mod engine;
 mod error;
+pub mod folders;
 pub mod highlight;
 pub mod hit;
+pub mod inside;
 pub mod parse;
 pub mod plan;
 pub mod request;

@@ -1,6 +1,9 @@
 //! Where a search looks: the namespaces the account can read, and the folders it is limited to.
 
-use storage::meta::{Address, FileId, NamespaceId, Place, View};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use storage::meta::{Address, NamespaceId, Place, View};
 
 use crate::error::{Error, Result};
 
@@ -12,8 +15,8 @@ const MAX_FOLDERS: usize = 20_000;
 pub struct Area {
     /// Everything in these namespaces.
     pub whole: Vec<NamespaceId>,
-    /// What lies directly in these folders, all of one namespace.
-    pub folders: Vec<FileId>,
+    /// What lies directly in these folders (their ids), all of one namespace.
+    pub folders: Arc<HashSet<u64>>,
     /// The namespace of the folders.
     pub ns: Option<NamespaceId>,
     /// There were more folders than are looked through.
@@ -57,15 +60,14 @@ pub fn area(view: &View<'_>, place: &Place) -> Result<Area> {
             ..Area::default()
         });
     }
+    let folders = view.subtree_folders(place.node.id, MAX_FOLDERS)?;
     let mut area = Area {
         ns: Some(place.ns),
+        is_cut: folders.len() >= MAX_FOLDERS,
         ..Area::default()
     };
-    area.folders = view.subtree_folders(place.node.id, MAX_FOLDERS)?;
-    area.is_cut = area.folders.len() >= MAX_FOLDERS;
-    if !area.folders.contains(&place.node.id) {
-        area.folders.push(place.node.id);
-    }
+    let ids = folders.into_iter().map(|folder| folder.0);
+    area.folders = Arc::new(ids.chain([place.node.id.0]).collect());
     let inside = format!("{}/", place.path_lower);
     for access in view.access()? {
         let Some(mount) = access.mount else { continue };

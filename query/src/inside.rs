@@ -1,0 +1,60 @@
+//! What lies directly in one of many folders, told by the parent column: for sets of folders that are too many for terms.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use indexer::schema::FLAG_DELETED;
+use tantivy::query::{
+    BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight,
+};
+use tantivy::{BitSet, DocId, Score, SegmentReader, TantivyError};
+
+/// Documents whose parent is one of `folders`, all with the same score.
+#[derive(Debug, Clone)]
+pub struct Inside {
+    /// The parent column's name.
+    pub parent: String,
+    /// The flag column's name.
+    pub flags: String,
+    /// The folders.
+    pub folders: Arc<HashSet<u64>>,
+    /// Deleted documents instead of live ones.
+    pub deleted: bool,
+    /// The score of each.
+    pub score: f32,
+}
+
+impl Query for Inside {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Weight for Inside {
+    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let columns = segment.fast_fields();
+        let (parent, flags) = (columns.u64(&self.parent)?, columns.u64(&self.flags)?);
+        let mut found = BitSet::with_max_value(segment.max_doc());
+        for doc in 0..segment.max_doc() {
+            let is_in = parent
+                .first(doc)
+                .is_some_and(|folder| self.folders.contains(&folder));
+            if is_in && (flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0) == self.deleted {
+                found.insert(doc);
+            }
+        }
+        Ok(Box::new(ConstScorer::new(
+            BitSetDocSet::from(found),
+            boost * self.score,
+        )))
+    }
+
+    fn explain(&self, segment: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        let mut scorer = self.scorer(segment, 1.0)?;
+        if scorer.doc() > doc || scorer.seek(doc) != doc {
+            let detail = format!("document {doc} does not match");
+            return Err(TantivyError::InvalidArgument(detail));
+        }
+        Ok(Explanation::new("in one of the folders", self.score))
+    }
+}
