@@ -115,6 +115,7 @@ pub fn document(fields: &Fields, subject: &Subject) -> Option<TantivyDocument> {
         return Some(doc);
     }
     doc.add_text(fields.name, marked(ns, &node.name));
+    doc.add_text(fields.wide_name, &node.name);
     doc.add_text(fields.parent, marked(ns, &id_token(parent)));
     tag(&mut doc, Tag::Live);
     tag(&mut doc, Tag::Category(category.as_str()));
@@ -154,12 +155,14 @@ fn add_body(doc: &mut TantivyDocument, fields: &Fields, subject: &Subject) {
     for headline in [&extracted.record.title, &extracted.record.author] {
         if let Some(text) = headline {
             doc.add_text(fields.title, marked(ns, text));
+            doc.add_text(fields.wide, text);
         }
     }
     if !extracted.text.is_empty() {
         let body = marked(ns, &extracted.text);
         doc.add_text(fields.body, &body);
         doc.add_text(fields.stem, &body);
+        doc.add_text(fields.wide, &extracted.text);
     }
 }
 

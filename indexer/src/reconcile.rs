@@ -455,7 +455,7 @@ impl Scene<'_> {
         let text_bytes = subject
             .extraction
             .as_ref()
-            .map_or(0, |extracted| 2 * extracted.text.len());
+            .map_or(0, |extracted| 3 * extracted.text.len());
         match (document(&self.fields, &subject), subject.node.parent) {
             (Some(document), Some(parent)) => {
                 self.writer

@@ -5,7 +5,9 @@ use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions,
 };
 
-use crate::analyse::{NameTokenizer, StemTokenizer, WordTokenizer};
+use crate::analyse::{
+    NameTokenizer, StemTokenizer, WideNameTokenizer, WideTokenizer, WordTokenizer,
+};
 
 /// The index format, in every commit's payload; another one is rebuilt.
 pub const FORMAT: u32 = 1;
@@ -15,7 +17,8 @@ pub const FLAG_FOLDER: u64 = 1;
 /// Bit of `flags`: the document is deleted.
 pub const FLAG_DELETED: u64 = 2;
 
-/// Where things are. Text fields hold terms that start with a namespace prefix and are made by `term` alone.
+/// Where things are. Text fields but the two wide ones hold terms that start with a namespace prefix;
+/// all are made by `term` alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields {
     /// Parts and joined forms of a live document's name, with positions and lengths.
@@ -28,6 +31,11 @@ pub struct Fields {
     pub body: Field,
     /// English stems of the body, with lengths, no positions: for relevance.
     pub stem: Field,
+    /// Parts and joined forms of a live document's name *without* a namespace: for searches of very many namespaces, which
+    /// must filter by the `namespace` column.
+    pub wide_name: Field,
+    /// Stems and words of title and body *without* a namespace (`analyse::wide`), no positions; as `wide_name`.
+    pub wide: Field,
     /// Closed facts (`term::Tag`): no frequencies, no lengths.
     pub tag: Field,
     /// The folder a live document lies in, as a term of its namespace.
@@ -75,6 +83,8 @@ pub fn schema() -> (Schema, Fields) {
         title: builder.add_text_field("title", words("words", WithFreqsAndPositions, true)),
         body: builder.add_text_field("body", words("words", WithFreqsAndPositions, true)),
         stem: builder.add_text_field("stem", words("stems", WithFreqs, true)),
+        wide_name: builder.add_text_field("wide_name", words("wide_names", WithFreqs, true)),
+        wide: builder.add_text_field("wide", words("wide", WithFreqs, true)),
         tag: builder.add_text_field("tag", words("raw", Basic, false)),
         parent: builder.add_text_field("parent", words("raw", Basic, false)),
         file: builder.add_u64_field("file", INDEXED | FAST),
@@ -99,4 +109,8 @@ pub fn register(index: &Index) {
         .tokenizers()
         .register("stems", StemTokenizer::default());
     index.tokenizers().register("names", NameTokenizer);
+    index
+        .tokenizers()
+        .register("wide", WideTokenizer::default());
+    index.tokenizers().register("wide_names", WideNameTokenizer);
 }

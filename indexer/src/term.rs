@@ -1,5 +1,5 @@
-//! The only place where index terms are made. Every user-visible term is `namespace prefix ++ token`, so a search in one
-//! namespace cannot even name another's words.
+//! The only place where index terms are made. Terms are `namespace prefix ++ token`, so a search in one namespace cannot even
+//! name another's words; searches of very many namespaces have two wide fields without it, and a filter ([`WIDE_FROM`]).
 //!
 //! The prefix is the namespace number in six 7-bit characters, big-endian: fixed width for ever, in the order of the
 //! numbers, and valid UTF-8 in front of any token. Documents get it as a marker at the start of a field's text, which the
@@ -149,6 +149,20 @@ impl<'a> Terms<'a> {
         let end = storage::kv::prefix_end(&first);
         first..end
     }
+}
+
+/// From how many namespaces on a search is cheaper over the wide fields (docs/decisions/0001).
+pub const WIDE_FROM: usize = 64;
+
+/// A word of titles and bodies in every namespace (a token of `analyse::wide`). Who searches with it must take only documents
+/// whose `namespace` column is one of the caller's, and must neither show nor suggest words that an expansion of it found.
+pub fn wide(fields: &Fields, token: &str) -> Term {
+    Term::from_field_text(fields.wide, token)
+}
+
+/// A part or joined form of names in every namespace; the same rules as for [`wide`].
+pub fn wide_name(fields: &Fields, token: &str) -> Term {
+    Term::from_field_text(fields.wide_name, token)
 }
 
 /// The document of a file, in whatever namespace: used to replace it, and never reachable from a query's text.

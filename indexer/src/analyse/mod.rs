@@ -12,7 +12,9 @@ mod words;
 pub use fold::fold;
 pub use names::{NameToken, names};
 pub use stem::{Stems, is_stop_word, stem};
-pub use tokenizer::{NameTokenizer, StemTokenizer, WordTokenizer};
+pub use tokenizer::{
+    NameTokenizer, StemTokenizer, WideNameTokenizer, WideTokenizer, WordTokenizer,
+};
 pub use words::{Mode, Words};
 
 /// Longest token in bytes of folded text; what is longer is cut here, in documents and in queries alike.
@@ -45,6 +47,11 @@ pub fn words(text: &str, mode: Mode) -> Vec<Token> {
         });
     }
     tokens
+}
+
+/// The token of the `wide` field for a folded word of a query: its stem, or itself; `None` for stop words.
+pub fn wide(word: &str) -> Option<String> {
+    (!is_stop_word(word)).then(|| stem(word).unwrap_or_else(|| word.to_owned()))
 }
 
 /// Cuts `text` to [`MAX_TOKEN_BYTES`] after the first `kept` bytes, at a character's border.

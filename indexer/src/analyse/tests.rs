@@ -160,6 +160,21 @@ fn stems_are_for_plain_words_only() {
     }
 }
 
+#[test]
+fn wide_tokens_are_stems_or_words() {
+    use tantivy::tokenizer::{TokenStream, Tokenizer};
+    let mut tokenizer = WideTokenizer::default();
+    let mut stream = tokenizer.token_stream("The wings of mp3 東京");
+    let mut tokens = Vec::new();
+    while stream.advance() {
+        tokens.push(stream.token().text.clone());
+    }
+    assert_eq!(tokens, ["wing", "mp3", "東", "東京", "京"]);
+    assert_eq!(wide("wings").as_deref(), Some("wing"));
+    assert_eq!(wide("mp3").as_deref(), Some("mp3"));
+    assert_eq!(wide("the"), None);
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_gives_bounded_tokens_in_order(text in "\\PC{0,80}") {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-use super::{Mode, NameToken, Stems, Words, names};
+use super::{Mode, NameToken, Stems, Words, is_stop_word, names};
 use crate::term::PREFIX_BYTES;
 
 /// Exact words of running text.
@@ -22,6 +22,22 @@ impl Clone for StemTokenizer {
         StemTokenizer::default()
     }
 }
+
+/// Words of running text without a marker, for searches of very many namespaces: the stem of a word that has one, else the
+/// word; no stop words.
+#[derive(Default)]
+pub struct WideTokenizer(Arc<Mutex<Stems>>);
+
+impl Clone for WideTokenizer {
+    /// Each writer's clone has a memory of its own.
+    fn clone(&self) -> Self {
+        WideTokenizer::default()
+    }
+}
+
+/// Parts and joined forms of names without a marker.
+#[derive(Clone, Default)]
+pub struct WideNameTokenizer;
 
 /// Parts and joined forms of names.
 #[derive(Clone, Default)]
@@ -121,10 +137,64 @@ impl TokenStream for StemStream<'_> {
     }
 }
 
-/// A stream of a name's tokens behind a marker.
+/// A stream of stems and words without a marker.
+pub struct WideStream<'a> {
+    words: Words<'a>,
+    token: Token,
+    stems: std::sync::MutexGuard<'a, Stems>,
+}
+
+impl Tokenizer for WideTokenizer {
+    type TokenStream<'a> = WideStream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> WideStream<'a> {
+        WideStream {
+            words: Words::new(text, Mode::Index),
+            token: Token::default(),
+            stems: self.0.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
+
+impl TokenStream for WideStream<'_> {
+    fn advance(&mut self) -> bool {
+        while let Some((start, end, position)) = self.words.advance(&mut self.token.text, 0) {
+            if !is_stop_word(&self.token.text) {
+                self.stems.replace(&mut self.token.text, 0);
+                (self.token.offset_from, self.token.offset_to) = (start, end);
+                self.token.position = position;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn token(&self) -> &Token {
+        &self.token
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.token
+    }
+}
+
+/// A stream of a name's tokens behind a marker, which may be empty.
 pub struct NameStream {
     tokens: std::vec::IntoIter<NameToken>,
+    marker_bytes: usize,
     token: Token,
+}
+
+impl Tokenizer for WideNameTokenizer {
+    type TokenStream<'a> = NameStream;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> NameStream {
+        NameStream {
+            tokens: names(text).into_iter(),
+            marker_bytes: 0,
+            token: Token::default(),
+        }
+    }
 }
 
 impl Tokenizer for NameTokenizer {
@@ -134,6 +204,7 @@ impl Tokenizer for NameTokenizer {
         let (marker, text) = split(text);
         NameStream {
             tokens: names(text).into_iter(),
+            marker_bytes: marker.len(),
             token: marked(marker),
         }
     }
@@ -144,7 +215,7 @@ impl TokenStream for NameStream {
         let Some(next) = self.tokens.next() else {
             return false;
         };
-        self.token.text.truncate(PREFIX_BYTES);
+        self.token.text.truncate(self.marker_bytes);
         self.token.text.push_str(&next.text);
         (
             self.token.offset_from,
