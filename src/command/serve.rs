@@ -83,6 +83,7 @@ impl Services {
 
 /// Runs the server until it is asked to end.
 pub fn run(config: Config, folder: Option<PathBuf>) -> Result<ExitCode> {
+    check_folder(folder.as_deref())?;
     start_log();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -280,7 +281,7 @@ fn start_log() {
 }
 
 /// Refuses a folder to import that is not there, before anything is started.
-pub fn check_folder(folder: Option<&Path>) -> Result<()> {
+fn check_folder(folder: Option<&Path>) -> Result<()> {
     match folder {
         Some(folder) if !folder.is_dir() => {
             bail!("--import {}: there is no such folder", folder.display())
