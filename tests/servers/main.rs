@@ -1,4 +1,12 @@
 //! Tests of the real program with real clients. They need Python, Node and Chromium, which `tests/install test` brings;
 //! `cargo test` without the feature `servers` leaves them out.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test, a surprise is the test's failure"
+)]
 
+mod clients;
+mod http;
 mod program;
+mod sdk;
+mod user;

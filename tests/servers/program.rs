@@ -1,104 +1,160 @@
 //! The program under test: started on a free port with its data in a temporary folder, killed when dropped.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::http::Http;
+use crate::user::User;
 
 /// A server that does not answer by then has failed.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// A server that is asked to end and runs on longer has failed.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Lines of the log that a failed test shows.
+const LOG_LINES: usize = 30;
 
+/// A server of one's own, or one that several tests share.
 pub struct Server {
-    pub folder: tempfile::TempDir,
-    pub listen: String,
+    folder: tempfile::TempDir,
+    listen: String,
     tls: bool,
     child: Option<Child>,
+    greeting: String,
 }
 
 impl Server {
+    /// Starts a server on new data.
     pub fn start(tls: bool) -> Server {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
         let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
         let mut server = Server {
             folder,
-            listen: format!("127.0.0.1:{port}"),
+            listen: format!("127.0.0.1:{}", free_port()),
             tls,
             child: None,
+            greeting: String::new(),
         };
         server.start_again();
         server
     }
 
+    /// A server that lives as long as a test uses it, for tests that make accounts of their own and leave it as it is.
+    pub fn shared(tls: bool) -> Arc<Server> {
+        static SHARED: Mutex<[Weak<Server>; 2]> = Mutex::new([Weak::new(), Weak::new()]);
+        let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
+        let slot = &mut shared[usize::from(tls)];
+        slot.upgrade().unwrap_or_else(|| {
+            let server = Arc::new(Server::start(tls));
+            *slot = Arc::downgrade(&server);
+            server
+        })
+    }
+
     /// Starts the program on the same data and address, and waits until it says that it serves.
     pub fn start_again(&mut self) {
-        let mut command = program();
-        command
-            .arg("serve")
-            .arg("--data")
-            .arg(self.data())
-            .args(["--listen", &self.listen]);
+        self.start_with(&[]);
+    }
+
+    /// The same, with more arguments.
+    pub fn start_with(&mut self, arguments: &[&str]) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
+        let mut command = self.program();
+        command.args(["serve", "--listen", &self.listen]);
         if self.tls {
             command.args(["--tls", "self"]);
         }
         let mut child = command
+            .args(arguments)
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .unwrap();
         let output = child.stdout.take().unwrap();
         self.child = Some(child);
-        wait_for_line(output, "sign in");
+        self.greeting = wait_for_line(output, "sign in");
+    }
+
+    /// What the server said about signing in.
+    pub fn greeting(&self) -> &str {
+        &self.greeting
+    }
+
+    /// The folder around the data, for a test's own files.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
     }
 
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    pub fn url(&self) -> String {
-        format!(
-            "{}://{}",
-            if self.tls { "https" } else { "http" },
-            self.listen
-        )
+    /// HOST:PORT.
+    pub fn listen(&self) -> &str {
+        &self.listen
     }
 
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.listen)
+    }
+
+    /// The certificate to trust.
     pub fn ca(&self) -> PathBuf {
         self.data().join("tls/ca.pem")
     }
 
+    pub fn http(&self) -> Http {
+        Http::new(&self.listen)
+    }
+
     pub fn admin_token(&self) -> String {
-        std::fs::read_to_string(self.data().join("admin.token"))
-            .unwrap()
-            .trim()
-            .to_owned()
+        let token = std::fs::read_to_string(self.data().join("admin.token")).unwrap();
+        token.trim().to_owned()
+    }
+
+    pub fn admin(&self) -> User {
+        User::new(self.http(), &self.admin_token())
+    }
+
+    /// A new account.
+    pub fn user(&self, name: &str) -> User {
+        let email = format!("{name}@example.org");
+        let made = self
+            .admin()
+            .call("firefly/account/create", &json!({ "email": email }));
+        User {
+            email,
+            id: made["account_id"].as_str().unwrap().to_owned(),
+            ..User::new(self.http(), made["token"].as_str().unwrap())
+        }
     }
 
     /// Runs another command of the program on this server's data.
     pub fn command(&self, arguments: &[&str]) -> Output {
-        program()
-            .args(arguments)
-            .arg("--data")
-            .arg(self.data())
-            .output()
-            .unwrap()
+        self.program().args(arguments).output().unwrap()
     }
 
-    /// Makes an account; returns its token.
-    pub fn account(&self, email: &str) -> String {
-        let made = self.command(&["account", "create", email]);
-        let text = String::from_utf8(made.stdout).unwrap();
-        assert!(
-            made.status.success(),
-            "{text} {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        text.lines().last().unwrap().trim().to_owned()
+    /// The program on this server's data, without variables of ours from the environment.
+    pub fn program(&self) -> Command {
+        let mut command = program();
+        command
+            .arg("--data")
+            .arg(self.data())
+            .env("TMPDIR", self.folder.path().join("tmp"))
+            .current_dir(self.folder.path());
+        command
     }
 
     pub fn kill9(&mut self) {
@@ -111,24 +167,47 @@ impl Server {
     /// Asks the program to end; returns its exit status.
     pub fn stop(&mut self) -> i32 {
         let mut child = self.child.take().unwrap();
-        let killed = Command::new("kill")
-            .arg(child.id().to_string())
-            .status()
-            .unwrap();
-        assert!(killed.success());
-        child.wait().unwrap().code().unwrap_or(-1)
+        let asked = Command::new("kill").arg(child.id().to_string()).status();
+        assert!(asked.unwrap().success());
+        let until = Instant::now() + STOP_LIMIT;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.code().unwrap_or(-1);
+            }
+            if Instant::now() > until {
+                child.kill().unwrap();
+                panic!("the program did not end within {STOP_LIMIT:?}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// `firefly check` must find nothing broken.
+    pub fn check(&self) {
+        let checked = self.command(&["check"]);
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        let complained = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(checked.status.success(), "check: {said}{complained}");
+        assert!(said.contains("all is well"), "check: {said}");
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill9();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
+            eprintln!("the server's log ends:\n{}", last.join("\n"));
+        }
     }
 }
 
-/// The program, without variables of ours from the environment.
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_firefly"));
+/// The program (that of this build, or `SERVERS_PROGRAM`), without variables of ours from the environment.
+pub fn program() -> Command {
+    let given = std::env::var_os("SERVERS_PROGRAM");
+    let mut command = Command::new(given.unwrap_or_else(|| env!("CARGO_BIN_EXE_firefly").into()));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("FIREFLY_") {
             command.env_remove(name);
@@ -137,8 +216,25 @@ fn program() -> Command {
     command
 }
 
-/// Reads `output` until a line contains `wanted`; afterwards it is read on, so that the program never blocks on it.
-fn wait_for_line(output: impl std::io::Read + Send + 'static, wanted: &'static str) {
+/// Asks until there is an answer; fails after `seconds`, saying what was waited for.
+pub fn until<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "not within {seconds} s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Reads `output` until a line contains `wanted` and returns it; the rest is read on, so that the program never blocks.
+fn wait_for_line(output: impl std::io::Read + Send + 'static, wanted: &'static str) -> String {
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -148,66 +244,8 @@ fn wait_for_line(output: impl std::io::Read + Send + 'static, wanted: &'static s
     let until = Instant::now() + START_LIMIT;
     while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
         if line.contains(wanted) {
-            return;
+            return line;
         }
     }
     panic!("the program did not start within {START_LIMIT:?}");
-}
-
-/// Python with the packages `pins` in a virtual environment that is made once per target folder.
-pub fn python(name: &str, pins: &[&str]) -> PathBuf {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{name}"));
-    let (python, stamp) = (folder.join("bin/python"), folder.join("pins"));
-    let wanted = pins.join("\n");
-    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
-        return python;
-    }
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&folder));
-    run(Command::new(folder.join("bin/pip"))
-        .args(["-q", "--disable-pip-version-check", "install"])
-        .args(pins));
-    std::fs::write(stamp, wanted).unwrap();
-    python
-}
-
-/// A folder with npm packages, installed once per target folder.
-pub fn node_modules(name: &str, packages: &[&str]) -> PathBuf {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("node-{name}"));
-    let stamp = folder.join("pins");
-    let wanted = packages.join("\n");
-    if !std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
-        std::fs::create_dir_all(&folder).unwrap();
-        run(Command::new("npm")
-            .args([
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--silent",
-                "--no-save",
-                "--prefix",
-            ])
-            .arg(&folder)
-            .args(packages));
-        std::fs::write(stamp, wanted).unwrap();
-    }
-    folder.join("node_modules")
-}
-
-/// Runs a command that must succeed.
-pub fn run(command: &mut Command) {
-    let status = command.status().unwrap();
-    assert!(status.success(), "{command:?}: {status}");
-}
-
-/// A file of the clients' scripts.
-pub fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/clients")
-        .join(name)
 }
