@@ -5,8 +5,10 @@
     reason = "in a test, a surprise is the test's failure"
 )]
 
+mod bad_input;
 mod clients;
 mod http;
 mod program;
 mod sdk;
+mod sign_in;
 mod user;
