@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod clients;
+mod commands;
 mod http;
 mod program;
 mod sdk;
