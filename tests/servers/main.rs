@@ -8,7 +8,9 @@
 mod bad_input;
 mod clients;
 mod commands;
+mod durability;
 mod http;
+mod isolation;
 mod program;
 mod sdk;
 mod sign_in;
