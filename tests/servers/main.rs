@@ -9,6 +9,7 @@ mod bad_input;
 mod clients;
 mod commands;
 mod durability;
+mod hostile;
 mod http;
 mod isolation;
 mod program;
