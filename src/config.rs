@@ -134,6 +134,17 @@ impl Config {
         Self::resolve(data, flags.or(from_file))
     }
 
+    /// The settings of a command that takes no flags of the server: environment and settings file.
+    pub fn without_flags(data: &DataArg) -> Result<Config> {
+        #[derive(clap::Parser)]
+        struct Environment {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        let environment = <Environment as clap::Parser>::try_parse_from(["firefly"])?;
+        Self::load(data, None, environment.settings)
+    }
+
     fn resolve(data: PathBuf, set: Settings) -> Result<Config> {
         let targets = match &set.targets {
             Some(list) => list

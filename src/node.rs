@@ -13,7 +13,6 @@ use storage::kv::leveldb::{LevelDbStore, Options};
 use storage::meta::{Env, Meta};
 
 use crate::config::Config;
-use crate::operations::Operations;
 
 /// Storage, opened.
 #[derive(Clone)]
@@ -77,11 +76,6 @@ impl Node {
             bail!("there is no store in {}", config.data.display());
         }
         Self::open(config)
-    }
-
-    /// What administrators may do with it.
-    pub fn operations(&self) -> Operations {
-        Operations::new(self.clone())
     }
 }
 

@@ -10,12 +10,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use storage::chunk::BLOCK_BYTES;
-use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Job, Outcome, TextSource};
+use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Job, TextSource};
 use storage::meta::AccountId;
 
 use crate::board::Board;
 use crate::error::{self, Result};
-use crate::extract::{self, Extraction, WorkerCommand, WorkerPool};
+use crate::extract::{Extraction, WorkerCommand, WorkerPool};
 use crate::indexer::Options;
 use crate::reconcile::Sources;
 
@@ -175,7 +175,7 @@ fn record(sources: &Sources, extraction: Extraction) -> storage::Result<Extracti
     };
     Ok(ExtractionRecord {
         version: EXTRACTOR_VERSION,
-        outcome: outcome(extraction.outcome),
+        outcome: extraction.outcome,
         file_type: extraction.detected.as_str().to_owned(),
         category: extraction.detected.category().as_str().to_owned(),
         title: extraction.title,
@@ -209,19 +209,6 @@ fn page_ends(text: &str, starts: &[u32]) -> Vec<u32> {
     }
     ends.resize(starts.len(), text.len() as u32);
     ends
-}
-
-fn outcome(outcome: extract::Outcome) -> Outcome {
-    match outcome {
-        extract::Outcome::Text => Outcome::Text,
-        extract::Outcome::NothingToExtract => Outcome::NothingToExtract,
-        extract::Outcome::Encrypted => Outcome::Encrypted,
-        extract::Outcome::Unsupported => Outcome::Unsupported,
-        extract::Outcome::TimedOut => Outcome::TimedOut,
-        extract::Outcome::TooLarge { indexed_bytes } => Outcome::TooLarge { indexed_bytes },
-        extract::Outcome::NeedsOcr => Outcome::NeedsOcr,
-        extract::Outcome::Damaged { detail } => Outcome::Damaged { detail },
-    }
 }
 
 /// Writes finished jobs, as many together as are there.

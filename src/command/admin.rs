@@ -4,8 +4,9 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::client::{Client, ServerAddress};
-use crate::config::{Config, DataArg, Settings};
+use crate::config::{Config, DataArg};
 use crate::node::Node;
+use crate::operations::Operations;
 
 /// The operation's answer.
 pub fn call(data: &DataArg, operation: &str, argument: Value) -> Result<Value> {
@@ -14,8 +15,6 @@ pub fn call(data: &DataArg, operation: &str, argument: Value) -> Result<Value> {
         let route = format!("firefly/admin/{operation}");
         return super::block_on(async { client.rpc(&route, &argument).await });
     }
-    let config = Config::load(data, None, Settings::default())?;
-    Node::open_stopped(&config)?
-        .operations()
-        .call(operation, argument)
+    let config = Config::without_flags(data)?;
+    Operations::new(Node::open_stopped(&config)?).call(operation, argument)
 }

@@ -101,7 +101,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
     let node = Node::open(&config)?;
     let admin = admin(&node, &config.data)?;
     let services = Services::start(&config, &node)?;
-    let operations = node.operations();
+    let operations = Operations::new(node.clone());
     let public_url = config.public_url.clone().unwrap_or_else(|| url.clone());
     operations.set_running(Running {
         public_url: public_url.clone(),

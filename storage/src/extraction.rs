@@ -54,26 +54,26 @@ pub struct Job {
 /// How an extraction ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// There is text.
+    /// All the text the format's reader finds.
     Text,
-    /// The format has text, this file has none.
+    /// A well-formed file without words (an empty file, a picture without a description).
     NothingToExtract,
-    /// A password is needed.
+    /// It needs a password.
     Encrypted,
-    /// No extractor for this type.
+    /// No reader for this format.
     Unsupported,
-    /// It took too long.
+    /// The time limit ended it.
     TimedOut,
-    /// Only the beginning was taken.
+    /// The size limit ended it: only the beginning was taken.
     TooLarge {
-        /// Bytes of text that were taken.
+        /// Bytes of text that were kept.
         indexed_bytes: u64,
     },
-    /// Pictures of text.
+    /// Pictures of pages only.
     NeedsOcr,
-    /// The file is broken.
+    /// The file breaks its format's rules, or broke its reader.
     Damaged {
-        /// How.
+        /// What was found, for the file's owner.
         detail: String,
     },
 }

@@ -37,6 +37,7 @@ pub use detect::detect;
 pub use file_type::{Category, FileType};
 use job::{Failure, Job};
 pub use pool::{WorkerCommand, WorkerPool};
+pub use storage::extraction::Outcome;
 pub use worker::run_worker;
 
 /// Grows whenever the same bytes would give another text, so that stored extractions are known to be old.
@@ -64,33 +65,6 @@ pub struct Extraction {
     pub pages: Vec<u32>,
     /// True when `text` equals the file's own bytes as UTF-8, so that nothing needs storing.
     pub is_content: bool,
-}
-
-/// How an extraction ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
-    /// All the text the format's reader finds.
-    Text,
-    /// A well-formed file without words (an empty file, a picture without a description).
-    NothingToExtract,
-    /// It needs a password.
-    Encrypted,
-    /// No reader for this format.
-    Unsupported,
-    /// The time limit ended it.
-    TimedOut,
-    /// The size limit ended it.
-    TooLarge {
-        /// Bytes of text that were kept.
-        indexed_bytes: u64,
-    },
-    /// Pictures of pages only.
-    NeedsOcr,
-    /// The file breaks its format's rules, or broke its reader.
-    Damaged {
-        /// What was found, for the file's owner.
-        detail: String,
-    },
 }
 
 /// What one file may cost.

@@ -12,7 +12,7 @@ use storage::meta::{Actor, Address, NewFile, WriteMode};
 use time::OffsetDateTime;
 
 use crate::command::serve::Services;
-use crate::config::{Config, DataArg, Settings};
+use crate::config::{Config, DataArg};
 use crate::node::Node;
 
 /// How many hits are judged.
@@ -43,7 +43,7 @@ pub fn run(folder: &Path, json: bool) -> Result<()> {
     let data = DataArg {
         data: temporary.path().join("data"),
     };
-    let config = Config::load(&data, None, Settings::default())?;
+    let config = Config::without_flags(&data)?;
     let node = Node::open(&config)?;
     let services = Services::start(&config, &node)?;
     let actor = node

@@ -33,8 +33,8 @@ struct Checker<'c> {
 }
 
 impl Meta {
-    /// Every broken invariant as a line of text, at most `limit`, none when all is well; `progress` is told now and then
-    /// how many rows were looked at.
+    /// Every broken invariant as a line of text, at most `limit`, none when all is well; `progress` is told now and then, and
+    /// at the end, how many rows were looked at.
     pub fn check(&self, limit: usize, progress: &mut dyn FnMut(u64)) -> Result<Vec<String>> {
         let rows = self.store.snapshot()?;
         let mut checker = Checker {
@@ -48,6 +48,7 @@ impl Meta {
         checker.tree()?;
         checker.members()?;
         checker.logs()?;
+        (checker.progress)(checker.seen);
         let mut problems = checker.problems;
         problems.extend(self.check_usage()?);
         problems.extend(self.check_people(limit)?);
