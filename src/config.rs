@@ -286,4 +286,16 @@ mod tests {
         assert!(refuse_unknown_variables(names("PATH")).is_ok());
         assert!(refuse_unknown_variables(names("FIREFLY_COLOUR")).is_err());
     }
+
+    #[test]
+    fn the_readme_names_every_setting() {
+        let readme = include_str!("../README.md");
+        for variable in VARIABLES {
+            let name = variable.trim_start_matches("FIREFLY_").to_lowercase();
+            let flag = format!("`--{} ", name.replace('_', "-"));
+            let variable = format!("| `{variable}` |");
+            assert!(readme.contains(&flag), "{flag}");
+            assert!(readme.contains(&variable), "{variable}");
+        }
+    }
 }

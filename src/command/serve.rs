@@ -1,5 +1,6 @@
 //! `firefly serve`: storage, search, API and page in one process.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -276,6 +277,7 @@ fn start_log() {
         .unwrap_or_else(|_| "info,tantivy=warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
 }
