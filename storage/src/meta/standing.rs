@@ -6,6 +6,7 @@ use super::Meta;
 use super::ids::{FileId, NamespaceId};
 use super::keys;
 use super::node::{Node, NodeKind};
+use super::place::MAX_DEPTH;
 use crate::error::{Error, Result};
 use crate::extraction::Scope;
 use crate::keyspace;
@@ -14,8 +15,6 @@ use crate::row;
 
 /// Folders whose standing is remembered by one reader; then it forgets all.
 const MAX_REMEMBERED: usize = 100_000;
-/// More ancestors than any path may have: a tree deeper than this has a loop.
-const MAX_DEPTH: usize = 1024;
 
 /// Whether a node lives, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Copies: new nodes on the same blocks.
 
 use super::edit;
-use super::op::{Op, Target, conflict};
+use super::op::{DEPTH, Op, Target, conflict, too_deep};
 use super::relocate::{Above, MAX_NODES};
 use crate::error::Result;
 use crate::journal::Change;
@@ -37,6 +37,9 @@ impl Op<'_> {
     /// Copies a node, dead or alive, to a target where nothing is.
     pub(crate) fn copy_to(&mut self, from: &Node, target: &Target) -> Result<Place> {
         let nodes = self.reader().subtree(from, MAX_NODES)?;
+        if self.depth_at(target)? + height(&nodes) > DEPTH {
+            return Err(too_deep().into());
+        }
         let row = self.namespace(target.ns())?;
         let bytes = nodes
             .iter()
@@ -91,4 +94,14 @@ impl Op<'_> {
             ..copy
         })
     }
+}
+
+/// How many folders lie below each other in the first of the nodes, which come parents first.
+fn height(nodes: &[(Node, Above)]) -> usize {
+    let mut depths: Vec<usize> = Vec::with_capacity(nodes.len());
+    for (node, above) in nodes {
+        let depth = above.and_then(|above| depths.get(above)).copied();
+        depths.push(depth.map_or(0, |depth| depth + usize::from(!node.is_file())));
+    }
+    depths.into_iter().max().unwrap_or(0)
 }

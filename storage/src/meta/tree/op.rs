@@ -6,6 +6,7 @@ use crate::journal::{self, Change};
 use crate::kv::Transaction;
 use crate::meta::ids::{FileId, NamespaceId, Rev};
 use crate::meta::keys::{self, NamespaceRow};
+use crate::meta::mount::ancestors;
 use crate::meta::node::{Actor, Node, NodeKind, Place, Version};
 use crate::meta::path::{Address, fold};
 use crate::meta::place::{Cache, Reader};
@@ -15,7 +16,7 @@ use crate::meta::{Blocks, Meta};
 use crate::{block, chunk::BlockHash};
 
 /// Most folders above what is written. (A path has fewer names, but an id may stand before them.)
-const DEPTH: usize = 1000;
+pub(super) const DEPTH: usize = 1000;
 
 /// One operation in one attempt of its transaction.
 pub(crate) struct Op<'o> {
@@ -124,7 +125,7 @@ impl Op<'_> {
         };
         writable(&target.folder)?;
         if target.folder.path_lower.matches('/').count() + target.missing.len() > DEPTH {
-            return Err(Refusal::MalformedPath("the tree is too deep".to_owned()).into());
+            return Err(too_deep().into());
         }
         Ok(target)
     }
@@ -150,6 +151,13 @@ impl Op<'_> {
             name: name.to_owned(),
             existing,
         })
+    }
+
+    /// Folders from a namespace's Root down to what will be put at a target, all of them counted.
+    pub(super) fn depth_at(&self, target: &Target) -> Result<usize> {
+        let folder = self.reader().inside(&target.folder)?;
+        let above = ancestors(&*self.txn, folder.ok_or(Refusal::NotFolder)?)?;
+        Ok(above.len() + target.missing.len() + 1)
     }
 
     /// Makes what is missing above a target; returns the folder that holds it.
@@ -295,6 +303,11 @@ pub(crate) fn conflict(node: &Node) -> Refusal {
     } else {
         ConflictKind::Folder
     })
+}
+
+/// What would lie below more than [`DEPTH`] folders.
+pub(super) fn too_deep() -> Refusal {
+    Refusal::MalformedPath("the tree is too deep".to_owned())
 }
 
 fn folder_only(place: Place) -> Result<Place> {

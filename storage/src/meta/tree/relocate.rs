@@ -1,10 +1,11 @@
 //! Moves and renames: one node's row changes, whatever lies below it.
 
 use super::edit;
-use super::op::{Op, Target, conflict, job, scope};
+use super::op::{DEPTH, Op, Target, conflict, job, scope, too_deep};
 use crate::error::Result;
 use crate::extraction;
 use crate::journal::Change;
+use crate::kv::Snapshot;
 use crate::meta::ids::{FileId, NamespaceId};
 use crate::meta::keys;
 use crate::meta::mount::ancestors;
@@ -81,6 +82,20 @@ impl Op<'_> {
         let leaves = ns != from.ns && !from.node.is_file();
         if leaves && (is_mount || !self.mounts_below(file)?.is_empty()) {
             return Err(Refusal::CantMoveSharedFolder.into());
+        }
+        self.check_depth(&from.node, target)
+    }
+
+    /// Refuses a folder's move to where its own folders would lie too deep: every reader looks at all folders above a node.
+    /// They are counted outside the transaction, so that uploads into them go on; what they gain meanwhile is within what
+    /// readers bear.
+    fn check_depth(&self, from: &Node, target: &Target) -> Result<()> {
+        let depth = self.depth_at(target)?;
+        if from.is_file() || depth <= ancestors(&*self.txn, from.id)?.len() {
+            return Ok(());
+        }
+        if depth + height(&*self.meta.store().snapshot()?, from.id)? > DEPTH {
+            return Err(too_deep().into());
         }
         Ok(())
     }
@@ -163,6 +178,25 @@ impl Op<'_> {
         }
         Ok(())
     }
+}
+
+/// How many folders lie below each other in a folder; looks no deeper than [`DEPTH`].
+fn height(rows: &dyn Snapshot, top: FileId) -> Result<usize> {
+    let (mut level, mut height) = (vec![top], 0);
+    while !level.is_empty() && height <= DEPTH {
+        let mut below = Vec::new();
+        for folder in level {
+            let prefix = keys::child(folder, "");
+            rows.scan(&prefix, &crate::kv::prefix_end(&prefix), &mut |_, value| {
+                let child = keys::Child::decode(value)?;
+                below.extend((child.kind == keys::ChildKind::Folder).then_some(child.id));
+                Ok(true)
+            })?;
+        }
+        height += usize::from(!below.is_empty());
+        level = below;
+    }
+    Ok(height)
 }
 
 /// Where in a list of nodes the parent of a node stands; `None` for the first.

@@ -184,6 +184,39 @@ fn moves_keep_ids_and_refuse_nonsense() {
 }
 
 #[test]
+fn moves_and_copies_never_make_a_tree_too_deep() {
+    let w = World::new(1);
+    let deep = |top: &str| {
+        let mut folder = w.meta.create_folder(w.actor(0), &at(top), false).unwrap();
+        for _ in 0..3 {
+            let below = Address::Id(folder.node.id, vec!["d".to_owned(); 200]);
+            folder = w.meta.create_folder(w.actor(0), &below, false).unwrap();
+        }
+        folder.node.id
+    };
+    let (bottom, _) = (deep("/a"), deep("/b"));
+    let below = Address::Id(bottom, vec!["b".to_owned()]);
+    let too_deep = Refusal::MalformedPath("the tree is too deep".to_owned());
+    let moved = w.meta.relocate(w.actor(0), &at("/b"), &below, false);
+    assert_eq!(refused(moved), too_deep);
+    let copied = w.meta.copy(w.actor(0), &at("/b"), &below, false);
+    assert_eq!(refused(copied), too_deep);
+    let middle = at(&("/a".to_owned() + &"/d".repeat(150)));
+    let Address::Path(mut names) = middle else {
+        panic!("a path")
+    };
+    names.push("b".to_owned());
+    let fits = w
+        .meta
+        .relocate(w.actor(0), &at("/b"), &Address::Path(names), false)
+        .unwrap();
+    let back = Address::Id(fits.node.id, Vec::new());
+    w.meta
+        .relocate(w.actor(0), &back, &at("/b"), false)
+        .unwrap();
+}
+
+#[test]
 fn what_moves_between_owners_changes_hands() {
     let w = World::new(2);
     w.put("/team/a", 1).unwrap();
