@@ -522,7 +522,7 @@ impl Scene<'_> {
         Ok(Some(Extracted { record, text }))
     }
 
-    /// The text; when blocks are lost the file is found by its name, and the loss is reported by the block layer.
+    /// The text; when blocks are lost or damaged the file is found by its name, and the block layer reports the loss.
     fn text(
         &self,
         record: &ExtractionRecord,
@@ -530,8 +530,8 @@ impl Scene<'_> {
         file: FileId,
     ) -> Result<String> {
         match text::load(record, &head.blocks, &self.sources.blocks) {
-            Err(storage::Error::BlockMissing(hash)) => {
-                tracing::warn!(%file, %hash, "indexed without its text: a block is missing");
+            Err(error @ (storage::Error::BlockMissing(_) | storage::Error::Corrupt { .. })) => {
+                tracing::warn!(%file, %error, "indexed without its text");
                 Ok(String::new())
             }
             loaded => Ok(loaded?),

@@ -1,5 +1,6 @@
 //! The pipeline against real metadata, without threads: tests step it.
 
+mod damage;
 mod exclusion;
 mod model;
 
