@@ -84,7 +84,8 @@ impl ExclusionLog {
     }
 
     /// Moves on to the heads that the logs of `partitions` have now. Returns the exclusions, and false when the deadline
-    /// came first: then some that are gone may still be found, and the answer is partial.
+    /// came first, or the log no longer begins where it was left: then some that are gone may still be found, and the answer
+    /// is partial.
     pub fn advance(
         &self,
         truth: &Truth<'_>,
@@ -109,8 +110,10 @@ impl ExclusionLog {
                     truth
                         .journal
                         .partition_entries(partition, state.looked[index], CHUNK)?;
-                let Some(last) = entries.last().map(|entry| entry.seq) else {
-                    break; // cut: the owner rebuilds
+                let follows = |entry: &LogEntry| entry.seq == state.looked[index] + 1;
+                let last = entries.last().map(|entry| entry.seq);
+                let Some(last) = last.filter(|_| entries.first().is_some_and(follows)) else {
+                    return Ok((state.excluded.clone(), false)); // cut: a newer commit is there, or the owner rebuilds
                 };
                 state.look(truth, &entries, self.shard)?;
                 state.looked[index] = last;

@@ -237,10 +237,19 @@ impl Owner {
         status.rebuilding = self.next.is_some();
         status.commits = self.commits;
         status.commit_ms = self.live.last_commit().1.as_millis() as u64;
-        status
-            .checkpoint
-            .clone_from(&self.live.committed().checkpoint);
+        status.checkpoint = self.needed();
         status.error = error;
         self.charge.shard.set_status(status);
+    }
+
+    /// Per owned partition, the sequence below which neither the searched generation nor the one being made needs the log.
+    fn needed(&self) -> Vec<u64> {
+        let live = self.live.committed().checkpoint.clone();
+        let Some(next) = &self.next else { return live };
+        let next = next.reconciler().payload().checkpoint;
+        live.into_iter()
+            .zip(next)
+            .map(|(live, next)| live.min(next))
+            .collect()
     }
 }

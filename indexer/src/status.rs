@@ -21,7 +21,7 @@ pub struct ShardStatus {
     pub commits: u64,
     /// How long the last commit took, milliseconds.
     pub commit_ms: u64,
-    /// Per owned partition, the sequence below which its log is not needed.
+    /// Per owned partition, the sequence below which its log is not needed, by a new generation that is being made neither.
     #[serde(skip)]
     pub checkpoint: Vec<u64>,
     /// Why the shard stands still at present, if it does.

@@ -146,3 +146,18 @@ fn a_deleted_file_is_found_among_the_deleted() {
         ["other.txt"]
     );
 }
+
+#[test]
+fn what_was_cut_off_the_log_makes_an_answer_partial() {
+    let (world, account) = world();
+    let meta = &world.sources.meta;
+    for path in ["/f/deep/doc.txt", "/g/other.txt"] {
+        meta.delete(account.actor(), &at(path), None)
+            .expect("deleted");
+    }
+    let journal = &world.sources.journal;
+    let partition = storage::journal::route(account.root, storage::meta::FileId(0));
+    let head = journal.partition_head(partition).expect("a head");
+    journal.cut(partition, head).expect("cut");
+    assert!(!world.view(account.root).complete);
+}
