@@ -53,7 +53,7 @@ pub async fn download(
         attachment,
         ..Presentation::BYTES
     };
-    let mut response = outgoing(&app, &headers, &version, how)?;
+    let mut response = outgoing(&app, &headers, &version, how).await?;
     response.headers_mut().insert(
         HeaderName::from_static("dropbox-api-result"),
         api_result(&shape)?,

@@ -88,6 +88,7 @@ pub async fn open(
             ..Presentation::BYTES
         },
     )
+    .await
 }
 
 fn read(app: &App, ticket: &Ticket) -> storage::Result<Option<(Place, Version)>> {

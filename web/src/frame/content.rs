@@ -75,8 +75,9 @@ impl Presentation<'_> {
     };
 }
 
-/// A version's bytes, or the range of them that the request wants (206).
-pub fn outgoing(
+/// A version's bytes, or the range of them that the request wants (206). A block that cannot be read is a plain 500 when it is
+/// the first one wanted; later ones cut the body off.
+pub async fn outgoing(
     app: &App,
     headers: &HeaderMap,
     version: &Version,
@@ -108,7 +109,7 @@ pub fn outgoing(
     };
     let wanted = part.clone().unwrap_or(0..version.size);
     let length = (wanted.end - wanted.start).to_string();
-    let mut response = Response::new(bytes(app, version, wanted));
+    let mut response = Response::new(bytes(app, version, wanted).await?);
     response = with(
         response,
         status,
@@ -139,16 +140,19 @@ pub fn outgoing(
     Ok(response)
 }
 
-/// A version's bytes in `range`, read as the client takes them.
-pub fn bytes(app: &App, version: &Version, range: Range<u64>) -> Body {
+/// A version's bytes in `range`, read as the client takes them; the first block is there before anything is promised.
+async fn bytes(app: &App, version: &Version, range: Range<u64>) -> Result<Body, Failure> {
     if range.is_empty() {
-        return Body::empty();
+        return Ok(Body::empty());
     }
-    Body::from_stream(sync::transfer::open(
-        app.blocks().clone(),
-        version.blocks.clone(),
-        range,
-    ))
+    let blocks = app.blocks().clone();
+    let mut pieces = Box::pin(sync::transfer::open(blocks, version.blocks.clone(), range));
+    let first = match pieces.next().await {
+        Some(piece) => piece.map_err(|error| Failure::Internal(format!("content: {error}")))?,
+        None => Bytes::new(),
+    };
+    let first = futures::stream::iter([Ok(first)]);
+    Ok(Body::from_stream(first.chain(pieces)))
 }
 
 fn with(

@@ -48,7 +48,8 @@ pub async fn preview(
             mime,
             attachment: None,
         },
-    )?;
+    )
+    .await?;
     let policy = if mime == "application/pdf" {
         PDF
     } else {

@@ -73,7 +73,8 @@ pub async fn open(
                     attachment,
                     ..Presentation::BYTES
                 },
-            )?;
+            )
+            .await?;
             note(&app, &opened, address).await?;
             Ok(response)
         }

@@ -79,7 +79,7 @@ pub async fn file(
     let Some(version) = opened.place.node.head() else {
         return Err(Failure::tag("shared_link_is_directory"));
     };
-    let mut response = outgoing(&app, &headers, version, Presentation::BYTES)?;
+    let mut response = outgoing(&app, &headers, version, Presentation::BYTES).await?;
     let result = api_result(&shape(&app, &opened.link, &opened.place, None))?;
     response
         .headers_mut()
