@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod browser;
 mod clients;
 mod commands;
 mod durability;
