@@ -8,8 +8,9 @@ use serde_json::json;
 use super::admin;
 use crate::config::DataArg;
 
-/// Verifies the invariants over everything stored: every row, every block's bytes on every replica, the journals, and that the
-/// index agrees with them. Works while the server runs and while it is stopped. Exit code 1 when something is broken.
+/// Verifies the invariants over everything stored: every row, every block's bytes on every replica, references, quotas and
+/// journals. A damaged block is named with the files it belongs to. Works while the server runs and while it is stopped.
+/// Exit code 1 when something is broken.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Do not read the blocks' bytes
