@@ -6,9 +6,9 @@ use tantivy::indexer::{MergeCandidate, MergePolicy};
 /// Segments with fewer documents all count as this big.
 const FLOOR_DOCS: u32 = 1_000;
 /// How many times bigger the segments of the next layer are.
-const LAYER_FACTOR: u32 = 8;
-/// Segments of one layer that are merged together.
-const MERGED_TOGETHER: usize = 8;
+const LAYER_FACTOR: u32 = 12;
+/// Segments of one layer that are merged together. Fewer would be merged again and again: merging is half of an import.
+const MERGED_TOGETHER: usize = 12;
 /// A segment at least as big as the floor is rewritten when more of it than this is deleted.
 const DELETED_SHARE: f64 = 0.3;
 /// Segments of a shard at which the small ones are merged whatever their size.

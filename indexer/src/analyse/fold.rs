@@ -39,12 +39,9 @@ fn fold_char(c: char, out: &mut String) {
         out.push(c.to_ascii_lowercase());
     } else if (c as usize) < TABLE_END {
         out.push_str(&TABLE[c as usize]);
-    } else if matches!(c, '\u{3041}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}') {
-        out.push(c); // kana, Han and Hangul syllables fold to themselves; CJK squares (U+3200..) are below
-        if matches!(c, '\u{3200}'..='\u{33ff}' | '\u{3130}'..='\u{318f}') {
-            out.pop();
-            out.push_str(&compute(c));
-        }
+    } else if matches!(c, '\u{3041}'..='\u{309a}' | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+    {
+        out.push(c); // kana, Han and Hangul syllables fold to themselves
     } else {
         out.push_str(&compute(c));
     }

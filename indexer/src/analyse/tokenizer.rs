@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
+use super::stem::hash;
 use super::{Mode, NameToken, Stems, Words, is_stop_word, names};
 use crate::term::PREFIX_BYTES;
 
@@ -24,9 +25,45 @@ impl Clone for StemTokenizer {
 }
 
 /// Words of running text without a marker, for searches of very many namespaces: the stem of a word that has one, else the
-/// word; no stop words.
+/// word; no stop words, and each word at most [`MAX_REPEATS`] times.
 #[derive(Default)]
-pub struct WideTokenizer(Arc<Mutex<Stems>>);
+pub struct WideTokenizer(Arc<Mutex<WideMemory>>);
+
+/// How often a word of one text counts in the wide field: a third of the postings, most of the weight.
+const MAX_REPEATS: u8 = 3;
+/// Slots that remember how often a text had a word; a power of two.
+const REPEAT_SLOTS: usize = 1 << 14;
+
+/// Stems, and how often the present text had each word.
+struct WideMemory {
+    stems: Stems,
+    /// Hash of the word, number of the text, times.
+    repeats: Vec<(u32, u32, u8)>,
+    text: u32,
+}
+
+impl Default for WideMemory {
+    fn default() -> Self {
+        WideMemory {
+            stems: Stems::default(),
+            repeats: vec![(0, 0, 0); REPEAT_SLOTS],
+            text: 0,
+        }
+    }
+}
+
+impl WideMemory {
+    /// True while the word has not been counted often enough. Two words in one slot displace each other: some count more.
+    fn counts(&mut self, word: &str) -> bool {
+        let hash = hash(word.as_bytes());
+        let slot = &mut self.repeats[(hash >> 48) as usize & (REPEAT_SLOTS - 1)];
+        if (slot.0, slot.1) != (hash as u32, self.text) {
+            *slot = (hash as u32, self.text, 0);
+        }
+        slot.2 = slot.2.saturating_add(1);
+        slot.2 <= MAX_REPEATS
+    }
+}
 
 impl Clone for WideTokenizer {
     /// Each writer's clone has a memory of its own.
@@ -141,17 +178,19 @@ impl TokenStream for StemStream<'_> {
 pub struct WideStream<'a> {
     words: Words<'a>,
     token: Token,
-    stems: std::sync::MutexGuard<'a, Stems>,
+    memory: std::sync::MutexGuard<'a, WideMemory>,
 }
 
 impl Tokenizer for WideTokenizer {
     type TokenStream<'a> = WideStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WideStream<'a> {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.text = memory.text.wrapping_add(1);
         WideStream {
             words: Words::new(text, Mode::Index),
             token: Token::default(),
-            stems: self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            memory,
         }
     }
 }
@@ -159,8 +198,11 @@ impl Tokenizer for WideTokenizer {
 impl TokenStream for WideStream<'_> {
     fn advance(&mut self) -> bool {
         while let Some((start, end, position)) = self.words.advance(&mut self.token.text, 0) {
-            if !is_stop_word(&self.token.text) {
-                self.stems.replace(&mut self.token.text, 0);
+            if is_stop_word(&self.token.text) {
+                continue;
+            }
+            self.memory.stems.replace(&mut self.token.text, 0);
+            if self.memory.counts(&self.token.text) {
                 (self.token.offset_from, self.token.offset_to) = (start, end);
                 self.token.position = position;
                 return true;
