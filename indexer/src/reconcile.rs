@@ -350,7 +350,8 @@ impl Walk {
                 self.settle(scene, folder, nodes)?;
             }
         } else if spot.listed {
-            let kept = spot.kept && scene.keeps(folder)?;
+            // What was kept and has to go by now has a log entry still to come, which reaches those below through it.
+            let kept = spot.kept;
             self.folders.pop();
             if !kept {
                 self.settle(scene, folder, nodes)?;
