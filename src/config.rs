@@ -61,7 +61,7 @@ settings! {
     tls_key: PathBuf, "tls-key", "FIREFLY_TLS_KEY", "FILE";
     /// Address that links to this server start with [default: from --listen]
     public_url: String, "public-url", "FIREFLY_PUBLIC_URL", "URL";
-    /// Folders that hold blocks, separated by commas [default: DIR/blocks]
+    /// Folders that hold blocks, separated by commas; relative ones are below DIR [default: blocks]
     targets: String, "targets", "FIREFLY_TARGETS", "DIRS";
     /// On how many targets each block is before it is acknowledged [default: 1]
     replicas: usize, "replicas", "FIREFLY_REPLICAS", "N";
@@ -149,7 +149,7 @@ impl Config {
         let targets = match &set.targets {
             Some(list) => list
                 .split(',')
-                .map(|dir| PathBuf::from(dir.trim()))
+                .map(|dir| data.join(dir.trim()))
                 .collect(),
             None => vec![data.join("blocks")],
         };

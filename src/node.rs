@@ -44,7 +44,7 @@ impl Node {
         let targets = config
             .targets
             .iter()
-            .map(|folder| Target::new(folder.display().to_string(), folder));
+            .map(|folder| target(&config.data, folder));
         let options = block::Options {
             replicas: config.replicas,
             ..block::Options::default()
@@ -79,6 +79,13 @@ impl Node {
     }
 }
 
+/// A folder for blocks. Its name is stored with every extent and must not change: one inside the data folder is named from
+/// there, so that the data folder may move.
+fn target(data: &Path, folder: &Path) -> Target {
+    let name = folder.strip_prefix(data).unwrap_or(folder);
+    Target::new(name.display().to_string(), folder)
+}
+
 fn key_source(config: &Config) -> Source {
     match &config.kek_command {
         Some(command) => Source::Command(command.clone()),
@@ -94,4 +101,16 @@ fn make_private_folder(folder: &Path) -> Result<()> {
         .mode(0o700)
         .create(folder);
     made.with_context(|| format!("make the data folder {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_keeps_its_name_when_the_data_folder_moves() {
+        let name = |folder: &str| target(Path::new("/data"), Path::new(folder)).name;
+        assert_eq!(name("/data/blocks"), "blocks");
+        assert_eq!(name("/mnt/second"), "/mnt/second");
+    }
 }
