@@ -147,10 +147,7 @@ impl Config {
 
     fn resolve(data: PathBuf, set: Settings) -> Result<Config> {
         let targets = match &set.targets {
-            Some(list) => list
-                .split(',')
-                .map(|dir| data.join(dir.trim()))
-                .collect(),
+            Some(list) => list.split(',').map(|dir| data.join(dir.trim())).collect(),
             None => vec![data.join("blocks")],
         };
         let replicas = set.replicas.unwrap_or(1);
