@@ -1,6 +1,6 @@
 //! Which extraction job runs next: the rules of fairness, without any work.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,10 @@ use storage::meta::{AccountId, FileId, Rev};
 
 /// A job that runs longer is slow.
 const SLOW: Duration = Duration::from_secs(1);
-/// Jobs that wait on the board, at most (one look at the queue may go over it once).
-const MAX_WAITING: usize = 128;
+/// More jobs are wanted when fewer wait on the board. A look at the queue brings many at once.
+const FEW_WAITING: usize = 64;
+/// How often the queue is looked at although many wait: there may be jobs of other accounts in it.
+const OTHERS_PERIOD: Duration = Duration::from_millis(50);
 /// How long a job rests that could not be done.
 const ASIDE: Duration = Duration::from_secs(60);
 /// Finished jobs that are remembered, so that a look at the queue made before they were finished does not bring them back.
@@ -34,9 +36,33 @@ struct State {
     running: HashMap<Key, (AccountId, Instant)>,
     /// Waiting, running, or run and not finished.
     known: HashMap<Key, ()>,
-    finished: VecDeque<Key>,
+    finished: Finished,
     aside: HashMap<Key, Instant>,
     last: Option<AccountId>,
+}
+
+/// The jobs that were finished last.
+#[derive(Default)]
+struct Finished {
+    keys: HashSet<Key>,
+    order: VecDeque<Key>,
+}
+
+impl Finished {
+    fn has(&self, key: &Key) -> bool {
+        self.keys.contains(key)
+    }
+
+    fn add(&mut self, key: Key) {
+        if self.keys.insert(key) {
+            self.order.push_back(key);
+        }
+        if self.order.len() > MAX_FINISHED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+    }
 }
 
 impl Board {
@@ -49,13 +75,18 @@ impl Board {
         }
     }
 
-    /// Waits until more jobs are wanted; false when the board is closed.
+    /// Waits until more jobs are wanted, or those of others; false when the board is closed.
     pub fn wait_for_room(&self) -> bool {
+        let begun = Instant::now();
         let mut state = self.lock();
-        while !state.closed && state.waiting_jobs() >= MAX_WAITING {
-            state = self.wait(state);
+        loop {
+            let left = OTHERS_PERIOD.saturating_sub(begun.elapsed());
+            if state.closed || state.waiting_jobs() < FEW_WAITING || left.is_zero() {
+                return !state.closed;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        !state.closed
     }
 
     /// Puts jobs on the board that are not known; returns how many.
@@ -67,7 +98,7 @@ impl Board {
         for job in jobs {
             let key = key(&job);
             if state.aside.contains_key(&key)
-                || state.finished.contains(&key)
+                || state.finished.has(&key)
                 || state.known.insert(key, ()).is_some()
             {
                 continue;
@@ -104,10 +135,7 @@ impl Board {
     pub fn finished(&self, job: &Job) {
         let mut state = self.lock();
         state.known.remove(&key(job));
-        state.finished.push_back(key(job));
-        if state.finished.len() > MAX_FINISHED {
-            state.finished.pop_front();
-        }
+        state.finished.add(key(job));
         self.changed.notify_all();
     }
 

@@ -19,10 +19,13 @@ use crate::extract::{Extraction, WorkerCommand, WorkerPool};
 use crate::indexer::Options;
 use crate::reconcile::Sources;
 
-/// Jobs read from the queue at a time.
-const JOBS_PER_LOOK: usize = 256;
+/// Jobs of one account, and in all, read from the queue at a time. The first ones are on the board already: a job stays in
+/// the queue until it is finished.
+const JOBS_PER_LOOK: (usize, usize) = (256, 512);
 /// The longest wait for a new job.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
+/// Between two looks at a queue that has nothing new.
+const REST: Duration = Duration::from_millis(10);
 /// Finished jobs that are written in one transaction.
 const FINISHED_TOGETHER: usize = 64;
 
@@ -104,21 +107,28 @@ fn feed(sources: &Sources, board: &Board) {
     while board.wait_for_room() {
         match sources
             .extractions
-            .next_jobs(after, JOBS_PER_LOOK, JOBS_PER_LOOK)
+            .next_jobs(after, JOBS_PER_LOOK.0, JOBS_PER_LOOK.1)
         {
             Ok(jobs) => {
                 after = jobs.last().map(|job| job.account);
                 let any = !jobs.is_empty();
                 if board.offer(jobs) == 0 && (after.is_none() || any) {
-                    version = sources.meta.store().wait(version, LOOK_PERIOD);
+                    version = rest(sources, version);
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "the extraction queue cannot be read; trying again");
-                version = sources.meta.store().wait(version, LOOK_PERIOD);
+                version = rest(sources, version);
             }
         }
     }
+}
+
+/// Waits for a commit of the store after `version`, and a moment longer: under load there is one all the time.
+fn rest(sources: &Sources, version: u64) -> u64 {
+    let newest = sources.meta.store().wait(version, LOOK_PERIOD);
+    thread::sleep(REST);
+    newest
 }
 
 fn work(
