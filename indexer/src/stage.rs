@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::error::{self, Result};
 use crate::extract::{Extraction, WorkerCommand, WorkerPool};
 use crate::indexer::Options;
+use crate::priority::give_way;
 use crate::reconcile::Sources;
 
 /// Jobs of one account, and in all, read from the queue at a time. The first ones are on the board already: a job stays in
@@ -27,10 +28,16 @@ const LOOK_PERIOD: Duration = Duration::from_millis(500);
 /// Between two looks at a queue that has nothing new.
 const REST: Duration = Duration::from_millis(10);
 /// Finished jobs that are written in one transaction.
-const FINISHED_TOGETHER: usize = 64;
+const FINISHED_TOGETHER: usize = 256;
+/// Texts up to this size are stored with those of other jobs, so that no worker waits for the disk, bytes.
+const SMALL_TEXT_BYTES: usize = 64 * 1024;
 
-/// A finished job.
-type Finished = (Job, ExtractionRecord);
+/// A finished job, and its text where that is not stored yet.
+struct Finished {
+    job: Job,
+    record: ExtractionRecord,
+    text: Option<String>,
+}
 
 /// The running stage.
 pub struct Stage {
@@ -96,7 +103,10 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     let what = format!("starting thread {name}");
     thread::Builder::new()
         .name(name)
-        .spawn(body)
+        .spawn(move || {
+            give_way(); // and so do the workers' processes
+            body();
+        })
         .map_err(error::io(what))
 }
 
@@ -145,8 +155,8 @@ fn work(
         });
         board.ran(&job);
         match record {
-            Ok(record) => {
-                if finished.send((job, record)).is_err() {
+            Ok((record, text)) => {
+                if finished.send(Finished { job, record, text }).is_err() {
                     return;
                 }
             }
@@ -170,9 +180,15 @@ fn read(sources: &Sources, job: &Job, input_bytes: usize) -> storage::Result<Vec
     Ok(bytes)
 }
 
-/// Stores the text where it is not the content itself, and says where it is.
-fn record(sources: &Sources, extraction: Extraction) -> storage::Result<ExtractionRecord> {
-    let text = if extraction.text.is_empty() {
+/// The record, and the text where it is neither the content itself nor so long that it is stored here and now.
+fn record(
+    sources: &Sources,
+    extraction: Extraction,
+) -> storage::Result<(ExtractionRecord, Option<String>)> {
+    let is_waiting = !extraction.text.is_empty()
+        && !extraction.is_content
+        && extraction.text.len() <= SMALL_TEXT_BYTES;
+    let text = if extraction.text.is_empty() || is_waiting {
         TextSource::None
     } else if extraction.is_content {
         TextSource::Content
@@ -183,7 +199,7 @@ fn record(sources: &Sources, extraction: Extraction) -> storage::Result<Extracti
             bytes: extraction.text.len() as u64,
         }
     };
-    Ok(ExtractionRecord {
+    let record = ExtractionRecord {
         version: EXTRACTOR_VERSION,
         outcome: extraction.outcome,
         file_type: extraction.detected.as_str().to_owned(),
@@ -199,7 +215,8 @@ fn record(sources: &Sources, extraction: Extraction) -> storage::Result<Extracti
             .try_into()
             .unwrap_or(u32::MAX),
         text,
-    })
+    };
+    Ok((record, is_waiting.then_some(extraction.text)))
 }
 
 /// Bytes at which pages end, from the characters at which they start.
@@ -226,11 +243,11 @@ fn finish(sources: &Sources, board: &Board, waiting: &Receiver<Finished>, extrac
     while let Ok(first) = waiting.recv() {
         let mut batch = vec![first];
         batch.extend(waiting.try_iter().take(FINISHED_TOGETHER - 1));
-        let written = sources.extractions.finish_all(&batch);
+        let written = write(sources, batch.as_mut_slice());
         if let Err(error) = &written {
             tracing::warn!(files = batch.len(), %error, "extractions were not recorded; trying again later");
         }
-        for (job, _) in &batch {
+        for Finished { job, .. } in &batch {
             if written.is_ok() {
                 extracted.fetch_add(1, Ordering::Relaxed);
                 board.finished(job);
@@ -239,6 +256,25 @@ fn finish(sources: &Sources, board: &Board, waiting: &Receiver<Finished>, extrac
             }
         }
     }
+}
+
+/// Stores the texts that wait, then the records that name them. // I1
+fn write(sources: &Sources, batch: &mut [Finished]) -> storage::Result<()> {
+    let texts = batch.iter().filter_map(|done| done.text.as_deref());
+    let texts: Vec<&[u8]> = texts.map(str::as_bytes).collect();
+    let mut stored = sources.blocks.put_many(&texts)?.into_iter();
+    for done in batch.iter_mut() {
+        if let Some(text) = &done.text
+            && let Some(block) = stored.next()
+        {
+            done.record.text = TextSource::Blocks {
+                blocks: vec![block],
+                bytes: text.len() as u64,
+            };
+        }
+    }
+    let records = batch.iter().map(|done| (&done.job, &done.record));
+    sources.extractions.finish_all(&records.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -170,11 +170,11 @@ impl Extractions {
     /// One transaction: the record, its references to the text's blocks, `Extracted` in the partition log; the job is done.
     /// Where the file is gone for good, only the job goes. [`crate::Error::BlockMissing`] when a text block was not stored.
     pub fn finish(&self, job: &Job, record: &ExtractionRecord) -> Result<()> {
-        self.finish_all(&[(job.clone(), record.clone())])
+        self.finish_all(&[(job, record)])
     }
 
     /// The same for many jobs in one transaction.
-    pub fn finish_all(&self, finished: &[(Job, ExtractionRecord)]) -> Result<()> {
+    pub fn finish_all(&self, finished: &[(&Job, &ExtractionRecord)]) -> Result<()> {
         self.store.transact(&mut |txn| {
             for (job, record) in finished {
                 txn.delete(queue_key(job));
