@@ -42,8 +42,9 @@ impl Engine {
                 .copied()
                 .filter(|ns| shard.owns(*ns))
                 .collect();
-            let Some(view) = shard.view(&mine, deadline) else {
-                coverage.waiting += mine.len() as u64; // before its first commit a shard can say nothing
+            let view = shard.view(&mine, deadline).filter(|view| view.complete);
+            let Some(view) = view else {
+                coverage.waiting += mine.len() as u64; // before its first scan is through a shard can say nothing
                 continue;
             };
             for ns in mine {
