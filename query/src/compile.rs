@@ -237,11 +237,11 @@ impl Compiler<'_> {
                 let ms = |seconds: i64| {
                     Term::from_field_i64(fields.modified, seconds.saturating_mul(1000))
                 };
-                range(Bound::Included(ms(*from)), Bound::Excluded(ms(*until)))
+                self.range(Bound::Included(ms(*from)), Bound::Excluded(ms(*until)))
             }
             Filter::Size(from, until) => {
                 let bytes = |bytes: u64| Term::from_field_u64(fields.size, bytes);
-                range(
+                self.range(
                     Bound::Included(bytes(*from)),
                     Bound::Excluded(bytes(*until)),
                 )
@@ -251,6 +251,15 @@ impl Compiler<'_> {
                 _ => Box::new(EmptyQuery),
             },
         }
+    }
+
+    /// The account's own files in a range: the columns know neither whose a file is nor whether it lives. // I6
+    fn range(&self, from: Bound<Term>, until: Bound<Term>) -> Compiled {
+        let range = ConstScoreQuery::new(Box::new(RangeQuery::new(from, until)), 0.0);
+        Box::new(BooleanQuery::intersection(vec![
+            self.everything(),
+            Box::new(range),
+        ]))
     }
 
     /// What lies directly in one of some folders of a namespace.
@@ -305,13 +314,6 @@ fn constant(mut terms: Vec<Term>, score: f32) -> Compiled {
         _ => Box::new(TermSetQuery::new(terms)),
     };
     Box::new(ConstScoreQuery::new(query, score))
-}
-
-fn range(from: Bound<Term>, until: Bound<Term>) -> Compiled {
-    Box::new(ConstScoreQuery::new(
-        Box::new(RangeQuery::new(from, until)),
-        0.0,
-    ))
 }
 
 fn union(mut any: Vec<Compiled>) -> Compiled {

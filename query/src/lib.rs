@@ -20,6 +20,9 @@ pub mod resolve;
 pub mod scope;
 pub mod statistics;
 
+#[cfg(test)]
+mod tests;
+
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use request::{Answer, Facets, Hit, Matched, Order, Request, Status};

@@ -138,7 +138,8 @@ fn flat(sides: Vec<Plan>) -> Vec<Plan> {
 }
 
 impl Planned {
-    /// The plain words of a plan that is nothing but words ANDed (and properties): what may be relaxed when no file has them all.
+    /// The plain words of a plan that is nothing but words ANDed (and properties): what may be relaxed when no file has them all. None where
+    /// all are stop words: some of those are in every text.
     pub fn relaxable(&self) -> Option<Vec<usize>> {
         let Plan::And(sides) = &self.plan else {
             return None;
@@ -150,7 +151,11 @@ impl Planned {
                 _ => None,
             })
             .collect();
-        (words.len() >= 3).then_some(words)
+        let telling = |index: &usize| {
+            let mut tokens = self.words[*index].tokens.iter();
+            tokens.any(|(_, token)| !analyse::is_stop_word(token))
+        };
+        (words.len() >= 3 && words.iter().any(telling)).then_some(words)
     }
 }
 
