@@ -112,7 +112,8 @@ fn member(name: &str, folder: &Place, place: &Place) -> Member {
         .as_ref()
         .map_or(place.node.created_ms, |version| version.client_modified_ms);
     Member {
-        path: format!("{name}{below}{end}"),
+        // A backslash is part of a name here, and leads out of the folder where some unpack it.
+        path: format!("{name}{below}{end}").replace('\\', "_"),
         modified_ms,
         version,
     }
