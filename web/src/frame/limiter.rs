@@ -1,8 +1,11 @@
 //! Slows guessing down: token buckets by key, bounded in number.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::Instant;
+
+use sha2::{Digest, Sha256};
 
 /// The most buckets kept; the stalest goes when a new key comes.
 const MAX_KEYS: usize = 10_000;
@@ -16,10 +19,21 @@ pub struct Rate {
     pub per_second: f64,
 }
 
+/// Who is counted together: an IPv4 address, or the 64-bit network that one IPv6 client has to itself.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+/// Keys by their hash: a key may hold what a client sent, of any length.
+type Hash = [u8; 32];
+
 /// Token buckets, one per key.
 #[derive(Default)]
 pub struct Limiter {
-    buckets: Mutex<HashMap<String, Bucket>>,
+    buckets: Mutex<HashMap<Hash, Bucket>>,
 }
 
 struct Bucket {
@@ -30,11 +44,12 @@ struct Bucket {
 impl Limiter {
     /// Takes one attempt of `key` at `now`; the seconds to wait where none is left.
     pub fn take(&self, key: &str, rate: Rate, now: Instant) -> Result<(), u32> {
+        let key = hash(key);
         let mut buckets = self.buckets.lock().unwrap_or_else(|e| e.into_inner());
-        if !buckets.contains_key(key) && buckets.len() >= MAX_KEYS {
+        if !buckets.contains_key(&key) && buckets.len() >= MAX_KEYS {
             make_room(&mut buckets);
         }
-        let bucket = buckets.entry(key.to_string()).or_insert(Bucket {
+        let bucket = buckets.entry(key).or_insert(Bucket {
             left: rate.burst,
             at: now,
         });
@@ -55,12 +70,16 @@ impl Limiter {
         self.buckets
             .lock()
             .unwrap_or_else(|e| e.into_inner())
-            .remove(key);
+            .remove(&hash(key));
     }
 }
 
+fn hash(key: &str) -> Hash {
+    Sha256::digest(key.as_bytes()).into()
+}
+
 /// Drops the older half, so that a flood of new keys costs little for each.
-fn make_room(buckets: &mut HashMap<String, Bucket>) {
+fn make_room(buckets: &mut HashMap<Hash, Bucket>) {
     let mut times: Vec<Instant> = buckets.values().map(|b| b.at).collect();
     let middle = times.len() / 2;
     let (_, median, _) = times.select_nth_unstable(middle);
@@ -111,5 +130,13 @@ mod tests {
                 .len()
                 <= MAX_KEYS
         );
+    }
+
+    #[test]
+    fn one_ipv6_network_is_one_client() {
+        let network = |text: &str| network(text.parse().expect("an address")).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
     }
 }

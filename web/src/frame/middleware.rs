@@ -30,7 +30,9 @@ pub struct Peer(pub SocketAddr);
 pub fn client_address(app: &App, request: &axum::http::Extensions, headers: &HeaderMap) -> IpAddr {
     let forwarded = || {
         headers
-            .get("x-forwarded-for")?
+            .get_all("x-forwarded-for")
+            .iter()
+            .next_back()? // a proxy may add a line of its own below what the client sent
             .to_str()
             .ok()?
             .rsplit(',')

@@ -15,7 +15,7 @@ use storage::meta::{Authentication, Challenge, NewToken, Purpose, Token, TokenKi
 
 use crate::App;
 use crate::frame::caller::same;
-use crate::frame::limiter::Rate;
+use crate::frame::limiter::{Rate, network};
 use crate::frame::{Failure, reply};
 use crate::own::session::From;
 
@@ -44,9 +44,11 @@ pub async fn token(
     From(address): From,
     form: Result<Form<Presented>, FormRejection>,
 ) -> Result<Response, Failure> {
-    let taken = app
-        .limiter()
-        .take(&format!("oauth {address}"), ATTEMPTS, Instant::now());
+    let taken = app.limiter().take(
+        &format!("oauth {}", network(address)),
+        ATTEMPTS,
+        Instant::now(),
+    );
     taken.map_err(|wait_s| Failure::TooMany("too_many_requests", wait_s))?;
     let Ok(Form(presented)) = form else {
         return Ok(refused("invalid_request", "a form is expected"));

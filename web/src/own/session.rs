@@ -15,7 +15,7 @@ use storage::meta::{
 
 use crate::App;
 use crate::frame::caller::{Caller, SESSION_COOKIE};
-use crate::frame::limiter::Rate;
+use crate::frame::limiter::{Rate, network};
 use crate::frame::middleware::client_address;
 use crate::frame::{Arg, Failure, Void, reply};
 
@@ -70,7 +70,7 @@ pub async fn sign_in(
     Arg(arg): Arg<SignInArg>,
 ) -> Result<Response, Failure> {
     let account_key = format!("account {}", arg.email.to_lowercase());
-    limit(&app, &format!("address {address}"), PER_ADDRESS)?;
+    limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
     limit(&app, &account_key, PER_ACCOUNT)?;
     let signed = app.blocking(move |app| {
         let verified = app
@@ -100,7 +100,7 @@ pub async fn claim(
     From(address): From,
     Arg(arg): Arg<ClaimArg>,
 ) -> Result<Response, Failure> {
-    limit(&app, &format!("address {address}"), PER_ADDRESS)?;
+    limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
     let claimed = app.blocking(move |app| {
         let meta = app.meta();
         let found = meta.peek_code(&arg.code).map_err(Failure::from_storage)?;

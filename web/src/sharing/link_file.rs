@@ -13,7 +13,7 @@ use crate::App;
 use crate::files::error::address;
 use crate::frame::caller::Caller;
 use crate::frame::content::{Presentation, outgoing};
-use crate::frame::limiter::Rate;
+use crate::frame::limiter::{Rate, network};
 use crate::frame::reply::Answer;
 use crate::frame::{Arg, Failure, HeaderArg, Reply, api_result};
 
@@ -103,7 +103,7 @@ pub async fn open(
 ) -> Result<OpenedLink, Failure> {
     let below = names(below)?;
     if password.is_some() {
-        let guesser = format!("link {key} {from}");
+        let guesser = format!("link {key} {}", network(from));
         let taken = app
             .limiter()
             .take(&guesser, GUESSES, std::time::Instant::now());
