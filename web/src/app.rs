@@ -60,10 +60,11 @@ struct Inner {
     parts: Parts,
     settings: Settings,
     links: Sealer,
+    unlocked: Sealer,
     sessions: Sessions,
     limiter: Limiter,
     audit: AuditQueue,
-    blocking: Semaphore,
+    blocking: Arc<Semaphore>,
     counters: Counters,
     stopping: watch::Sender<bool>,
 }
@@ -97,20 +98,25 @@ impl Drop for InFlight<'_> {
 }
 
 impl App {
-    /// The service on its parts. Loads, or makes, the key that temporary links are sealed with: blocks for a moment.
+    /// The service on its parts. Loads, or makes, the keys that links are sealed with: blocks for a moment.
     pub fn new(parts: Parts, settings: Settings) -> crate::Result<Self> {
         crate::metrics::install();
-        let links = Sealer::load(&**parts.meta.store(), b"temporary-link");
+        let sealer = |purpose: &[u8]| {
+            let loaded = Sealer::load(&**parts.meta.store(), purpose);
+            loaded.map_err(|e| crate::Error::Storage(e.to_string()))
+        };
+        let (links, unlocked) = (sealer(b"temporary-link")?, sealer(b"unlocked-link")?);
         let audit = AuditQueue::start(parts.meta.clone())
             .map_err(|e| crate::Error::io("starting a thread", e))?;
         Ok(App(Arc::new(Inner {
-            links: links.map_err(|e| crate::Error::Storage(e.to_string()))?,
+            links,
+            unlocked,
             parts,
             settings,
             sessions: Sessions::default(),
             limiter: Limiter::default(),
             audit,
-            blocking: Semaphore::new(MAX_BLOCKING),
+            blocking: Arc::new(Semaphore::new(MAX_BLOCKING)),
             counters: Counters::default(),
             stopping: watch::Sender::new(false),
         })))
@@ -159,6 +165,12 @@ impl App {
     /// Seals temporary links.
     pub fn links(&self) -> &Sealer {
         &self.0.links
+    }
+
+    /// Seals what says that a shared link's password was right. Not with the key of temporary links: one must never pass for
+    /// the other.
+    pub fn unlocked(&self) -> &Sealer {
+        &self.0.unlocked
     }
 
     /// Callers that were here a moment ago.
@@ -215,17 +227,52 @@ impl App {
         let _ = stopping.wait_for(|stop| *stop).await;
     }
 
-    /// Runs `work` on a blocking thread, a bounded number at once; [`Failure::Busy`] when no turn comes.
+    /// Runs `work` on a blocking thread, a bounded number at once; [`Failure::Busy`] when no turn comes. Work whose request
+    /// goes away meanwhile keeps its turn until it ends.
     pub async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&App) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let turn = tokio::time::timeout(MAX_WAIT, self.0.blocking.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
+        let turn = self.0.blocking.clone().acquire_owned();
+        let Ok(Ok(turn)) = tokio::time::timeout(MAX_WAIT, turn).await else {
             return Err(Failure::Busy);
         };
         let app = self.clone();
-        let done = tokio::task::spawn_blocking(move || work(&app)).await;
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&app)
+        })
+        .await;
         done.map_err(|error| Failure::Internal(format!("blocking work: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::testing::Bench;
+
+    #[tokio::test]
+    async fn work_whose_request_went_away_keeps_its_turn() {
+        let bench = Bench::new();
+        let (release, held) = mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let work = bench.app.blocking(move |_| {
+            let _ = begin.send(());
+            let _ = held.recv();
+        });
+        tokio::select! {
+            _ = work => panic!("it waits to be released"),
+            begun = begun => begun.expect("it began"),
+        }
+        let turns = &bench.app.0.blocking;
+        assert_eq!(turns.available_permits(), MAX_BLOCKING - 1);
+        drop(release);
+        let _all = turns
+            .acquire_many(MAX_BLOCKING as u32)
+            .await
+            .expect("turns");
     }
 }

@@ -113,7 +113,7 @@ pub async fn unlock(
         Err(failure) => return Err(failure),
     }
     let until_ms = app.meta().env().clock.now_ms() + UNLOCKED_MS;
-    let sealed = app.links().seal(&Unlocked {
+    let sealed = app.unlocked().seal(&Unlocked {
         key: key.clone(),
         until_ms,
     });
@@ -152,7 +152,7 @@ async fn read(
     let below = names(path)?;
     let now_ms = app.meta().env().clock.now_ms();
     let unlocked =
-        cookie(headers, UNLOCKED_COOKIE).and_then(|sealed| app.links().open::<Unlocked>(sealed));
+        cookie(headers, UNLOCKED_COOKIE).and_then(|sealed| app.unlocked().open::<Unlocked>(sealed));
     let is_unlocked =
         unlocked.is_some_and(|unlocked| unlocked.key == key && unlocked.until_ms > now_ms);
     let opened = app.blocking(move |app| match is_unlocked {
