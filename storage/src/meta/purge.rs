@@ -10,7 +10,7 @@ use super::node::{Node, NodeKind, PurgeReport, Version};
 use super::path::fold;
 use super::tree::Op;
 use crate::chunk::BlockHash;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::{self, Change};
 use crate::kv::{Snapshot, Transaction, prefix_end};
 use crate::{extraction, keyspace, row};
@@ -49,9 +49,16 @@ impl Meta {
                 rev: Rev(row::u64_at("expiry", &key, 17)?),
                 key,
             };
-            match due.rev {
-                Rev(0) => self.purge_node(&due, &mut report)?,
-                _ => self.purge_version(&due, &mut report)?,
+            let gone = match due.rev {
+                Rev(0) => self.purge_node(&due, &mut report),
+                _ => self.purge_version(&due, &mut report),
+            };
+            match gone {
+                // A damaged row keeps what it is about; the others must not wait for it.
+                Err(error @ Error::Corrupt { .. }) => {
+                    tracing::error!(file = %due.file, %error, "what is damaged cannot be purged");
+                }
+                gone => gone?,
             }
             if report.nodes + report.versions >= UNIT {
                 report.more = true;

@@ -61,6 +61,27 @@ fn check_names_what_is_broken() {
 }
 
 #[test]
+fn a_damaged_row_does_not_hold_purge_up() {
+    let w = World::new(1);
+    let damaged = w.put("/a", 1).unwrap().node.id;
+    let whole = w.put("/b", 2).unwrap().node.id;
+    for path in ["/a", "/b"] {
+        w.meta.delete(w.actor(0), &at(path), None).unwrap();
+    }
+    let change = w.meta.store().transact(&mut |txn| {
+        txn.put(keys::node(damaged), vec![1, 0xff].into());
+        Ok(())
+    });
+    change.unwrap();
+    w.clock.advance_ms(1000);
+    let report = w.meta.purge(START_MS + 500).unwrap();
+    assert_eq!((report.nodes, report.more), (1, false));
+    let rows = w.meta.store().snapshot().unwrap();
+    assert!(keys::get_node(&*rows, whole).unwrap().is_none());
+    assert!(rows.get(&keys::node(damaged)).unwrap().is_some());
+}
+
+#[test]
 fn records_follow_files_to_another_owner() {
     let w = World::new(2);
     for account in &w.accounts {
