@@ -14,8 +14,8 @@ use crate::kv::{Store, Value};
 const KEY_BYTES: usize = 32;
 /// The layout of what is sealed; another one does not open.
 const VERSION: u8 = 1;
-/// Characters of a cursor at most, against absurd input.
-const MAX_CHARACTERS: usize = 64 * 1024;
+/// Characters of a cursor at most, against absurd input. A listing's holds a sequence for each of up to 10,000 namespaces.
+const MAX_CHARACTERS: usize = 512 * 1024;
 
 /// Authenticates values of one purpose with a key that is persisted in the store, so that every process of a
 /// cluster accepts them, also after a restart.
