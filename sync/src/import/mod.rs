@@ -1,5 +1,5 @@
-//! Brings a local folder in: keeps modification times, skips what is unchanged, goes on after a kill, and ends with a
-//! list of what was refused and why.
+//! Brings a local folder in: keeps modification times, skips what is unchanged, leaves what is newer in Firefly, goes on after
+//! a kill, and ends with a list of what was refused and why.
 //!
 //! Symbolic links are never followed: they are listed as refused. What is not a regular file or folder is refused too.
 
@@ -171,11 +171,16 @@ async fn file(
     size: u64,
     modified_s: i64,
 ) -> std::result::Result<Step, String> {
-    if let Some(there) = existing.get(&storage::meta::path::fold(path))
-        && there.size == size
-        && (there.modified_s == modified_s || same_content(source, there).await)
-    {
-        return Ok(Step::Unchanged);
+    if let Some(there) = existing.get(&storage::meta::path::fold(path)) {
+        if there.size == size
+            && (there.modified_s == modified_s || same_content(source, there).await)
+        {
+            return Ok(Step::Unchanged);
+        }
+        // Changed since in Firefly: the same import, run at every start, must not take that back.
+        if there.modified_s > modified_s {
+            return Err("the file in Firefly is newer and stays".into());
+        }
     }
     let mut tries = 1;
     loop {
@@ -203,4 +208,64 @@ fn reason(error: &Error) -> String {
 
 fn join(into: &str, relative: &str) -> String {
     format!("{}/{relative}", into.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    /// Has some files, and notes what is put.
+    #[derive(Default)]
+    struct Fake {
+        there: HashMap<String, Existing>,
+        put: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl Destination for Fake {
+        async fn existing(&self, _: &str) -> Result<HashMap<String, Existing>> {
+            Ok(self.there.clone())
+        }
+
+        async fn put(&self, path: &str, _: &Path, _: i64) -> Result<()> {
+            self.put.lock().expect("a lock").push(path.to_owned());
+            Ok(())
+        }
+
+        async fn folder(&self, _: &str) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_newer_at_the_destination_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut fake = Fake::default();
+        for (name, there_s) in [("older.txt", 1_000), ("newer.txt", 3_000)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "on this disk").expect("a file");
+            let file = std::fs::File::options().write(true).open(&path);
+            let at = UNIX_EPOCH + Duration::from_secs(2_000);
+            file.expect("a file").set_modified(at).expect("a time");
+            let existing = Existing {
+                size: 3,
+                modified_s: there_s,
+                content_hash: String::new(),
+            };
+            fake.there.insert(format!("/in/{name}"), existing);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let progress = Progress::default();
+        let report = runtime
+            .block_on(import(&fake, folder.path(), "/in", &progress))
+            .expect("a report");
+        assert_eq!(*fake.put.lock().expect("a lock"), ["/in/older.txt"]);
+        let refused: Vec<_> = report.refused.iter().map(|r| r.path.file_name()).collect();
+        assert_eq!(refused, [Some("newer.txt".as_ref())]);
+    }
 }
