@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indexer::Indexer;
@@ -20,6 +20,8 @@ const ROWS: usize = 10_000;
 const SCRUBBED: usize = 200;
 /// Extents of which more is dead are compacted, percent.
 const DEAD_PERCENT: u64 = 40;
+/// How long one kind of work goes on in a round while there is more of it.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -100,13 +102,17 @@ impl Round {
 
     fn purge(&mut self) -> Result<()> {
         let before_ms = self.node.meta.env().clock.now_ms() - self.retention_ms;
-        let report = self.node.meta.purge(before_ms)?;
-        if report.nodes + report.versions > 0 {
-            tracing::info!(
-                files = report.nodes,
-                versions = report.versions,
-                "deleted for good: past their retention"
-            );
+        let (begun, mut files, mut versions) = (Instant::now(), 0, 0);
+        loop {
+            let report = self.node.meta.purge(before_ms)?;
+            files += report.nodes;
+            versions += report.versions;
+            if !report.more || begun.elapsed() > PATIENCE {
+                break;
+            }
+        }
+        if files + versions > 0 {
+            tracing::info!(files, versions, "deleted for good: past their retention");
         }
         Ok(())
     }
@@ -122,21 +128,28 @@ impl Round {
                 "garbage blocks dropped"
             );
         }
-        if let Some(extent) = blocks.compactable(DEAD_PERCENT)?.first() {
-            let compacted = blocks.compact(*extent)?;
-            tracing::info!(
-                ?extent,
-                freed_bytes = compacted.freed_bytes,
-                moved_bytes = compacted.moved_bytes,
-                "extent compacted"
-            );
+        for extent in blocks.compactable(DEAD_PERCENT)? {
+            match blocks.compact(extent) {
+                Ok(compacted) => {
+                    tracing::info!(
+                        %extent,
+                        freed_bytes = compacted.freed_bytes,
+                        moved_bytes = compacted.moved_bytes,
+                        "extent compacted"
+                    );
+                    break;
+                }
+                // One that holds a lost block stays; the others must not wait for it.
+                Err(error) => tracing::warn!(%extent, %error, "an extent cannot be compacted"),
+            }
         }
         Ok(())
     }
 
     fn cut_logs(&mut self) -> Result<()> {
+        let begun = Instant::now();
         for (partition, below) in self.indexer.checkpoints() {
-            self.node.journal.cut(partition, below)?;
+            while self.node.journal.cut(partition, below)? > 0 && begun.elapsed() < PATIENCE {}
         }
         Ok(())
     }
