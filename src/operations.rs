@@ -213,11 +213,9 @@ impl Operations {
 
     fn revoke_token(&self, which: TokenRevoke) -> Result<Value> {
         let account = self.account(which.email.as_deref())?;
-        let id = which
-            .id
-            .parse()
-            .map(TokenId)
-            .context("a token's id is a number")?;
+        let Some(id) = TokenId::parse(&which.id) else {
+            bail!("a token's id has 16 hexadecimal digits");
+        };
         self.node.meta.revoke(account.id, id)?;
         Ok(json!({}))
     }

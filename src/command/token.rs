@@ -29,7 +29,7 @@ enum Action {
     List,
     /// Revoke a token at once
     Revoke {
-        /// Its number in the list
+        /// Its id in the list
         id: String,
     },
 }
