@@ -180,13 +180,14 @@ impl Engine {
             .as_ref()
             .map_or(matches.total, |frozen| frozen.total)
             .saturating_sub(gone);
-        let partial = !prepared.complete || matches.is_cut;
+        let (status, partial) = (prepared.status, !prepared.complete || matches.is_cut);
         let cursor = match last.filter(|_| more) {
             Some(after) => Some(self.freeze(actor, prepared, relaxed, after, total)?),
             None => None,
         };
         Ok(Answer {
             hits,
+            status,
             facets,
             total,
             took: begun.elapsed(),

@@ -81,6 +81,8 @@ pub enum Status {
 pub struct Answer {
     /// The hits in order.
     pub hits: Vec<Hit>,
+    /// Whether they are live or deleted ones: the query itself may say so.
+    pub status: Status,
     /// Counts over all hits of the whole search; none on later pages and when not asked for.
     pub facets: Option<Facets>,
     /// Hits of the whole search.

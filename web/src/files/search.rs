@@ -91,7 +91,6 @@ pub async fn search(
         Ok(result(
             &answer,
             worker.start_of(app).map_err(Failure::from_storage)?,
-            request.status,
             spans,
         ))
     });
@@ -111,7 +110,6 @@ pub async fn search_continue(
         Ok(result(
             &answer,
             caller.start_of(app).map_err(Failure::from_storage)?,
-            Status::Active,
             true,
         ))
     });
@@ -190,12 +188,12 @@ fn categories(given: Option<&[Union]>) -> Vec<String> {
     words.map(|word| (*word).to_owned()).collect()
 }
 
-fn result(answer: &Answer, start: Start, status: Status, spans: bool) -> SearchResult {
+fn result(answer: &Answer, start: Start, spans: bool) -> SearchResult {
     SearchResult {
         matches: answer
             .hits
             .iter()
-            .map(|hit| match_of(hit, start, status, spans))
+            .map(|hit| match_of(hit, start, answer.status, spans))
             .collect(),
         has_more: answer.cursor.is_some(),
         cursor: answer.cursor.clone(),
