@@ -98,6 +98,12 @@ impl App {
         }
     }
 
+    /// Notes what a caller did, from a blocking thread.
+    pub fn note_here(&self, caller: &Caller, action: AuditAction, subject: impl Into<String>) {
+        self.audit()
+            .push(self.event(caller, action, subject.into()));
+    }
+
     /// Writes what a caller did, durably. Blocks.
     pub fn record(
         &self,

@@ -38,14 +38,11 @@ pub async fn delete(
     caller: Caller,
     Arg(arg): Arg<DeleteArg>,
 ) -> Answer<DeleteResult> {
-    let worker = caller.clone();
     let deleted = app.blocking(move |app| {
-        let start = worker.start_of(app).map_err(Failure::from_storage)?;
-        one(app, &worker, &arg, start).map(|metadata| (arg.path, metadata))
+        let start = caller.start_of(app).map_err(Failure::from_storage)?;
+        one(app, &caller, &arg, start).map(|metadata| DeleteResult { metadata })
     });
-    let (path, metadata) = deleted.await??;
-    app.note(&caller, AuditAction::Deleted, path).await;
-    Ok(Reply(DeleteResult { metadata }))
+    deleted.await?.map(Reply)
 }
 
 /// Deletes files and folders; one result each.
@@ -55,10 +52,6 @@ pub async fn delete_batch(
     Arg(arg): Arg<DeleteBatchArg>,
 ) -> Answer<Value> {
     check_count(arg.entries.len())?;
-    for entry in &arg.entries {
-        app.note(&caller, AuditAction::Deleted, entry.path.clone())
-            .await;
-    }
     let worker = caller.clone();
     launch(&app, &caller, false, move |app| {
         let start = worker.start_of(app).map_err(Failure::from_storage)?;
@@ -82,5 +75,6 @@ fn one(app: &App, caller: &Caller, arg: &DeleteArg, start: Start) -> Result<Shap
         .meta()
         .delete(caller.actor(), &at, rev)
         .map_err(|e| Failure::shaped(e, shape))?;
+    app.note_here(caller, AuditAction::Deleted, arg.path.as_str());
     Ok(Shape::tagged(&place, start))
 }

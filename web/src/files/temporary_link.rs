@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use storage::meta::{AccountId, FileId, Place, Refusal, Rev, Version};
+use storage::meta::{AccountId, AuditAction, FileId, Place, Refusal, Rev, Version};
 
 use super::error::{address, path_lookup};
 use super::shape::FileShape;
@@ -45,6 +45,7 @@ pub async fn get_temporary_link(
         let place = view.resolve(caller.root, &at)?;
         let version = place.node.head().ok_or(Refusal::NotFile)?;
         let metadata = FileShape::new(&place, version, None, caller.start(&view)?);
+        app.note_here(&caller, AuditAction::Download, metadata.subject());
         sync::Result::Ok(json!({ "metadata": metadata, "link": link(app, caller.id(), place.node.id, version.rev)? }))
     });
     made.await?

@@ -36,8 +36,10 @@ pub async fn call(
 ) -> Answer<Value> {
     caller.require_admin()?;
     let done = app.blocking(move |app| {
+        let whom = argument["email"].as_str().unwrap_or("").to_owned();
         let answer = (app.operations())(&operation, argument).map_err(failure)?;
-        app.record(&caller, AuditAction::Admin, operation)?;
+        let subject = format!("{operation} {whom}");
+        app.record(&caller, AuditAction::Admin, subject.trim_end())?;
         Ok(answer)
     });
     done.await?.map(Reply)

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use serde::Deserialize;
+use storage::meta::AuditAction;
 use storage::meta::path::extension;
 
 use crate::App;
@@ -35,7 +36,13 @@ pub async fn preview(
     let at = address(&arg.path, path_lookup)?;
     let found = app.blocking(move |app| {
         let view = app.meta().view(caller.id())?;
-        version_at(&view, &caller, &at)
+        let found = version_at(&view, &caller, &at)?;
+        app.note_here(
+            &caller,
+            AuditAction::Download,
+            found.0.path_display.as_str(),
+        );
+        storage::Result::Ok(found)
     });
     let (place, version) = found.await?.map_err(|e| Failure::shaped(e, path_lookup))?;
     let unsupported = Failure::UnsupportedMedia("this type has no preview");

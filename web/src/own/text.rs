@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::chunk::BlockHash;
 use storage::extraction::TextSource;
+use storage::meta::AuditAction;
 
 use super::index_status::{record_of, word};
 use crate::App;
@@ -36,6 +37,9 @@ pub async fn text(State(app): State<App>, caller: Caller, Arg(arg): Arg<TextArg>
     let read = app.blocking(move |app| {
         let view = app.meta().view(caller.id())?;
         let (place, version) = version_at(&view, &caller, &at)?;
+        if arg.offset == 0 {
+            app.note_here(&caller, AuditAction::Download, place.path_display.as_str());
+        }
         let record = record_of(app, &place, &version)?;
         let bytes = match record.as_ref().map(|record| &record.text) {
             None | Some(TextSource::None) => Vec::new(),
