@@ -256,7 +256,7 @@ fn an_import_goes_on_after_kill_9() {
         "{:?}",
         files.keys().next()
     );
-    until("a word of an imported file", 60, || {
+    until("a word of an imported file", 90, || {
         let found = said(&server.command(&["search", "paper", "number", "299"]));
         found
             .contains("/Old Papers/box 5/paper 299.txt")
@@ -281,7 +281,7 @@ fn serve_imports_while_it_serves() {
     std::fs::write(folder.join("one.md"), "a letter about gooseberries").unwrap();
     server.start_with(&["--import", folder.to_str().unwrap()]);
     let admin = server.admin();
-    until("the imported word", 30, || {
+    until("the imported word", 90, || {
         (admin.found("gooseberries") == ["/letters/one.md"]).then_some(())
     });
     let missing = server

@@ -440,7 +440,7 @@ impl World {
             );
         }
         if let Some(word) = self.model.gone.choose(&mut self.random) {
-            let left = until("an old word's end", 20, || {
+            let left = until("an old word's end", 90, || {
                 Some(user.search(word)).filter(|answer| answer["total"] == 0)
             });
             assert_nothing(&left, "an old word");
@@ -453,7 +453,7 @@ impl World {
         let paths: Vec<&String> = wanted.keys().collect();
         until(
             &format!("account {account} finds all {}", paths.len()),
-            30,
+            90,
             || (user.found(COMMON).iter().collect::<Vec<_>>() == paths).then_some(()),
         );
         let answer = user.search(COMMON);

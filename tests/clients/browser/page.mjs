@@ -47,7 +47,7 @@ async function drop(files) {
 
 /** Types words until they have this many hits: what was saved a moment ago may still be read. */
 async function search(words, count) {
-  for (const end = Date.now() + 20_000; ;) {
+  for (const end = Date.now() + 90_000; ;) {
     await box().fill('');
     await box().fill(words);
     try {

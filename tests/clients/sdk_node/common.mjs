@@ -36,9 +36,9 @@ export async function refusal(call) {
   throw new Error(`not refused: ${JSON.stringify(answer.result)}`);
 }
 
-/** Asks until the answer is true, for 20 seconds at most. */
+/** Asks until the answer is true, for 90 seconds at most. */
 export async function until(question) {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 90_000;
   for (;;) {
     const answer = await question();
     if (answer) return answer;

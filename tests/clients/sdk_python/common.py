@@ -30,7 +30,7 @@ class Account:
         self.email = f"{name}-{os.getpid()}-{next(_numbers)}@example.org"
         made = post("firefly/account/create", {"email": self.email, "name": name.title()}, ADMIN_TOKEN)
         assert made.status_code == 200, made.text
-        self.id, self.token = made.json()["account_id"], made.json()["token"]
+        self.id, self.token, self.invitation = (made.json()[key] for key in ("account_id", "token", "invite_url"))
         self.sdk = client(self.token)
 
     def post(self, route, argument):
@@ -61,7 +61,7 @@ class Account:
         except exceptions.ApiError:
             return False
 
-    def finds(self, query, *paths, seconds=20):
+    def finds(self, query, *paths, seconds=90):
         """Waits until a search finds exactly these paths."""
         def found():
             page = self.sdk.files_search_v2(query)
@@ -141,7 +141,7 @@ def equal(seen, wanted, what=""):
     assert seen == wanted, f"{what}\n  saw    {seen!r:.600}\n  wanted {wanted!r:.600}"
 
 
-def wait_until(question, seconds=20, explain=lambda: ""):
+def wait_until(question, seconds=90, explain=lambda: ""):
     """Asks until the answer is true; returns it. `explain` says more about a failure."""
     until = time.monotonic() + seconds
     while True:

@@ -74,6 +74,15 @@ def test_no_token_no_answer(ann):
         equal(answer.json()["error"][".tag"], "invalid_access_token")
 
 
+def test_a_browsers_cookie_stays_on_tls(ann):
+    assert ann.invitation.startswith(f"{URL}/welcome#"), ann.invitation
+    claim = {"code": ann.invitation.partition("#")[2], "password": "seven quiet kettles"}
+    answer = requests.post(f"{URL}/2/firefly/session/claim", json=claim, timeout=60)
+    equal(answer.status_code, 200, answer.text)
+    attributes = [part.strip() for part in answer.headers["Set-Cookie"].split(";")[1:]]
+    assert {"Secure", "HttpOnly", "SameSite=Strict"} <= set(attributes), attributes
+
+
 def test_path_roots(ann, bob):
     from dropbox.common import PathRoot
     own = ann.sdk.users_get_current_account().root_info.root_namespace_id
