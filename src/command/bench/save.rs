@@ -1,7 +1,5 @@
 //! `bench save`: uploads of 1 to 8 kB over kept-alive connections; every acknowledgement comes after fsync.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use rand::Rng;
 use serde_json::json;
@@ -11,6 +9,9 @@ use super::load::{Offer, offer};
 use super::report::Report;
 use super::setup;
 use crate::client::Client;
+
+/// Different texts.
+const TEXTS: u64 = 2_000;
 
 /// Uploads of small files.
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ pub struct Args {
 pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     let run = setup::run_name();
     let clients = setup::accounts(admin, &format!("save-{run}"), args.accounts).await?;
-    let text = Arc::new(Text::new(seed));
+    let texts = texts(seed);
     let load = Offer {
         rate: args.rate,
         count: (args.rate * args.seconds as f64) as u64,
@@ -41,9 +42,7 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     };
     let (ends, seconds) = offer(load, |i| {
         let client = clients[(i % args.accounts) as usize].clone();
-        let mut random = random_of(seed, i);
-        let bytes = random.random_range(1000..8000);
-        let body = text.text(&mut random, bytes);
+        let body = format!("{run} {i}\n{}", texts[i as usize % texts.len()]);
         let path = format!("/saved/{}/{i}.txt", i / 500);
         async move {
             client
@@ -68,4 +67,15 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     report.figures.insert("seconds".into(), seconds);
     report.requests("", &ends);
     Ok(report)
+}
+
+/// The texts that are uploaded, each with a first line of its own: made before the clock starts.
+fn texts(seed: u64) -> Vec<String> {
+    let text = Text::new(seed);
+    let one = |i| {
+        let mut random = random_of(seed, i);
+        let bytes = random.random_range(1000..8000);
+        text.text(&mut random, bytes)
+    };
+    (0..TEXTS).map(one).collect()
 }
