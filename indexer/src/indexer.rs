@@ -18,7 +18,6 @@ use crate::generation::Generations;
 use crate::heads::Heads;
 use crate::owner::{Charge, Owner};
 use crate::payload;
-use crate::priority::give_way;
 use crate::reconcile::Sources;
 use crate::shard::{Shard, ShardView};
 use crate::stage::Stage;
@@ -229,7 +228,6 @@ impl Running {
 
 /// Runs a shard's owner, and opens the shard again from its last commit after an error.
 fn keep(charge: &Charge) {
-    give_way(); // the threads that write and merge segments are started by this one
     let mut rest = RETRY_PERIODS.0;
     while !charge.stop.load(Ordering::Acquire) {
         let began = Instant::now();

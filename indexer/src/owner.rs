@@ -18,8 +18,8 @@ const COMMIT_PERIOD: Duration = Duration::from_millis(400);
 const BUSY_COMMIT_PERIOD: Duration = Duration::from_secs(3);
 /// Log entries that are much.
 const BUSY_LAG: u64 = 1_000;
-/// A commit may take one part in this many of the time.
-const COMMIT_SHARE: u32 = 4;
+/// A commit may take one part in this many of the time: it waits for the disk, mostly, and what comes next waits for it.
+const COMMIT_SHARE: u32 = 2;
 /// The longest rest between two looks.
 const REST: Duration = Duration::from_millis(1_000);
 /// Log entries behind which a new generation may be to take over.

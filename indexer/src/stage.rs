@@ -17,7 +17,6 @@ use crate::board::Board;
 use crate::error::{self, Result};
 use crate::extract::{Extraction, WorkerCommand, WorkerPool};
 use crate::indexer::Options;
-use crate::priority::give_way;
 use crate::reconcile::Sources;
 
 /// Jobs of one account, and in all, read from the queue at a time. The first ones are on the board already: a job stays in
@@ -103,10 +102,7 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     let what = format!("starting thread {name}");
     thread::Builder::new()
         .name(name)
-        .spawn(move || {
-            give_way(); // and so do the workers' processes
-            body();
-        })
+        .spawn(body)
         .map_err(error::io(what))
 }
 
