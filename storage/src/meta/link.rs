@@ -35,6 +35,8 @@ pub struct Link {
     pub file: FileId,
     /// Whether a password is asked for.
     pub has_password: bool,
+    /// Another number for each password that is set; tells nothing about it. 0 without one.
+    pub password_mark: u64,
     /// From when on it opens nothing, milliseconds since 1970.
     pub expires_ms: Option<i64>,
     /// Whether the bytes may be downloaded, or only looked at.
@@ -340,10 +342,18 @@ fn link(key: String, row: &Row) -> Link {
         creator,
         file,
         has_password: row.password_hash.is_some(),
+        password_mark: row.password_hash.as_deref().map_or(0, mark),
         expires_ms,
         allow_download,
         created_ms,
     }
+}
+
+/// The beginning of the SHA-256 of a salted hash.
+fn mark(password_hash: &str) -> u64 {
+    let hash = secret::hash(password_hash);
+    hash.first_chunk()
+        .map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 fn read(rows: &dyn Snapshot, hash: &SecretHash) -> Result<Option<Row>> {

@@ -44,6 +44,8 @@ pub struct PasswordForm {
 #[derive(Serialize, Deserialize)]
 struct Unlocked {
     key: String,
+    /// Of the password that was right: another one asks anew.
+    password_mark: u64,
     until_ms: i64,
 }
 
@@ -104,17 +106,19 @@ pub async fn unlock(
     Path(key): Path<String>,
     Form(form): Form<PasswordForm>,
 ) -> Result<Response, Failure> {
-    match open_with_password(&app, address, key.clone(), Some(form.password), None).await {
-        Ok(_) => {}
+    let opened = open_with_password(&app, address, key.clone(), Some(form.password), None).await;
+    let password_mark = match opened {
+        Ok(opened) => opened.link.password_mark,
         Err(Failure::Refused(_, error)) if error[".tag"] == "shared_link_access_denied" => {
             return Ok(ask(&key, "<p>That is not the password.</p>"));
         }
         Err(Failure::Refused(..)) => return Ok(gone()),
         Err(failure) => return Err(failure),
-    }
+    };
     let until_ms = app.meta().env().clock.now_ms() + UNLOCKED_MS;
     let sealed = app.unlocked().seal(&Unlocked {
         key: key.clone(),
+        password_mark,
         until_ms,
     });
     let sealed = sealed.map_err(|e| Failure::Internal(e.to_string()))?;
@@ -153,11 +157,15 @@ async fn read(
     let now_ms = app.meta().env().clock.now_ms();
     let unlocked =
         cookie(headers, UNLOCKED_COOKIE).and_then(|sealed| app.unlocked().open::<Unlocked>(sealed));
-    let is_unlocked =
-        unlocked.is_some_and(|unlocked| unlocked.key == key && unlocked.until_ms > now_ms);
-    let opened = app.blocking(move |app| match is_unlocked {
-        true => app.meta().open_unlocked_link(&key, &below),
-        false => app.meta().open_link(&key, None, &below),
+    let unlocked = unlocked.filter(|known| known.key == key && known.until_ms > now_ms);
+    let opened = app.blocking(move |app| {
+        if let Some(known) = unlocked {
+            let opened = app.meta().open_unlocked_link(&key, &below)?;
+            if opened.link.password_mark == known.password_mark {
+                return Ok(opened);
+            }
+        }
+        app.meta().open_link(&key, None, &below)
     });
     opened.await?.map_err(|e| Failure::shaped(e, SHAPE))
 }

@@ -299,4 +299,11 @@ async fn a_links_password_is_asked_for_once() {
         open("?dl=1").await.header("content-type"),
         "application/zip"
     );
+    let settings = json!({ "link_password": "another one" });
+    let change = json!({ "url": made["url"], "settings": settings });
+    let changed = bench
+        .rpc(&token, "sharing/modify_shared_link_settings", change)
+        .await;
+    assert_eq!(changed.status, 200);
+    assert_eq!(open("").await.status, 401);
 }
