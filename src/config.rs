@@ -75,6 +75,8 @@ settings! {
     quota_gib: u64, "quota-gib", "FIREFLY_QUOTA_GIB", "GIB";
     /// Command that prints the key-encryption keys, instead of DIR/keys/kek.json
     kek_command: String, "kek-command", "FIREFLY_KEK_COMMAND", "COMMAND";
+    /// Whether every request comes through a proxy of yours that says in X-Forwarded-For from where [default: false]
+    behind_proxy: bool, "behind-proxy", "FIREFLY_BEHIND_PROXY", "BOOL";
 }
 
 /// The settings that hold, with every default filled in.
@@ -102,6 +104,8 @@ pub struct Config {
     pub quota_bytes: u64,
     /// Command that prints the keys.
     pub kek_command: Option<String>,
+    /// Callers' addresses are those that a proxy names.
+    pub behind_proxy: bool,
 }
 
 /// How TLS is done.
@@ -175,6 +179,7 @@ impl Config {
             extract_workers: set.extract_workers.unwrap_or(cores).max(1),
             quota_bytes: set.quota_gib.unwrap_or(2048) << 30,
             kek_command: set.kek_command,
+            behind_proxy: set.behind_proxy.unwrap_or(false),
             data,
         })
     }

@@ -121,7 +121,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
         },
         web::Settings {
             public_url: public_url.clone(),
-            behind_proxy: false,
+            behind_proxy: config.behind_proxy,
             open_metrics: false,
         },
     )?;
