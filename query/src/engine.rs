@@ -596,7 +596,10 @@ fn limits(
     }
     let mut named = Vec::new();
     folders_of(clause, &mut named);
-    for text in named.into_iter().filter(|text| text != BELOW) {
+    for text in named {
+        if limits.contains_key(&text) || text == BELOW {
+            continue;
+        }
         let found = scope::address(&text).and_then(|address| scope::below(view, root, &address));
         let area = match found {
             Ok(Some(area)) => Some(area),

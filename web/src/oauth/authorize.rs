@@ -85,12 +85,14 @@ fn check(asked: &Asked) -> Result<(), Failure> {
         return Err(Failure::bad("response_type: only \"code\" is supported"));
     }
     if !fits(&asked.client_id)
-        || asked
-            .state
-            .as_deref()
-            .is_some_and(|state| state.len() > 4 * MAX_CHARS)
+        || [&asked.state, &asked.code_challenge]
+            .into_iter()
+            .flatten()
+            .any(|text| text.len() > 4 * MAX_CHARS)
     {
-        return Err(Failure::bad("client_id or state: empty or too long"));
+        return Err(Failure::bad(
+            "client_id, state or code_challenge: empty or too long",
+        ));
     }
     if asked
         .redirect_uri
