@@ -208,7 +208,7 @@ impl Compiler<'_> {
     }
 
     fn scored(&self, found: &Found, factor: f32) -> Compiled {
-        let term = self.asked.terms(found.ns).text(found.field, &found.token);
+        let term = self.asked.term(found.field, found.ns, &found.token);
         let query = TermQuery::new(term, IndexRecordOption::WithFreqs);
         boosted(Box::new(query), self.weight(found.field) * factor)
     }
@@ -217,6 +217,8 @@ impl Compiler<'_> {
         let fields = &self.asked.view.fields;
         match field {
             field if field == fields.name || field == fields.deleted_name => WEIGHTS.name,
+            field if field == fields.wide_name => WEIGHTS.name,
+            field if field == fields.wide => WEIGHTS.stem + WEIGHTS.body,
             field if field == fields.title => WEIGHTS.title,
             field if field == fields.stem => WEIGHTS.stem,
             _ => WEIGHTS.body,

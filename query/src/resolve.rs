@@ -1,6 +1,7 @@
 //! Which of the query's terms one shard has: found once, so that a word in hundreds of namespaces costs nothing where it is absent.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use indexer::ShardView;
 use indexer::analyse;
@@ -24,12 +25,18 @@ const SHORT_START: usize = 2;
 /// Documents whose length is looked at, for a shard's average.
 const SAMPLED: u64 = 1024;
 
+/// From how many of an account's namespaces in one shard on, single words are looked up in the two wide fields: once, not once a
+/// namespace (docs/decisions/0001). What is found there is filtered by namespace before anything is counted.
+const WIDE_FROM: usize = 16;
+/// Stands for all namespaces in a [`Found`] of a wide field; no namespace has this number.
+pub const EVERYWHERE: NamespaceId = NamespaceId(0);
+
 /// A word found in a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Found {
     /// Where.
     pub field: Field,
-    /// In which namespace.
+    /// In which namespace, or [`EVERYWHERE`].
     pub ns: NamespaceId,
     /// The token.
     pub token: String,
@@ -102,6 +109,42 @@ impl Asked<'_> {
         }
     }
 
+    /// True when a word is cheaper to look up in the wide fields, and can be: they have no phrases and no stop words.
+    fn is_wide(&self, word: &Word) -> bool {
+        let single = matches!(&word.tokens[..], [(_, token)] if analyse::wide(token).is_some());
+        single
+            && !word.quoted
+            && self.status == Status::Active
+            && self.namespaces.len() >= WIDE_FROM
+    }
+
+    /// Where a field's words may be.
+    fn spaces(&self, field: Field) -> &[NamespaceId] {
+        let fields = &self.view.fields;
+        match field == fields.wide || field == fields.wide_name {
+            true => &[EVERYWHERE],
+            false => self.namespaces,
+        }
+    }
+
+    /// The term of a found word.
+    pub fn term(&self, field: Field, ns: NamespaceId, token: &str) -> Term {
+        let fields = &self.view.fields;
+        match ns {
+            EVERYWHERE if field == fields.wide_name => term::wide_name(fields, token),
+            EVERYWHERE => term::wide(fields, token),
+            ns => self.terms(ns).text(field, token),
+        }
+    }
+
+    /// The dictionary keys of a field that start like `start`.
+    fn starting(&self, ns: NamespaceId, start: &str) -> Range<Vec<u8>> {
+        match ns {
+            EVERYWHERE => start.as_bytes().to_vec()..storage::kv::prefix_end(start.as_bytes()),
+            ns => self.terms(ns).expansion(start),
+        }
+    }
+
     /// The terms of a namespace.
     pub fn terms(&self, ns: NamespaceId) -> Terms<'_> {
         Terms::of(&self.view.fields, ns)
@@ -136,6 +179,9 @@ struct Dictionary<'a> {
 impl Dictionary<'_> {
     fn word(&mut self, word: &Word) -> Result<Resolved> {
         let asked = self.asked;
+        if asked.is_wide(word) {
+            return self.wide(word);
+        }
         let mut resolved = Resolved::default();
         for (_, token) in &word.tokens {
             let mut found = Vec::new();
@@ -159,13 +205,38 @@ impl Dictionary<'_> {
             }
         }
         if word.prefix {
-            resolved.expansions = expand(asked, word, last)?;
-            for (found, documents) in &resolved.expansions {
-                self.statistics
-                    .add_frequency(found.field, &found.token, *documents);
-            }
+            resolved.expansions = self.expand(&asked.fields(word), last)?;
         }
         Ok(resolved)
+    }
+
+    /// A single word in the wide fields: names have it as it is, texts have its stem.
+    fn wide(&mut self, word: &Word) -> Result<Resolved> {
+        let fields = &self.asked.view.fields;
+        let mut resolved = Resolved::default();
+        let Some((_, token)) = word.tokens.first() else {
+            return Ok(resolved);
+        };
+        let mut found = self.find(fields.wide_name, token)?.to_vec();
+        let mut searched = vec![fields.wide_name];
+        if let Some(stem) = analyse::wide(token).filter(|_| !word.names_only) {
+            found.extend_from_slice(self.find(fields.wide, &stem)?);
+            searched.push(fields.wide);
+        }
+        resolved.exact.push(found);
+        if word.prefix {
+            resolved.expansions = self.expand(&searched, token)?;
+        }
+        Ok(resolved)
+    }
+
+    fn expand(&mut self, fields: &[Field], start: &str) -> Result<Vec<(Found, u64)>> {
+        let expansions = expand(self.asked, fields, start)?;
+        for (found, documents) in &expansions {
+            self.statistics
+                .add_frequency(found.field, &found.token, *documents);
+        }
+        Ok(expansions)
     }
 
     /// The namespaces that have `token` in `field`.
@@ -185,8 +256,8 @@ impl Dictionary<'_> {
             .map(|segment| segment.inverted_index(field))
             .collect::<tantivy::Result<_>>()?;
         let mut found = Vec::new();
-        for &ns in asked.namespaces {
-            let term = asked.terms(ns).text(field, token);
+        for &ns in asked.spaces(field) {
+            let term = asked.term(field, ns, token);
             let mut documents = 0;
             for inverted in &inverted {
                 documents += u64::from(inverted.doc_freq(&term)?);
@@ -205,19 +276,19 @@ impl Dictionary<'_> {
 }
 
 /// The words that start like `start`, most frequent first.
-fn expand(asked: &Asked<'_>, word: &Word, start: &str) -> Result<Vec<(Found, u64)>> {
+fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<Vec<(Found, u64)>> {
     let mut counted: HashMap<Found, u64> = HashMap::new();
     let short = start.chars().count() <= SHORT_START && start.is_ascii();
-    let names = [asked.view.fields.name, asked.view.fields.deleted_name];
-    for field in asked
-        .fields(word)
-        .into_iter()
+    let known = &asked.view.fields;
+    let names = [known.name, known.deleted_name, known.wide_name];
+    for &field in fields
+        .iter()
         .filter(|field| !short || names.contains(field))
     {
         for segment in asked.view.searcher.segment_readers() {
             let inverted = segment.inverted_index(field)?;
-            for &ns in asked.namespaces {
-                let range = asked.terms(ns).expansion(start);
+            for &ns in asked.spaces(field) {
+                let range = asked.starting(ns, start);
                 let mut stream = inverted
                     .terms()
                     .range()
@@ -227,9 +298,11 @@ fn expand(asked: &Asked<'_>, word: &Word, start: &str) -> Result<Vec<(Found, u64
                 let mut scanned = 0;
                 while scanned < MAX_SCANNED && stream.advance() {
                     scanned += 1;
-                    if let Some((_, token)) =
-                        term::parse(stream.key()).filter(|(_, token)| *token != start)
-                    {
+                    let token = match ns {
+                        EVERYWHERE => std::str::from_utf8(stream.key()).ok(),
+                        _ => term::parse(stream.key()).map(|(_, token)| token),
+                    };
+                    if let Some(token) = token.filter(|token| *token != start) {
                         let found = Found {
                             field,
                             ns,
@@ -276,7 +349,14 @@ fn lengths(asked: &Asked<'_>, statistics: &mut Statistics) -> Result<()> {
             .max(8),
         SAMPLED,
     );
-    let sampled = [fields.body, fields.stem, fields.name, fields.title];
+    let sampled = [
+        fields.body,
+        fields.stem,
+        fields.name,
+        fields.title,
+        fields.wide,
+        fields.wide_name,
+    ];
     for &ns in asked.namespaces {
         if left == 0 {
             return Ok(());

@@ -78,7 +78,11 @@ impl Bm25StatisticsProvider for Statistics {
     }
 
     fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
-        let token = term::parse(term.serialized_value_bytes()).map_or("", |(_, token)| token);
-        Ok(self.frequency(term.field(), token).max(1))
+        let bytes = term.serialized_value_bytes();
+        // A wide field's term is the token itself, the others have the namespace before it.
+        let whole =
+            std::str::from_utf8(bytes).map_or(0, |token| self.frequency(term.field(), token));
+        let token = term::parse(bytes).map_or("", |(_, token)| token);
+        Ok(whole.max(self.frequency(term.field(), token)).max(1))
     }
 }
