@@ -191,6 +191,33 @@ fn the_end_on_request_is_clean_while_clients_wait() {
 }
 
 #[test]
+fn no_process_outlives_the_server() {
+    let mut server = Server::start(false);
+    let user = server.user("ann");
+    for kill in [true, false] {
+        user.put(&format!("/{kill}.txt"), format!("work {kill}").as_bytes());
+        let workers = until("a process that extracts", 60, || {
+            Some(server.workers()).filter(|workers| !workers.is_empty())
+        });
+        if kill {
+            server.kill9();
+        } else {
+            assert_eq!(server.stop(), 0);
+        }
+        until("the end of its processes", 20, || {
+            let alive = |worker: &u32| {
+                let command = std::fs::read(format!("/proc/{worker}/cmdline"));
+                String::from_utf8_lossy(&command.unwrap_or_default()).contains("extract-worker")
+            };
+            (!workers.iter().any(alive)).then_some(())
+        });
+        if kill {
+            server.start_again();
+        }
+    }
+}
+
+#[test]
 fn two_servers_do_not_share_a_folder() {
     let server = Server::start(false);
     let second = server

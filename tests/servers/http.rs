@@ -58,7 +58,7 @@ impl Http {
         let sent = stream.write_all(request);
         let mut bytes = Vec::new();
         match stream.read_to_end(&mut bytes) {
-            Err(error) if bytes.is_empty() => return Err(sent.err().unwrap_or(error)),
+            Err(error) if bytes.is_empty() => Err(sent.err().unwrap_or(error)),
             _ => parse(&bytes),
         }
     }

@@ -136,7 +136,6 @@ impl Server {
             .call("firefly/account/create", &json!({ "email": email }));
         User {
             email,
-            id: made["account_id"].as_str().unwrap().to_owned(),
             ..User::new(self.http(), made["token"].as_str().unwrap())
         }
     }
@@ -155,6 +154,22 @@ impl Server {
             .env("TMPDIR", self.folder.path().join("tmp"))
             .current_dir(self.folder.path());
         command
+    }
+
+    /// The processes that the server started: those that extract text.
+    pub fn workers(&self) -> Vec<u32> {
+        let parent = self.child.as_ref().unwrap().id().to_string();
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        numbers
+            .filter(|number: &u32| {
+                let stat = std::fs::read_to_string(format!("/proc/{number}/stat"));
+                // After the name in parentheses: state, parent.
+                let stat = stat.unwrap_or_default();
+                let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+                rest.split_whitespace().nth(1) == Some(parent.as_str())
+            })
+            .collect()
     }
 
     pub fn kill9(&mut self) {

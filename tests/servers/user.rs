@@ -12,7 +12,6 @@ pub struct User {
     pub http: Http,
     pub token: String,
     pub email: String,
-    pub id: String,
 }
 
 impl User {
@@ -21,7 +20,6 @@ impl User {
             http,
             token: token.to_owned(),
             email: String::new(),
-            id: String::new(),
         }
     }
 
