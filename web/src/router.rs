@@ -1,13 +1,14 @@
 //! Every route of the service, by family.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, header};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tower_http::compression::predicate::SizeAbove;
 use tower_http::compression::{CompressionLayer, CompressionLevel, Predicate};
 
-use crate::frame::{Failure, middleware::frame};
+use crate::frame::{Failure, arg::MAX_STRANGER_BYTES, middleware::frame};
 use crate::{App, files, health, oauth, own, page, sharing, users};
 
 /// Answers shorter than this are not worth compressing, bytes.
@@ -168,7 +169,7 @@ fn account_routes() -> Router<App> {
     let authorize = get(oauth::authorize::ask).post(oauth::authorize::allow);
     Router::new()
         .route("/oauth2/authorize", authorize)
-        .route("/oauth2/token", post(oauth::token::token))
+        .route("/oauth2/token", post(oauth::token::token).layer(small()))
         .route(
             "/2/users/get_current_account",
             post(users::get_current_account),
@@ -206,7 +207,9 @@ fn own_routes() -> Router<App> {
 }
 
 fn page_routes() -> Router<App> {
-    let shared = get(page::link::open).post(page::link::unlock);
+    let shared = get(page::link::open)
+        .post(page::link::unlock)
+        .layer(small());
     let routes = Router::new()
         .route("/assets/{*path}", get(page::app::built))
         .route("/s/{key}", shared)
@@ -214,6 +217,11 @@ fn page_routes() -> Router<App> {
     PAGE.iter().fold(routes, |routes, address| {
         routes.route(address, get(page::app::index))
     })
+}
+
+/// Bounds the forms that anybody may send.
+fn small() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(MAX_STRANGER_BYTES)
 }
 
 async fn unknown() -> Failure {

@@ -8,7 +8,7 @@ use storage::meta::{Account, AccountId, AuditAction};
 use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
-use crate::frame::{Arg, Failure, Reply, Union, Void};
+use crate::frame::{Arg, Failure, Reply, StrangerArg, Union, Void};
 
 /// The most accounts asked about at once, as Dropbox bounds it.
 const MAX_ACCOUNTS: usize = 300;
@@ -139,7 +139,7 @@ pub async fn check_user(_: Caller, Arg(arg): Arg<EchoArg>) -> Reply<Value> {
 }
 
 /// Sends words back: the service is there.
-pub async fn check_app(Arg(arg): Arg<EchoArg>) -> Reply<Value> {
+pub async fn check_app(StrangerArg(arg): StrangerArg<EchoArg>) -> Reply<Value> {
     Reply(json!({ "result": arg.query }))
 }
 

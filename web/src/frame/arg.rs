@@ -13,11 +13,16 @@ use super::Failure;
 
 /// The largest JSON argument, bytes (1,000 commits of a batch fit).
 pub const MAX_JSON_BYTES: usize = 2 * 1024 * 1024;
+/// The largest argument of who is not known yet, bytes.
+pub const MAX_STRANGER_BYTES: usize = 16 * 1024;
 /// How long a JSON body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
 
 /// The argument of an RPC route: the JSON body.
 pub struct Arg<T>(pub T);
+
+/// The argument of an RPC route that anybody may call: the JSON body, which is small.
+pub struct StrangerArg<T>(pub T);
 
 /// The argument of a content route: the header `Dropbox-API-Arg` (escaped or raw UTF-8), or `?arg=`.
 pub struct HeaderArg<T>(pub T);
@@ -34,7 +39,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Arg<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Failure> {
-        parse(&body(request).await?, "request body").map(Arg)
+        parse(&body(request, MAX_JSON_BYTES).await?, "request body").map(Arg)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrangerArg<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Failure> {
+        let bytes = body(request, MAX_STRANGER_BYTES).await?;
+        parse(&bytes, "request body").map(StrangerArg)
     }
 }
 
@@ -42,7 +56,7 @@ impl<S: Send + Sync> FromRequest<S> for Void {
     type Rejection = Failure;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Failure> {
-        let bytes = body(request).await?;
+        let bytes = body(request, MAX_JSON_BYTES).await?;
         match bytes.trim_ascii() {
             b"" | b"null" | b"{}" => Ok(Void),
             _ => Err(Failure::bad("request body: expected null")),
@@ -67,9 +81,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for HeaderArg<T> {
     }
 }
 
-async fn body(request: Request<Body>) -> Result<axum::body::Bytes, Failure> {
+async fn body(request: Request<Body>, most: usize) -> Result<axum::body::Bytes, Failure> {
     check_json_type(request.headers())?;
-    let read = axum::body::to_bytes(request.into_body(), MAX_JSON_BYTES);
+    let read = axum::body::to_bytes(request.into_body(), most);
     match tokio::time::timeout(BODY_LIMIT, read).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(Failure::TooLarge),

@@ -12,7 +12,7 @@ pub mod sessions;
 pub mod stamp;
 pub mod union;
 
-pub use arg::{Arg, HeaderArg, Void};
+pub use arg::{Arg, HeaderArg, StrangerArg, Void};
 pub use failure::Failure;
 pub use reply::{Reply, api_result};
 pub use union::Union;

@@ -10,14 +10,14 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 use storage::meta::{
-    Account, AuditAction, AuditEvent, Authentication, Purpose, Refusal, Token, TokenKind,
+    Account, AccountId, AuditAction, AuditEvent, Authentication, Purpose, Refusal, Token, TokenKind,
 };
 
 use crate::App;
 use crate::frame::caller::{Caller, SESSION_COOKIE};
 use crate::frame::limiter::{Rate, network};
 use crate::frame::middleware::client_address;
-use crate::frame::{Arg, Failure, Void, reply};
+use crate::frame::{Failure, StrangerArg, Void, reply};
 
 /// How long a browser stays signed in, milliseconds: 30 days.
 const LIFETIME_MS: i64 = 30 * 24 * 3600 * 1000;
@@ -67,7 +67,7 @@ impl FromRequestParts<App> for From {
 pub async fn sign_in(
     State(app): State<App>,
     From(address): From,
-    Arg(arg): Arg<SignInArg>,
+    StrangerArg(arg): StrangerArg<SignInArg>,
 ) -> Result<Response, Failure> {
     let account_key = format!("account {}", arg.email.to_lowercase());
     limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
@@ -98,7 +98,7 @@ pub async fn sign_in(
 pub async fn claim(
     State(app): State<App>,
     From(address): From,
-    Arg(arg): Arg<ClaimArg>,
+    StrangerArg(arg): StrangerArg<ClaimArg>,
 ) -> Result<Response, Failure> {
     limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
     let claimed = app.blocking(move |app| {
@@ -125,6 +125,7 @@ pub async fn claim(
         redeemed.ok_or_else(|| Failure::tag("invalid_code"))?;
         meta.set_password(account.id, &arg.password)
             .map_err(password)?;
+        end_sessions(app, account.id).map_err(Failure::from_storage)?;
         log(
             app,
             Some(&account),
@@ -162,6 +163,16 @@ pub async fn sign_out(
     let mut response = reply::json(&());
     set_cookie(&app, &mut response, "", 0)?;
     Ok(response)
+}
+
+/// Ends all of an account's browser sessions: whoever knew the old password is out. Blocks.
+fn end_sessions(app: &App, account: AccountId) -> storage::Result<()> {
+    for token in app.meta().tokens(account)? {
+        if matches!(token.kind, TokenKind::Session { .. }) {
+            app.meta().revoke(account, token.id)?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens a session for an account that has proved itself. Blocks.

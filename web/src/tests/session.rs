@@ -171,7 +171,13 @@ async fn a_code_is_good_for_one_password() {
         claim("short").await.json()["error"][".tag"],
         "weak_password"
     );
+    let meta = bench.app.meta();
+    let before = meta.create_session(account.id, "elsewhere", i64::MAX);
+    let (_, before) = before.expect("a session");
     assert_eq!(claim("correct horse battery").await.status, 200);
+    let ended = meta.authenticate(before.expose()).expect("an answer");
+    assert_eq!(ended, None, "a new password ends what the old one began");
+    assert_eq!(claim(&"x".repeat(20_000)).await.status, 413);
     assert_eq!(
         claim("correct horse battery").await.json()["error"][".tag"],
         "invalid_code"
