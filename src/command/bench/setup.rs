@@ -39,6 +39,9 @@ pub async fn account(admin: &Client, email: String) -> Result<Client> {
 
 /// Makes a folder and shares it; returns its shared_folder_id.
 pub async fn shared_folder(client: &Client, path: &str) -> Result<String> {
+    let _folder: Value = client
+        .rpc("files/create_folder_v2", &json!({"path": path}))
+        .await?;
     let made: Value = client
         .rpc(
             "sharing/share_folder",
