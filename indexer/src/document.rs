@@ -152,11 +152,10 @@ fn add_body(doc: &mut TantivyDocument, fields: &Fields, subject: &Subject) {
         return;
     };
     let ns = subject.ns;
-    for headline in [&extracted.record.title, &extracted.record.author] {
-        if let Some(text) = headline {
-            doc.add_text(fields.title, marked(ns, text));
-            doc.add_text(fields.wide, text);
-        }
+    let record = &extracted.record;
+    for text in [&record.title, &record.author].into_iter().flatten() {
+        doc.add_text(fields.title, marked(ns, text));
+        doc.add_text(fields.wide, text);
     }
     if !extracted.text.is_empty() {
         let body = marked(ns, &extracted.text);

@@ -658,7 +658,7 @@ fn facets(matches: &Matches) -> Facets {
             )
         })
         .collect();
-    category.sort_by(|a, b| b.1.cmp(&a.1));
+    category.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     let mut extension: Vec<_> = matches
         .extension
         .iter()

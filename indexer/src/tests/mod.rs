@@ -68,7 +68,7 @@ impl World {
         );
         let blocks = blocks.expect("blocks");
         let contents = (0..8)
-            .map(|number| text_of(number))
+            .map(text_of)
             .map(|text| {
                 (
                     blocks.put(text.as_bytes()).expect("a block"),
