@@ -9,7 +9,7 @@ use indexer::analyse::{Mode, Stems, Words};
 use indexer::schema::{register, schema};
 use indexer::term::{Tag, marked};
 use storage::meta::NamespaceId;
-use tantivy::indexer::IndexWriterOptions;
+use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
 use tantivy::{Index, TantivyDocument};
 
 /// Files beyond this are left out, bytes.
@@ -106,6 +106,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .build();
         let began = (Instant::now(), cpu_s());
         let mut writer = index.writer_with_options(options)?;
+        writer.set_merge_policy(Box::new(NoMergePolicy)); // merges would hide what a field costs
         let ns = NamespaceId(3);
         for (file, (name, text)) in texts.iter().enumerate() {
             let mut document = TantivyDocument::new();
