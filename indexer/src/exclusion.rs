@@ -23,22 +23,33 @@ const CHUNK: usize = 256;
 
 /// File ids that searches of one commit pass over. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Exclusions(Arc<HashSet<u64>>);
+pub struct Exclusions(Arc<Sets>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Sets {
+    gone: HashSet<u64>,
+    moved: HashSet<u64>,
+}
 
 impl Exclusions {
     /// True when nothing is excluded.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.gone.is_empty()
     }
 
     /// How many files are excluded (not all of them match a given query).
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.gone.len()
     }
 
     /// True when the document with this `file` field must be passed over.
     pub fn contains(&self, file: u64) -> bool {
-        self.0.contains(&file)
+        self.0.gone.contains(&file)
+    }
+
+    /// True when the document is right but for the folder it lies in: a search below a folder must pass over it.
+    pub fn is_moved(&self, file: u64) -> bool {
+        self.0.moved.contains(&file)
     }
 }
 
@@ -188,10 +199,15 @@ impl Check<'_> {
     }
 
     /// Excludes the document unless it shows what is there now.
-    fn file(&mut self, shown: Shown, excluded: &mut HashSet<u64>) -> Result<()> {
+    fn file(&mut self, shown: Shown, excluded: &mut Sets) -> Result<()> {
         let looked = self.reader.look(shown.file)?;
-        let agrees = looked.is_some_and(|(node, standing)| shown.agrees(&node, standing));
-        set(excluded, shown.file, !agrees);
+        let (mut agrees, mut moved) = (false, false);
+        if let Some((node, standing)) = looked {
+            agrees = shown.agrees(&node, standing);
+            moved = node.parent != Some(shown.parent);
+        }
+        set(&mut excluded.gone, shown.file, !agrees);
+        set(&mut excluded.moved, shown.file, moved);
         Ok(())
     }
 
@@ -201,7 +217,7 @@ impl Check<'_> {
         &mut self,
         folder: FileId,
         touched: &HashSet<FileId>,
-        excluded: &mut HashSet<u64>,
+        excluded: &mut Sets,
     ) -> Result<()> {
         let mut seen = HashSet::from([folder]);
         let mut folders = vec![folder];
@@ -220,7 +236,7 @@ impl Check<'_> {
                     self.file(shown, excluded)?;
                 } else {
                     set(
-                        excluded,
+                        &mut excluded.gone,
                         shown.file,
                         standing != Standing::Live { ns: shown.ns },
                     );

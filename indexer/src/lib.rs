@@ -26,12 +26,15 @@ pub mod schema;
 pub mod shard;
 mod stage;
 pub mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod stepped;
 pub mod term;
 pub mod text;
 mod writer;
 
 pub use error::{Error, Result};
 pub use indexer::{Indexer, Options};
+pub use reconcile::Sources;
 pub use shard::{Shard, ShardView};
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub struct Shown {
     pub file: FileId,
     /// Its namespace.
     pub ns: NamespaceId,
+    /// The folder it lies in.
+    pub parent: FileId,
     /// The rev it shows; 0 for folders.
     pub rev: u64,
     /// True for folders and mounts.
@@ -87,6 +89,7 @@ fn visit(
 struct Columns {
     file: Column<u64>,
     namespace: Column<u64>,
+    below: Column<u64>,
     rev: Column<u64>,
     flags: Column<u64>,
 }
@@ -98,6 +101,7 @@ impl Columns {
         Ok(Columns {
             file: column(fields.file)?,
             namespace: column(fields.namespace)?,
+            below: column(fields.below)?,
             rev: column(fields.rev)?,
             flags: column(fields.flags)?,
         })
@@ -109,6 +113,7 @@ impl Columns {
         Shown {
             file: FileId(value(&self.file)),
             ns: NamespaceId(value(&self.namespace)),
+            parent: FileId(value(&self.below)),
             rev: value(&self.rev),
             is_folder: flags & FLAG_FOLDER != 0,
             is_deleted: flags & FLAG_DELETED != 0,

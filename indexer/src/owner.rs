@@ -131,7 +131,7 @@ impl Owner {
     }
 
     /// True when the writer has all that the logs have, and no new generation is being made.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn has_caught_up(&self) -> Result<bool> {
         let reconciler = self.live.reconciler();
         let behind = reconciler.is_walking() || reconciler.lag(&self.charge.sources)? > 0;
@@ -139,7 +139,7 @@ impl Owner {
     }
 
     /// Has the next step begin a new generation.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn ask_rebuild(&self) {
         self.charge.rebuild.store(true, Ordering::Release);
     }

@@ -13,6 +13,16 @@ pub fn load(
     content: &[BlockHash],
     blocks: &BlockStore,
 ) -> storage::Result<String> {
+    load_start(record, content, blocks, MAX_TEXT_BYTES)
+}
+
+/// At most the first `most` bytes of the text, without reading blocks behind them.
+pub fn load_start(
+    record: &ExtractionRecord,
+    content: &[BlockHash],
+    blocks: &BlockStore,
+    most: usize,
+) -> storage::Result<String> {
     let source = match &record.text {
         TextSource::None => return Ok(String::new()),
         TextSource::Content => content,
@@ -21,11 +31,41 @@ pub fn load(
     let mut bytes = Vec::new();
     for hash in source {
         bytes.append(&mut blocks.get(hash)?);
-        if bytes.len() > MAX_TEXT_BYTES {
-            bytes.truncate(MAX_TEXT_BYTES);
+        if bytes.len() >= most {
+            bytes.truncate(most);
             break;
         }
     }
+    drop_cut_character(&mut bytes);
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// Removes a character of which the end was cut off.
+fn drop_cut_character(bytes: &mut Vec<u8>) {
+    let tail = bytes.len().saturating_sub(3);
+    if let Some(lead) = bytes[tail..].iter().rposition(|byte| byte & 0xc0 != 0x80) {
+        let cut =
+            std::str::from_utf8(&bytes[tail + lead..]).is_err_and(|e| e.error_len().is_none());
+        if cut {
+            bytes.truncate(tail + lead);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_characters_are_kept() {
+        let text = "aé日𝄞".as_bytes();
+        let kept = |end: usize| {
+            let mut bytes = text[..end].to_vec();
+            drop_cut_character(&mut bytes);
+            bytes.len()
+        };
+        let ends: Vec<_> = (0..=text.len()).map(kept).collect();
+        assert_eq!(ends, [0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10]);
+    }
 }

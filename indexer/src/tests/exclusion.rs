@@ -120,7 +120,7 @@ fn what_was_not_looked_at_in_time_is_partial() {
         .meta
         .delete(account.actor(), &at("/f"), None)
         .expect("deleted");
-    let late = world.shards[0]
+    let late = world.index.shards()[0]
         .view(&[account.root], Instant::now())
         .expect("a commit");
     assert!(!late.complete);

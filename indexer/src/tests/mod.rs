@@ -6,7 +6,6 @@ mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use storage::block::{self, BlockStore, Target};
@@ -24,21 +23,17 @@ use tantivy::collector::DocSetCollector;
 use tantivy::query::{AllQuery, TermQuery};
 use tantivy::schema::IndexRecordOption;
 
-use crate::generation::Generations;
-use crate::heads::Heads;
-use crate::owner::{Charge, Owner};
 use crate::reconcile::Sources;
 use crate::schema::{FLAG_DELETED, Fields};
-use crate::shard::{Shard, ShardView};
+use crate::shard::ShardView;
+use crate::stepped::Stepped;
 use crate::term::Terms;
 
 /// Everything a test needs; shards are stepped by hand.
 pub(super) struct World {
     pub sources: Sources,
-    pub shards: Vec<Arc<Shard>>,
-    owners: Vec<Option<Owner>>,
-    heads: Arc<Heads>,
-    dir: tempfile::TempDir,
+    index: Stepped,
+    _dir: tempfile::TempDir,
     contents: Vec<(BlockHash, u64)>,
 }
 
@@ -83,13 +78,9 @@ impl World {
             blocks,
         };
         let mut world = World {
-            shards: (0..shards)
-                .map(|number| Arc::new(Shard::new(number, shards, sources.clone())))
-                .collect(),
-            owners: (0..shards).map(|_| None).collect(),
-            heads: Arc::new(Heads::new(shards)),
+            index: Stepped::new(sources.clone(), dir.path(), shards),
             sources,
-            dir,
+            _dir: dir,
             contents,
         };
         world.reopen();
@@ -98,60 +89,26 @@ impl World {
 
     /// Drops every writer without a commit, and opens the shards again: what a kill leaves.
     pub fn reopen(&mut self) {
-        for index in 0..self.owners.len() {
-            self.owners[index] = None;
-            self.owners[index] = Some(Owner::open(self.charge(index)).expect("an owner"));
-        }
-    }
-
-    fn charge(&self, index: usize) -> Charge {
-        let number = index as u16;
-        Charge {
-            shard: self.shards[index].clone(),
-            shards: self.owners.len() as u16,
-            sources: self.sources.clone(),
-            generations: Generations::new(self.dir.path(), number),
-            memory_bytes: 15_000_000,
-            heads: self.heads.clone(),
-            bell: Arc::default(),
-            stop: Arc::new(AtomicBool::new(false)),
-            rebuild: Arc::new(AtomicBool::new(false)),
-        }
+        self.index.reopen().expect("an index");
     }
 
     /// Asks for new generations, which `settle` makes.
     pub fn rebuild(&mut self) {
-        self.owners
-            .iter_mut()
-            .flatten()
-            .for_each(|owner| owner.ask_rebuild());
+        self.index.rebuild();
     }
 
     /// One unit of each shard, without a commit.
     pub fn step(&mut self) {
-        self.heads.look(&self.sources.journal).expect("heads");
-        let early = Instant::now().checked_sub(Duration::from_secs(3600));
-        for owner in self.owners.iter_mut().flatten() {
-            owner.step(early.expect("an hour ago")).expect("a unit");
-        }
+        self.index.step().expect("a unit");
     }
 
     pub fn commit(&mut self) {
-        self.owners
-            .iter_mut()
-            .flatten()
-            .for_each(|owner| owner.commit().expect("a commit"));
+        self.index.commit().expect("a commit");
     }
 
     /// Follows the logs to their ends and commits.
     pub fn settle(&mut self) {
-        loop {
-            self.step();
-            let idle = |owner: &Owner| owner.has_caught_up().expect("a lag");
-            if self.owners.iter().flatten().all(idle) {
-                return self.commit();
-            }
-        }
+        self.index.settle().expect("units");
     }
 
     /// Finishes at most `limit` waiting extractions.
@@ -206,7 +163,8 @@ impl World {
 
     pub fn view(&self, ns: NamespaceId) -> ShardView {
         let shard = self
-            .shards
+            .index
+            .shards()
             .iter()
             .find(|shard| shard.owns(ns))
             .expect("a shard");
@@ -293,7 +251,7 @@ impl World {
     /// What the committed indexes hold.
     pub fn index(&self) -> BTreeMap<u64, Row> {
         let mut rows = BTreeMap::new();
-        for shard in &self.shards {
+        for shard in self.index.shards() {
             let ns = NamespaceId(1);
             let view = shard.view(&[ns], Instant::now()).expect("a commit");
             for (file, row) in dump(&view.searcher, &view.fields) {

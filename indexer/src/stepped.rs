@@ -1,0 +1,104 @@
+//! Shards without threads, for tests: nothing is looked at, and nothing committed, before the test says so.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::generation::Generations;
+use crate::heads::Heads;
+use crate::owner::{Charge, Owner};
+use crate::reconcile::Sources;
+use crate::shard::Shard;
+
+/// A shard's segment in memory, bytes: the smallest that the engine takes.
+const MEMORY_BYTES: usize = 15_000_000;
+
+/// All shards of an index, stepped by hand.
+pub struct Stepped {
+    shards: Vec<Arc<Shard>>,
+    owners: Vec<Option<Owner>>,
+    heads: Arc<Heads>,
+    sources: Sources,
+    dir: std::path::PathBuf,
+}
+
+impl Stepped {
+    /// `shards` shards under `dir`, which have seen nothing and show nothing before [`Stepped::reopen`].
+    pub fn new(sources: Sources, dir: &Path, shards: u16) -> Self {
+        let shard = |number| Arc::new(Shard::new(number, shards, sources.clone()));
+        Stepped {
+            shards: (0..shards).map(shard).collect(),
+            owners: (0..shards).map(|_| None).collect(),
+            heads: Arc::new(Heads::new(shards)),
+            sources,
+            dir: dir.to_owned(),
+        }
+    }
+
+    /// The shards as their readers see them.
+    pub fn shards(&self) -> &[Arc<Shard>] {
+        &self.shards
+    }
+
+    /// Drops every writer without a commit, and opens the shards again: what a kill leaves.
+    pub fn reopen(&mut self) -> Result<()> {
+        for index in 0..self.owners.len() {
+            self.owners[index] = None;
+            self.owners[index] = Some(Owner::open(self.charge(index))?);
+        }
+        Ok(())
+    }
+
+    fn charge(&self, index: usize) -> Charge {
+        Charge {
+            shard: self.shards[index].clone(),
+            shards: self.owners.len() as u16,
+            sources: self.sources.clone(),
+            generations: Generations::new(&self.dir, index as u16),
+            memory_bytes: MEMORY_BYTES,
+            heads: self.heads.clone(),
+            bell: Arc::default(),
+            stop: Arc::new(AtomicBool::new(false)),
+            rebuild: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Asks for new generations, which [`Stepped::settle`] makes.
+    pub fn rebuild(&mut self) {
+        let owners = self.owners.iter_mut().flatten();
+        owners.for_each(|owner| owner.ask_rebuild());
+    }
+
+    /// One unit of each shard, without a commit.
+    pub fn step(&mut self) -> Result<()> {
+        self.heads.look(&self.sources.journal)?;
+        let now = Instant::now();
+        let early = now.checked_sub(Duration::from_secs(3600)).unwrap_or(now);
+        for owner in self.owners.iter_mut().flatten() {
+            owner.step(early)?;
+        }
+        Ok(())
+    }
+
+    /// Commits every shard.
+    pub fn commit(&mut self) -> Result<()> {
+        let mut owners = self.owners.iter_mut().flatten();
+        owners.try_for_each(|owner| owner.commit())
+    }
+
+    /// Follows the logs to their ends and commits.
+    pub fn settle(&mut self) -> Result<()> {
+        loop {
+            self.step()?;
+            let mut caught_up = true;
+            for owner in self.owners.iter().flatten() {
+                caught_up &= owner.has_caught_up()?;
+            }
+            if caught_up {
+                return self.commit();
+            }
+        }
+    }
+}
