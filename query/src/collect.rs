@@ -1,6 +1,7 @@
 //! Walks a shard's matches: counts, facets and the best keys of a page. What is excluded or in another namespace is none of them. // I6
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use indexer::exclusion::Exclusions;
@@ -35,9 +36,11 @@ pub struct Page<'a> {
     /// The fields.
     pub fields: &'a Fields,
     /// The account's namespaces.
-    pub namespaces: &'a HashSet<u64>,
+    pub namespaces: &'a Arc<HashSet<u64>>,
     /// What has gone since the commit.
     pub exclusions: &'a Exclusions,
+    /// The search is limited to folders: what lies in another one since the commit is none of it.
+    pub in_folders: bool,
     /// The order.
     pub order: Order,
     /// Only what comes after this.
@@ -111,8 +114,9 @@ struct SegmentColumns {
     size: Column<u64>,
     name: Option<StrColumn>,
     extension: Option<StrColumn>,
-    namespaces: HashSet<u64>,
+    namespaces: Arc<HashSet<u64>>,
     exclusions: Exclusions,
+    in_folders: bool,
     order: Order,
     after: Option<Key>,
     limit: usize,
@@ -142,6 +146,7 @@ impl Collector for Page<'_> {
             extension: columns.str(name(self.fields.extension))?,
             namespaces: self.namespaces.clone(),
             exclusions: self.exclusions.clone(),
+            in_folders: self.in_folders,
             order: self.order,
             after: self.after.cloned(),
             limit: self.limit,
@@ -186,6 +191,9 @@ impl SegmentCollector for SegmentPage {
         let value = |column: &Column<u64>| column.first(doc).unwrap_or(0);
         let file = value(&page.file);
         if page.exclusions.contains(file) || !page.namespaces.contains(&value(&page.namespace)) {
+            return;
+        }
+        if page.in_folders && page.exclusions.is_moved(file) {
             return;
         }
         self.matches.total += 1;

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use indexer::analyse::is_stop_word;
 use indexer::term::Tag;
 use storage::meta::{FileId, NamespaceId};
 use tantivy::Term;
@@ -14,6 +13,7 @@ use tantivy::query::{
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
+use crate::excluded::Excluded;
 use crate::inside::Inside;
 use crate::parse::Filter;
 use crate::plan::{Plan, Planned, Word};
@@ -59,13 +59,10 @@ impl Compiler<'_> {
 
     /// The words of a plan without demanding them all: at least `minimum`; the rest of the plan stays demanded.
     pub fn relaxed(&self, words: &[usize]) -> Compiled {
-        let counts = |index: &&usize| {
-            self.planned.words[**index]
-                .tokens
-                .iter()
-                .any(|(_, token)| !is_stop_word(token))
-        };
-        let telling: Vec<_> = words.iter().filter(counts).collect();
+        let telling: Vec<_> = words
+            .iter()
+            .filter(|index| self.planned.tells(**index))
+            .collect();
         let minimum = (telling.len() / 4).clamp(1, 3);
         let any = telling
             .into_iter()
@@ -93,7 +90,7 @@ impl Compiler<'_> {
 
     fn clause(&self, side: &Plan) -> (Occur, Compiled) {
         match side {
-            Plan::Not(inner) => (Occur::MustNot, self.plan(inner)),
+            Plan::Not(inner) => (Occur::MustNot, Box::new(Excluded(self.plan(inner)))),
             other => (Occur::Must, self.plan(other)),
         }
     }
@@ -118,6 +115,7 @@ impl Compiler<'_> {
             1 => self.tokens(index, resolved),
             _ => self.phrase(index, word, resolved),
         };
+        any.extend(word.in_names.iter().map(|form| self.plan(form)));
         if let Some(areas) = self.folders.get(&index) {
             any.extend(areas.iter().map(|area| self.area(area, FOLDER_SCORE)));
         }
@@ -133,6 +131,7 @@ impl Compiler<'_> {
                 self.phrase(index, word, resolved)
                     .into_iter()
                     .chain(self.tokens(index, resolved))
+                    .chain(word.in_names.iter().map(|form| self.plan(form)))
                     .collect(),
             ),
         }

@@ -1,6 +1,7 @@
 //! One search: parse, plan, look the words up in every shard, then search with everybody's own statistics, merge, and look
 //! every hit up again.
 
+use std::cell::OnceCell;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use indexer::{Shard, ShardView};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use storage::kv::Store;
 use storage::meta::{Actor, FileId, NamespaceId, View};
 use storage::seal::Sealer;
@@ -16,11 +16,13 @@ use time::OffsetDateTime;
 
 use crate::collect::{AGES, Key, Matches, Page};
 use crate::compile::Compiler;
+use crate::cursor::{Frozen, Left, MAX_EXTENSIONS};
 use crate::error::{Error, Result};
 use crate::folders::Folders;
 use crate::hit::Sources;
+use crate::limits::{BELOW, Limits, Lookup};
 use crate::parse::{Clause, Filter, Query, parse};
-use crate::plan::{Plan, Planned, plan};
+use crate::plan::{MAX_TOKENS, Plan, Planned, plan};
 use crate::request::{Answer, Facets, MAX_FACET_VALUES, MAX_HITS, Order, Request, Status};
 use crate::resolve::{Asked, Expansions, Resolved, most_frequent, resolve};
 use crate::scope::{self, Area};
@@ -41,28 +43,6 @@ pub struct Engine {
     sealer: Arc<Sealer>,
 }
 
-/// What a cursor freezes: the search, its clock, its statistics and expansions, and where the last page ended.
-#[derive(Serialize, Deserialize)]
-struct Frozen {
-    account: u64,
-    root: u64,
-    query: String,
-    below: Option<String>,
-    max_results: usize,
-    order: Order,
-    status: Status,
-    filename_only: bool,
-    extensions: Vec<String>,
-    categories: Vec<String>,
-    highlights: bool,
-    now_s: i64,
-    relaxed: bool,
-    statistics: Statistics,
-    expansions: Expansions,
-    after: Key,
-    total: u64,
-}
-
 /// One shard's part of a search.
 struct Part {
     view: ShardView,
@@ -79,7 +59,7 @@ struct Prepared<'a> {
     statistics: Statistics,
     expansions: Expansions,
     folders: HashMap<usize, Vec<Area>>,
-    limits: HashMap<String, Option<Area>>,
+    limits: Limits,
     request: &'a Request,
     now: OffsetDateTime,
     deadline: Instant,
@@ -117,23 +97,8 @@ impl Engine {
 
     /// The next page. [`Error::Reset`] when the cursor is not of this account or was not made here.
     pub fn resume(&self, actor: Actor, cursor: &str) -> Result<Answer> {
-        let frozen: Frozen = self.sealer.open(cursor).ok_or(Error::Reset)?;
-        if (frozen.account, frozen.root) != (actor.account.0, actor.root.0) {
-            return Err(Error::Reset);
-        }
-        let below = frozen.below.as_deref().map(scope::address).transpose()?;
-        let request = Request {
-            query: frozen.query.clone(),
-            below,
-            max_results: frozen.max_results,
-            order: frozen.order,
-            status: frozen.status,
-            filename_only: frozen.filename_only,
-            extensions: frozen.extensions.clone(),
-            categories: frozen.categories.clone(),
-            facets: false,
-            highlights: frozen.highlights,
-        };
+        let frozen = Frozen::open(&self.sealer, actor, cursor)?;
+        let request = frozen.request()?;
         let now = OffsetDateTime::from_unix_timestamp(frozen.now_s).map_err(|_| Error::Reset)?;
         self.run(actor, &request, now, Some(frozen))
     }
@@ -151,9 +116,10 @@ impl Engine {
         let mut prepared = self.prepare(actor, request, &query, now, deadline)?;
         let mut relaxed = false;
         if let Some(frozen) = &frozen {
-            prepared.statistics = frozen.statistics.clone();
-            prepared.expansions = frozen.expansions.clone();
             relaxed = frozen.relaxed;
+            if let Some((statistics, expansions)) = frozen.weighed.clone() {
+                (prepared.statistics, prepared.expansions) = (statistics, expansions);
+            }
         }
         let after = frozen.as_ref().map(|frozen| &frozen.after);
         let limit = request.max_results.clamp(1, MAX_HITS);
@@ -180,14 +146,22 @@ impl Engine {
             .as_ref()
             .map_or(matches.total, |frozen| frozen.total)
             .saturating_sub(gone);
-        let (status, partial) = (prepared.status, !prepared.complete || matches.is_cut);
-        let cursor = match last.filter(|_| more) {
-            Some(after) => Some(self.freeze(actor, prepared, relaxed, after, total)?),
-            None => None,
-        };
+        let partial = !prepared.complete || matches.is_cut;
+        let status = prepared.status;
+        let left = last.filter(|_| more).map(|after| Left {
+            now_s: now.unix_timestamp(),
+            relaxed,
+            statistics: prepared.statistics,
+            expansions: prepared.expansions,
+            after,
+            total,
+        });
+        let cursor = left.map(|left| Frozen::seal(&self.sealer, actor, request, left));
+        let cursor = cursor.transpose()?;
         Ok(Answer {
-            hits,
             status,
+            marks: request.marks,
+            hits,
             facets,
             total,
             took: begun.elapsed(),
@@ -214,8 +188,16 @@ impl Engine {
             request.status
         };
         let planned = plan(&query.clause, request.filename_only);
-        let limits = limits(&view, actor.root, &query.clause, request)?;
         let (parts, complete) = self.parts(&namespaces, deadline);
+        let lookup = Lookup {
+            view: &view,
+            root: actor.root,
+            namespaces: &namespaces,
+            parts: &parts,
+            status,
+            mounts: OnceCell::new(),
+        };
+        let limits = lookup.limits(&query.clause, request.below.as_ref())?;
         let resolved: Vec<(Vec<Resolved>, Statistics)> = parts
             .par_iter()
             .map(|(view, namespaces)| {
@@ -253,7 +235,10 @@ impl Engine {
             now,
             deadline,
         };
-        if status == Status::Active && !request.filename_only {
+        prepared
+            .statistics
+            .keep(&prepared.planned, &prepared.expansions);
+        if !request.filename_only {
             prepared.folders = prepared.named_folders(&view)?;
         }
         Ok(prepared)
@@ -295,55 +280,17 @@ impl Engine {
     ) -> Result<(Vec<crate::Hit>, u64)> {
         // A view newer than the exclusions: what went in between is no hit either. // I6
         let view = self.sources.meta.view(actor.account)?;
-        let places = keys
-            .iter()
-            .map(|key| self.sources.place(&view, key.file, prepared.status));
+        let mut seen = HashSet::new();
+        let keys = keys.iter().filter(|key| seen.insert(key.file)); // moved, and the shard it left cannot say so in time
+        let places = keys.map(|key| self.sources.place(&view, key.file, prepared.status));
         let places: Vec<_> = places.collect::<Result<_>>()?;
         let gone = places.iter().filter(|place| place.is_none()).count() as u64;
-        let (needles, highlights) = (&prepared.planned.needles, prepared.request.highlights);
+        let (needles, marks) = (&prepared.planned.needles, prepared.request.marks);
         let marked = places.into_par_iter().flatten();
         let hits = marked
-            .map(|place| {
-                self.sources
-                    .hit(place, needles, prepared.status, highlights)
-            })
+            .map(|place| self.sources.hit(place, needles, prepared.status, marks))
             .collect();
         Ok((hits, gone))
-    }
-
-    fn freeze(
-        &self,
-        actor: Actor,
-        prepared: Prepared<'_>,
-        relaxed: bool,
-        after: Key,
-        total: u64,
-    ) -> Result<String> {
-        let request = prepared.request;
-        let below = match &request.below {
-            Some(storage::meta::Address::Path(names)) => Some(format!("/{}", names.join("/"))),
-            Some(_) => return Err(Error::Reset),
-            None => None,
-        };
-        Ok(self.sealer.seal(&Frozen {
-            account: actor.account.0,
-            root: actor.root.0,
-            query: request.query.clone(),
-            below,
-            max_results: request.max_results,
-            order: request.order,
-            status: request.status,
-            filename_only: request.filename_only,
-            extensions: request.extensions.clone(),
-            categories: request.categories.clone(),
-            highlights: request.highlights,
-            now_s: prepared.now.unix_timestamp(),
-            relaxed,
-            statistics: prepared.statistics,
-            expansions: prepared.expansions,
-            after,
-            total,
-        })?)
     }
 }
 
@@ -360,11 +307,12 @@ impl Prepared<'_> {
                     Some(words) => compiler.relaxed(words),
                     None => compiler.plan(&self.planned.plan),
                 };
-                let namespaces: HashSet<u64> = part.namespaces.iter().map(|ns| ns.0).collect();
+                let namespaces = part.numbers();
                 let page = Page {
                     fields: &part.view.fields,
                     namespaces: &namespaces,
                     exclusions: &part.view.exclusions,
+                    in_folders: !self.limits.is_empty(),
                     order: self.request.order,
                     after,
                     limit,
@@ -422,16 +370,20 @@ impl Prepared<'_> {
         let mut found: HashMap<NamespaceId, HashSet<u64>> = HashMap::new();
         let mut whole = Vec::new();
         for folder in folders {
-            let Some(place) = view.place(FileId(folder))? else {
-                continue;
+            let place = match self.status {
+                Status::Active => view.place(FileId(folder))?,
+                Status::Deleted => view.place_deleted(FileId(folder))?,
             };
+            let Some(place) = place else { continue };
             let part = self.parts.iter().find(|p| p.namespaces.contains(&place.ns));
             match (place.shared_folder, part) {
                 (Some(ns), _) => whole.push(ns),
                 (None, Some(part)) => {
                     let tree = match trees.entry(place.ns) {
                         Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(new) => new.insert(Folders::of(&part.view, place.ns)?),
+                        Entry::Vacant(new) => {
+                            new.insert(Folders::of(&part.view, place.ns, self.status)?)
+                        }
                     };
                     tree.below(folder, found.entry(place.ns).or_default());
                 }
@@ -467,7 +419,11 @@ impl Prepared<'_> {
         let mut keys = Matches::default();
         for part in &self.parts {
             let asked = part.asked(self.status);
-            let name = part.view.fields.name;
+            let fields = &part.view.fields;
+            let name = match self.status {
+                Status::Active => fields.name,
+                Status::Deleted => fields.deleted_name,
+            };
             let mut resolved = part.resolved.clone();
             for word in &mut resolved {
                 word.exact
@@ -478,6 +434,7 @@ impl Prepared<'_> {
             }
             if resolved[word].exact.iter().all(Vec::is_empty)
                 && resolved[word].expansions.is_empty()
+                && self.planned.words[word].in_names.is_empty()
             {
                 continue;
             }
@@ -489,11 +446,12 @@ impl Prepared<'_> {
                 Plan::Word(word),
                 Plan::Filter(Filter::Category("folder")),
             ]);
-            let namespaces: HashSet<u64> = part.namespaces.iter().map(|ns| ns.0).collect();
+            let namespaces = part.numbers();
             let page = Page {
                 fields: &part.view.fields,
                 namespaces: &namespaces,
                 exclusions: &part.view.exclusions,
+                in_folders: false,
                 order: Order::Modified,
                 after: None,
                 limit: MAX_NAMED_FOLDERS,
@@ -507,20 +465,30 @@ impl Prepared<'_> {
         Ok(keys.keys.into_iter().map(|key| key.file).collect())
     }
 
-    /// Remarks on folders that limit the search.
+    /// Remarks on words that were left out, and on folders that limit the search.
     fn warnings(&self) -> Vec<String> {
-        let said = self.limits.iter().filter_map(|(text, area)| match area {
+        let cut = self
+            .planned
+            .is_cut
+            .then(|| format!("only the first {MAX_TOKENS} words were searched"));
+        let mut limits: Vec<_> = self.limits.iter().collect();
+        limits.sort_by_key(|(text, _)| *text);
+        let said = limits.into_iter().filter_map(|(text, area)| match area {
             None => Some(format!("there is no folder {text}")),
             Some(area) if area.is_cut => Some(format!(
                 "{text} has very many folders; not all were searched"
             )),
             Some(_) => None,
         });
-        said.collect()
+        cut.into_iter().chain(said).collect()
     }
 }
 
 impl Part {
+    fn numbers(&self) -> Arc<HashSet<u64>> {
+        Arc::new(self.namespaces.iter().map(|ns| ns.0).collect())
+    }
+
     fn asked(&self, status: Status) -> Asked<'_> {
         Asked {
             view: &self.view,
@@ -543,6 +511,7 @@ fn narrowed(mut query: Query, request: &Request) -> Query {
     sides.push(any(request
         .extensions
         .iter()
+        .take(MAX_EXTENSIONS)
         .map(|e| Clause::Filter(Filter::Extension(e.clone())))
         .collect()));
     let known = crate::parse::CATEGORIES
@@ -570,62 +539,9 @@ fn narrowed(mut query: Query, request: &Request) -> Query {
     query
 }
 
-/// The name under which the request's own folder stands among the limits. No path can be it.
-const BELOW: &str = "\0";
-
-/// The areas of the folders that the query and the request name.
-fn limits(
-    view: &View<'_>,
-    root: NamespaceId,
-    clause: &Clause,
-    request: &Request,
-) -> Result<HashMap<String, Option<Area>>> {
-    let mut limits = HashMap::new();
-    let everything = |view: &View<'_>| -> Result<Area> {
-        Ok(Area {
-            whole: scope::namespaces(view, root)?,
-            ..Area::default()
-        })
-    };
-    if let Some(address) = &request.below {
-        let area = match scope::below(view, root, address)? {
-            Some(area) => area,
-            None => everything(view)?,
-        };
-        limits.insert(BELOW.to_owned(), Some(area));
-    }
-    let mut named = Vec::new();
-    folders_of(clause, &mut named);
-    for text in named {
-        if limits.contains_key(&text) || text == BELOW {
-            continue;
-        }
-        let found = scope::address(&text).and_then(|address| scope::below(view, root, &address));
-        let area = match found {
-            Ok(Some(area)) => Some(area),
-            Ok(None) => Some(everything(view)?),
-            Err(Error::Storage(storage::Error::Refused(_))) => None,
-            Err(error) => return Err(error),
-        };
-        limits.insert(text, area);
-    }
-    Ok(limits)
-}
-
-fn folders_of(clause: &Clause, named: &mut Vec<String>) {
-    match clause {
-        Clause::Filter(Filter::In(text)) => named.push(text.clone()),
-        Clause::And(sides) | Clause::Or(sides) => {
-            sides.iter().for_each(|side| folders_of(side, named))
-        }
-        Clause::Not(side) => folders_of(side, named),
-        _ => {}
-    }
-}
-
 /// What the started words stand for over all shards.
 fn expansions(planned: &Planned, parts: &[Part]) -> Expansions {
-    let mut expansions = HashMap::new();
+    let mut expansions = Expansions::new();
     for (index, _) in planned
         .words
         .iter()

@@ -10,6 +10,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, SegmentReader, TERMINATED};
 
 use crate::error::Result;
+use crate::request::Status;
 
 /// Folders (and mounts) by the folder that they lie in.
 #[derive(Debug, Default)]
@@ -18,11 +19,19 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// The live folders of `ns` in a shard's commit.
-    pub fn of(view: &ShardView, ns: NamespaceId) -> Result<Self> {
-        let fields = &view.fields;
-        let term = Terms::of(fields, ns).tag(Tag::Folder);
+    /// The folders of `ns` in a shard's commit: the live ones, and for deleted files the deleted ones too.
+    pub fn of(view: &ShardView, ns: NamespaceId, status: Status) -> Result<Self> {
         let mut folders = Folders::default();
+        folders.add(view, ns, Tag::Folder)?;
+        if status == Status::Deleted {
+            folders.add(view, ns, Tag::DeletedCategory("folder"))?;
+        }
+        Ok(folders)
+    }
+
+    fn add(&mut self, view: &ShardView, ns: NamespaceId, tag: Tag<'_>) -> Result<()> {
+        let fields = &view.fields;
+        let term = Terms::of(fields, ns).tag(tag);
         for segment in view.searcher.segment_readers() {
             let inverted = segment.inverted_index(term.field())?;
             let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)?
@@ -38,12 +47,12 @@ impl Folders {
                 let id = file.first(doc).unwrap_or(0);
                 if !segment.is_deleted(doc) && !view.exclusions.contains(id) {
                     let above = parent.first(doc).unwrap_or(0);
-                    folders.inside.entry(above).or_default().push(id);
+                    self.inside.entry(above).or_default().push(id);
                 }
                 doc = postings.advance();
             }
         }
-        Ok(folders)
+        Ok(())
     }
 
     /// Adds `folder` and all folders below it to `found`.

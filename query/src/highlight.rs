@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
-use indexer::analyse::{Mode, Words, names, stem};
+use indexer::analyse::{MAX_TOKEN_BYTES, Mode, Words, names, stem};
 
 /// Bytes of text from which the passage is taken, so that one huge file cannot hold up a page.
-const MAX_TEXT_BYTES: usize = 1 << 20;
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Matches looked at.
 const MAX_MATCHES: usize = 2000;
 /// Bytes of a passage, before white space is folded.
@@ -40,15 +40,27 @@ impl Needles {
         self.exact.entry(token.to_owned()).or_insert(number);
     }
 
-    /// Adds a word of which only the start was typed.
-    pub fn prefix(&mut self, token: &str) {
+    /// Adds a word of which only the start was typed; returns its number.
+    pub fn prefix(&mut self, token: &str) -> usize {
         let number = self.word(token);
         self.prefixes.push((token.to_owned(), number));
+        number
     }
 
     /// True when there is nothing to look for.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// First bytes that a matching token may have. A stem begins like its word.
+    fn starts(&self) -> [bool; 256] {
+        let exact = self.exact.keys().chain(self.stems.keys());
+        let prefixes = self.prefixes.iter().map(|(start, _)| start);
+        let mut starts = [false; 256];
+        for byte in exact.chain(prefixes).filter_map(|form| form.bytes().next()) {
+            starts[usize::from(byte)] = true;
+        }
+        starts
     }
 
     /// The number of the needle that `token` is, and how many of its bytes are to be marked.
@@ -114,14 +126,29 @@ pub fn in_name(name: &str, needles: &Needles) -> Vec<(usize, usize)> {
     )
 }
 
+/// True when one of the names of a path matches.
+pub fn has_any(path: &str, needles: &Needles) -> bool {
+    let mut tokens = path.split('/').flat_map(names);
+    tokens.any(|token| needles.find(&token.text).is_some())
+}
+
 fn matches_in(text: &str, needles: &Needles) -> Vec<Match> {
-    let mut found = Vec::new();
     if needles.is_empty() {
-        return found;
+        Vec::new()
+    } else if text.is_ascii() {
+        ascii_matches(text, needles)
+    } else {
+        any_matches(text, needles)
     }
+}
+
+fn any_matches(text: &str, needles: &Needles) -> Vec<Match> {
+    let starts = needles.starts();
+    let mut found = Vec::new();
     let (mut words, mut token) = (Words::new(text, Mode::Index), String::new());
     while let Some((start, end, position)) = words.advance(&mut token, 0) {
-        if let Some(needle) = needles.find(&token) {
+        let may_match = token.bytes().next().is_some_and(|b| starts[usize::from(b)]);
+        if let Some(needle) = may_match.then(|| needles.find(&token)).flatten() {
             found.push(Match {
                 start,
                 end,
@@ -132,6 +159,41 @@ fn matches_in(text: &str, needles: &Needles) -> Vec<Match> {
                 break;
             }
         }
+    }
+    found
+}
+
+/// The same for text in ASCII, which most is: only words with the first letter of a needle are looked at.
+fn ascii_matches(text: &str, needles: &Needles) -> Vec<Match> {
+    let starts = needles.starts();
+    let bytes = text.as_bytes();
+    let (mut found, mut token) = (Vec::new(), String::new());
+    let (mut at, mut position) = (0, 0);
+    while found.len() < MAX_MATCHES {
+        while at < bytes.len() && !bytes[at].is_ascii_alphanumeric() {
+            at += 1;
+        }
+        if at == bytes.len() {
+            break;
+        }
+        let start = at;
+        while at < bytes.len() && bytes[at].is_ascii_alphanumeric() {
+            at += 1;
+        }
+        if starts[usize::from(bytes[start].to_ascii_lowercase())] {
+            token.clear();
+            token.push_str(&text[start..at.min(start + MAX_TOKEN_BYTES)]);
+            token.make_ascii_lowercase();
+            if let Some(needle) = needles.find(&token) {
+                found.push(Match {
+                    start,
+                    end: at,
+                    position,
+                    needle,
+                });
+            }
+        }
+        position += 1;
     }
     found
 }
@@ -345,6 +407,32 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn ascii_text_is_matched_as_any_text(
+            text in "[a-dA-D0-9 ,._-]{0,200}",
+            words in proptest::collection::vec("[a-d]{1,6}(ing|ed|s|ies)?", 0..4),
+            prefix in "[a-d]{1,2}",
+        ) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let needles = needles(&words, Some(&prefix));
+            let shown = |found: Vec<Match>| format!("{found:?}");
+            proptest::prop_assert_eq!(shown(ascii_matches(&text, &needles)), shown(any_matches(&text, &needles)));
+        }
+
+        #[test]
+        fn words_without_the_first_letter_of_a_needle_do_not_match(
+            text in "[a-dé京都A-D0-9 ,-]{0,200}",
+            words in proptest::collection::vec("[a-dy]{1,6}(ing|ed|s|ies|京)?", 1..4),
+        ) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let needles = needles(&words, None);
+            let (mut stream, mut token, mut every) = (Words::new(&text, Mode::Index), String::new(), 0);
+            while stream.advance(&mut token, 0).is_some() {
+                every += usize::from(needles.find(&token).is_some());
+            }
+            proptest::prop_assert_eq!(any_matches(&text, &needles).len(), every);
+        }
+
         #[test]
         fn ranges_are_always_inside(text in "\\PC{0,600}", word in "[a-z]{1,3}") {
             let marked = passage(&text, &needles(&[], Some(&word)));

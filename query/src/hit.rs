@@ -7,7 +7,7 @@ use storage::meta::{FileId, Meta, Place, View};
 
 use crate::error::Result;
 use crate::highlight::{self, Marked, Needles};
-use crate::request::{Hit, Matched, Status};
+use crate::request::{Hit, Marks, Matched, Status};
 
 /// Where hits are looked up.
 #[derive(Clone)]
@@ -29,25 +29,28 @@ impl Sources {
         })
     }
 
-    /// Marks what matched in a found place. A text that cannot be read now gives no snippet, and says why in the log.
-    pub fn hit(&self, place: Place, needles: &Needles, status: Status, highlights: bool) -> Hit {
-        if !highlights {
-            return Hit {
-                place,
-                matched: Matched::Content,
-                snippet: Marked::default(),
-                name_highlights: Vec::new(),
-            };
-        }
+    /// Says what matched in a found place. A text that cannot be read now gives no snippet, and says why in the log.
+    pub fn hit(&self, place: Place, needles: &Needles, status: Status, marks: Marks) -> Hit {
         let name_highlights = highlight::in_name(&place.node.name, needles);
-        let snippet = match status {
-            Status::Deleted => Marked::default(),
-            Status::Active => highlight::passage(&self.text_or_nothing(&place), needles),
+        let texts = match (status, marks) {
+            (Status::Deleted, _) | (_, Marks::None) => Texts::default(),
+            (Status::Active, _) => self.texts_or_nothing(&place),
         };
+        let snippet = texts.snippet(needles);
+        let in_folders = || highlight::has_any(place.path_display.as_str(), needles);
         let matched = match (name_highlights.is_empty(), snippet.highlights.is_empty()) {
             (false, false) => Matched::Both,
             (true, false) => Matched::Content,
-            _ => Matched::Name,
+            (false, true) => Matched::Name,
+            // Beyond what snippets are made of, or in the name of a folder above, or there was no word to look for.
+            (true, true) if needles.is_empty() || status == Status::Deleted || in_folders() => {
+                Matched::Name
+            }
+            (true, true) => Matched::Content,
+        };
+        let (snippet, name_highlights) = match marks {
+            Marks::All => (snippet, name_highlights),
+            _ => (Marked::default(), Vec::new()),
         };
         Hit {
             place,
@@ -57,10 +60,28 @@ impl Sources {
         }
     }
 
-    fn text_or_nothing(&self, place: &Place) -> String {
-        self.text(place).unwrap_or_else(|error| {
+    fn texts_or_nothing(&self, place: &Place) -> Texts {
+        self.texts(place).unwrap_or_else(|error| {
             tracing::warn!(file = %place.node.id, %error, "a hit goes without its snippet");
-            String::new()
+            Texts::default()
+        })
+    }
+
+    /// What snippets are made of.
+    fn texts(&self, place: &Place) -> Result<Texts> {
+        let (Some(head), Some(record)) = (place.node.head(), self.record(place)?) else {
+            return Ok(Texts::default());
+        };
+        let body = indexer::text::load_start(
+            &record,
+            &head.blocks,
+            &self.blocks,
+            highlight::MAX_TEXT_BYTES,
+        )?;
+        let lines = [record.title, record.author].into_iter().flatten();
+        Ok(Texts {
+            body,
+            headline: lines.collect::<Vec<_>>().join(" · "),
         })
     }
 
@@ -87,5 +108,29 @@ impl Sources {
         Ok(self
             .extractions
             .record(scope, &head.content_hash, &extension)?)
+    }
+}
+
+/// The words of a file that may be shown.
+#[derive(Default)]
+struct Texts {
+    body: String,
+    /// Title and author.
+    headline: String,
+}
+
+impl Texts {
+    /// The best passage of the body, unless only title or author have the words.
+    fn snippet(&self, needles: &Needles) -> Marked {
+        let body = highlight::passage(&self.body, needles);
+        if !body.highlights.is_empty() || self.headline.is_empty() {
+            return body;
+        }
+        let headline = highlight::passage(&self.headline, needles);
+        if headline.highlights.is_empty() {
+            body
+        } else {
+            headline
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Query to plan: the words of the tree become tokens, and what cannot be searched falls away.
 
-use indexer::analyse::{self, Mode};
+use indexer::analyse::{self, MAX_TOKEN_BYTES, Mode, Token, is_stop_word};
 
 use crate::highlight::Needles;
 use crate::parse::{Clause, Filter, TextScope};
@@ -23,7 +23,7 @@ pub enum Plan {
 }
 
 /// A word or phrase of the query.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Word {
     /// Its tokens with their positions; several are a phrase.
     pub tokens: Vec<(usize, String)>,
@@ -33,6 +33,8 @@ pub struct Word {
     pub names_only: bool,
     /// It was quoted: exact words in this order, no stems, no folder names.
     pub quoted: bool,
+    /// Other forms that names have of the same words: parts at camelCase and digits, and the joined form.
+    pub in_names: Vec<Plan>,
 }
 
 /// A plan and its words.
@@ -44,7 +46,14 @@ pub struct Planned {
     pub words: Vec<Word>,
     /// What to mark in results.
     pub needles: Needles,
+    /// There were more than [`MAX_TOKENS`] words.
+    pub is_cut: bool,
 }
+
+/// Words of a query that are searched; ten thousand characters of a script without spaces would be as many terms.
+pub const MAX_TOKENS: usize = 256;
+/// A word of more parts has no other forms in names.
+const MAX_PARTS: usize = 16;
 
 /// Plans a query tree.
 pub fn plan(clause: &Clause, names_only: bool) -> Planned {
@@ -52,12 +61,14 @@ pub fn plan(clause: &Clause, names_only: bool) -> Planned {
         words: Vec::new(),
         needles: Needles::default(),
         names_only,
+        tokens: 0,
     };
     let plan = planner.clause(clause, true);
     Planned {
         plan: plan.unwrap_or(Plan::All),
         words: planner.words,
         needles: planner.needles,
+        is_cut: planner.tokens > MAX_TOKENS,
     }
 }
 
@@ -65,6 +76,7 @@ struct Planner {
     words: Vec<Word>,
     needles: Needles,
     names_only: bool,
+    tokens: usize,
 }
 
 impl Planner {
@@ -101,31 +113,115 @@ impl Planner {
         quoted: bool,
         wanted: bool,
     ) -> Option<Plan> {
-        let tokens = analyse::words(text, Mode::Query);
+        let mut tokens = analyse::words(text, Mode::Query);
+        let left = MAX_TOKENS.saturating_sub(self.tokens);
+        self.tokens += tokens.len();
+        tokens.truncate(left);
         let last = tokens.last()?;
         // Something after the last word ("c++", "fire.") says that the word is whole.
         let prefix = prefix && last.end == text.len();
         if wanted {
-            for token in &tokens[..tokens.len() - 1] {
-                self.needles.word(&token.text);
-            }
-            if prefix {
-                self.needles.prefix(&last.text);
-            } else {
-                self.needles.word(&last.text);
-            }
+            self.mark(&tokens, prefix);
         }
+        let in_names = self.forms(text, &tokens, prefix, quoted);
+        let names_only = self.names_only || scope == TextScope::Name;
         self.words.push(Word {
-            tokens: tokens
-                .into_iter()
-                .map(|token| (token.position, token.text))
-                .collect(),
-            prefix,
-            names_only: self.names_only || scope == TextScope::Name,
-            quoted,
+            in_names,
+            names_only,
+            ..Word::new(positions(&tokens), prefix, quoted)
         });
         Some(Plan::Word(self.words.len() - 1))
     }
+
+    fn mark(&mut self, tokens: &[Token], prefix: bool) {
+        let last = tokens.len() - 1;
+        for token in &tokens[..last] {
+            self.needles.word(&token.text);
+        }
+        let number = if prefix {
+            self.needles.prefix(&tokens[last].text)
+        } else {
+            self.needles.word(&tokens[last].text)
+        };
+        let joined: String = tokens.iter().map(|token| token.text.as_str()).collect();
+        self.needles.also(&joined, number);
+    }
+
+    /// What names may have instead of a word's tokens: `report2024-final` is report, 2024, final where a name is split
+    /// further, `foo-bar` may be `fooBar`, and `myhtmlpage.tsx` is `MyHTMLPage.tsx`.
+    fn forms(&mut self, text: &str, tokens: &[Token], prefix: bool, quoted: bool) -> Vec<Plan> {
+        let is_unspaced = tokens.windows(2).any(|pair| pair[0].end > pair[1].start);
+        if !(2..=MAX_PARTS).contains(&tokens.len()) || is_unspaced {
+            return Vec::new();
+        }
+        let mut forms = Vec::new();
+        let parts = parts(text);
+        if parts.len() > tokens.len() {
+            let whole = Word::new(parts, prefix, true);
+            forms.push(self.form(whole));
+        }
+        if quoted {
+            return forms;
+        }
+        let joined = |tokens: &[Token]| {
+            let mut joined: String = tokens.iter().map(|token| token.text.as_str()).collect();
+            joined.truncate(joined.floor_char_boundary(MAX_TOKEN_BYTES));
+            vec![(0, joined)]
+        };
+        forms.push(self.form(Word::new(joined(tokens), prefix, true)));
+        if let Some((last, stem)) = tokens.split_last()
+            && text[..last.start].ends_with('.')
+        {
+            let stem = self.form(Word::new(joined(stem), false, true));
+            let extension = Word::new(vec![(0, last.text.clone())], prefix, true);
+            forms.push(Plan::And(vec![stem, self.form(extension)]));
+        }
+        forms
+    }
+
+    fn form(&mut self, word: Word) -> Plan {
+        self.words.push(Word {
+            names_only: true,
+            ..word
+        });
+        Plan::Word(self.words.len() - 1)
+    }
+}
+
+impl Word {
+    fn new(tokens: Vec<(usize, String)>, prefix: bool, quoted: bool) -> Self {
+        Word {
+            tokens,
+            prefix,
+            names_only: false,
+            quoted,
+            in_names: Vec::new(),
+        }
+    }
+}
+
+fn positions(tokens: &[Token]) -> Vec<(usize, String)> {
+    tokens
+        .iter()
+        .map(|token| (token.position, token.text.clone()))
+        .collect()
+}
+
+/// The smallest parts of a text as a name.
+fn parts(text: &str) -> Vec<(usize, String)> {
+    let tokens = analyse::names(text);
+    let holds_less = |token: &Token| {
+        let inside = |other: &Token| token.start <= other.start && other.end <= token.end;
+        tokens
+            .iter()
+            .any(|other| inside(other) && other.end - other.start < token.end - token.start)
+    };
+    let smallest: Vec<_> = tokens
+        .iter()
+        .filter(|token| !holds_less(token))
+        .cloned()
+        .collect();
+    positions(&smallest)
 }
 
 /// Lists within lists as one: parentheses around words that are all demanded change nothing.
@@ -138,8 +234,8 @@ fn flat(sides: Vec<Plan>) -> Vec<Plan> {
 }
 
 impl Planned {
-    /// The plain words of a plan that is nothing but words ANDed (and properties): what may be relaxed when no file has them all. None where
-    /// all are stop words: some of those are in every text.
+    /// The plain words of a plan that is nothing but words ANDed (and properties): what may be relaxed when no file has them
+    /// all. None when there are few, or only stop words, which would find anything.
     pub fn relaxable(&self) -> Option<Vec<usize>> {
         let Plan::And(sides) = &self.plan else {
             return None;
@@ -151,11 +247,14 @@ impl Planned {
                 _ => None,
             })
             .collect();
-        let telling = |index: &usize| {
-            let mut tokens = self.words[*index].tokens.iter();
-            tokens.any(|(_, token)| !analyse::is_stop_word(token))
-        };
-        (words.len() >= 3 && words.iter().any(telling)).then_some(words)
+        let tells = words.iter().any(|index| self.tells(*index));
+        (words.len() >= 3 && tells).then_some(words)
+    }
+
+    /// True when a word is more than stop words.
+    pub fn tells(&self, word: usize) -> bool {
+        let mut tokens = self.words[word].tokens.iter();
+        tokens.any(|(_, token)| !is_stop_word(token))
     }
 }
 
@@ -167,7 +266,8 @@ mod tests {
     fn words(text: &str) -> Vec<String> {
         let query = parse(text, time::OffsetDateTime::UNIX_EPOCH);
         let planned = plan(&query.clause, false);
-        let shown = planned.words.iter().map(|word| {
+        let main = planned.words.iter().filter(|word| !word.names_only);
+        let shown = main.map(|word| {
             let tokens: Vec<_> = word
                 .tokens
                 .iter()
@@ -176,6 +276,39 @@ mod tests {
             format!("{}{}", tokens.join(" "), if word.prefix { "*" } else { "" })
         });
         shown.collect()
+    }
+
+    #[test]
+    fn words_of_several_parts_have_other_forms_in_names() {
+        let forms = |text: &str| {
+            let query = parse(text, time::OffsetDateTime::UNIX_EPOCH);
+            let planned = plan(&query.clause, false);
+            let forms = planned.words.iter().filter(|word| word.names_only);
+            let shown = forms.map(|word| {
+                let tokens = word
+                    .tokens
+                    .iter()
+                    .map(|(at, token)| format!("{token}@{at}"));
+                tokens.collect::<Vec<_>>().join(" ")
+            });
+            shown.collect::<Vec<_>>()
+        };
+        assert_eq!(forms("report2024"), [""; 0]);
+        assert_eq!(forms("東京都"), [""; 0]);
+        assert_eq!(
+            forms("report2024-final"),
+            ["report@0 2024@1 final@2", "report2024final@0"]
+        );
+        assert_eq!(forms("\"My report2024\""), ["my@0 report@1 2024@2"]);
+        assert_eq!(forms("page.tsx"), ["pagetsx@0", "page@0", "tsx@0"]);
+    }
+
+    #[test]
+    fn very_many_words_are_cut() {
+        let query = parse(&"東京都庁".repeat(200), time::OffsetDateTime::UNIX_EPOCH);
+        let planned = plan(&query.clause, false);
+        assert!(planned.is_cut);
+        assert_eq!(planned.words[0].tokens.len(), MAX_TOKENS);
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub struct Request {
     pub categories: Vec<String>,
     /// Counts by type, extension and age are wanted.
     pub facets: bool,
-    /// Snippets and marks are wanted.
-    pub highlights: bool,
+    /// What is marked in hits.
+    pub marks: Marks,
 }
 
 impl Default for Request {
@@ -49,7 +49,7 @@ impl Default for Request {
             extensions: Vec::new(),
             categories: Vec::new(),
             facets: true,
-            highlights: true,
+            marks: Marks::All,
         }
     }
 }
@@ -76,13 +76,26 @@ pub enum Status {
     Deleted,
 }
 
+/// What is said about why something is a hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Marks {
+    /// Nothing: no text is looked at, and [`Hit::matched`] goes by the name alone.
+    None,
+    /// What matched; no snippet.
+    Kind,
+    /// What matched, snippet and marks.
+    All,
+}
+
 /// One page of hits.
 #[derive(Debug)]
 pub struct Answer {
+    /// Which files these are: the request's, unless the query itself asked for deleted ones.
+    pub status: Status,
+    /// What is marked, as the search was asked.
+    pub marks: Marks,
     /// The hits in order.
     pub hits: Vec<Hit>,
-    /// Whether they are live or deleted ones: the query itself may say so.
-    pub status: Status,
     /// Counts over all hits of the whole search; none on later pages and when not asked for.
     pub facets: Option<Facets>,
     /// Hits of the whole search.
@@ -104,7 +117,7 @@ pub struct Hit {
     pub place: Place,
     /// What matched.
     pub matched: Matched,
-    /// The best passage of its text.
+    /// The best passage of its text, or of its title and author when only they matched.
     pub snippet: Marked,
     /// What matched in its name, `[start, end)` in characters.
     pub name_highlights: Vec<(usize, usize)>,

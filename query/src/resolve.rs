@@ -1,6 +1,6 @@
 //! Which of the query's terms one shard has: found once, so that a word in hundreds of namespaces costs nothing where it is absent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use indexer::ShardView;
@@ -54,7 +54,7 @@ pub struct Resolved {
 }
 
 /// The tokens that started words may stand for, by word of the query; frozen in cursors.
-pub type Expansions = HashMap<usize, Vec<String>>;
+pub type Expansions = BTreeMap<usize, Vec<String>>;
 
 /// What a shard is asked with.
 pub struct Asked<'a> {

@@ -3,12 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use storage::meta::{Address, NamespaceId, Place, View};
+use storage::meta::{Address, NamespaceId, View};
 
 use crate::error::{Error, Result};
-
-/// Folders that one limit may hold; more are not looked through, and the answer says so.
-const MAX_FOLDERS: usize = 20_000;
 
 /// A part of what an account can read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,45 +37,6 @@ pub fn namespaces(view: &View<'_>, root: NamespaceId) -> Result<Vec<NamespaceId>
         .collect())
 }
 
-/// What lies below `address`; none when that is everything.
-pub fn below(view: &View<'_>, root: NamespaceId, address: &Address) -> Result<Option<Area>> {
-    let place = view.resolve(root, address)?;
-    if place.node.is_file() {
-        return Err(storage::meta::Refusal::NotFolder.into());
-    }
-    if place.path_lower.is_empty() {
-        return Ok(None);
-    }
-    area(view, &place).map(Some)
-}
-
-/// Everything below a folder (or mount): its own subtree, and the shared folders mounted in it as a whole.
-pub fn area(view: &View<'_>, place: &Place) -> Result<Area> {
-    if let Some(ns) = place.shared_folder {
-        return Ok(Area {
-            whole: vec![ns],
-            ..Area::default()
-        });
-    }
-    let folders = view.subtree_folders(place.node.id, MAX_FOLDERS)?;
-    let mut area = Area {
-        ns: Some(place.ns),
-        is_cut: folders.len() >= MAX_FOLDERS,
-        ..Area::default()
-    };
-    let ids = folders.into_iter().map(|folder| folder.0);
-    area.folders = Arc::new(ids.chain([place.node.id.0]).collect());
-    let inside = format!("{}/", place.path_lower);
-    for access in view.access()? {
-        let Some(mount) = access.mount else { continue };
-        let mounted = view.place(mount)?;
-        if mounted.is_some_and(|mounted| mounted.path_lower.starts_with(&inside)) {
-            area.whole.push(access.ns);
-        }
-    }
-    Ok(area)
-}
-
 /// The address of `in:…`: a path from the root, with or without its slash.
 pub fn address(text: &str) -> Result<Address> {
     let path = text.trim_end_matches('/');
@@ -88,4 +46,34 @@ pub fn address(text: &str) -> Result<Address> {
         "/"
     };
     Address::parse(&format!("{slash}{path}")).map_err(Error::from)
+}
+
+/// An address as text that [`Address::parse`] reads.
+pub fn text_of(address: &Address) -> String {
+    let (head, names) = match address {
+        Address::Path(names) => (String::new(), names.as_slice()),
+        Address::Id(file, names) => (file.to_string(), names.as_slice()),
+        Address::Namespace(ns, names) => (format!("ns:{ns}"), names.as_slice()),
+        Address::Rev(rev) => (format!("rev:{rev}"), &[][..]),
+    };
+    names.iter().fold(head, |path, name| path + "/" + name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_they_were_written() {
+        for text in [
+            "",
+            "/a/B c",
+            "id:AAAAAAAAAAAAAAAAAAAAAB",
+            "id:AAAAAAAAAAAAAAAAAAAAAB/x",
+            "ns:7/a",
+        ] {
+            let parsed = Address::parse(text).expect("an address");
+            assert_eq!(text_of(&parsed), text);
+        }
+    }
 }

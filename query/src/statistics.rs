@@ -1,13 +1,17 @@
 //! Statistics of the searching account's own namespaces: what others store must not change a ranking, nor be inferred from it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tantivy::Term;
 use tantivy::query::Bm25StatisticsProvider;
 use tantivy::schema::Field;
 
+use indexer::analyse::stem;
 use indexer::term;
+
+use crate::plan::Planned;
+use crate::resolve::Expansions;
 
 /// Words of an average document by field when nothing is known.
 const DEFAULT_LENGTH: u64 = 200;
@@ -16,8 +20,8 @@ const DEFAULT_LENGTH: u64 = 200;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Statistics {
     documents: u64,
-    frequencies: HashMap<(u32, String), u64>,
-    lengths: HashMap<u32, (u64, u64)>,
+    frequencies: BTreeMap<(u32, String), u64>,
+    lengths: BTreeMap<u32, (u64, u64)>,
 }
 
 impl Statistics {
@@ -46,6 +50,17 @@ impl Statistics {
             .get(&(field.field_id(), token.to_owned()))
             .copied()
             .unwrap_or(0)
+    }
+
+    /// Forgets the words that the search does not go by: of what started words might stand for only some were kept.
+    pub fn keep(&mut self, planned: &Planned, expansions: &Expansions) {
+        let tokens = planned.words.iter().flat_map(|word| &word.tokens);
+        let mut kept: HashSet<String> = tokens.map(|(_, token)| token.clone()).collect();
+        let stems: Vec<_> = kept.iter().filter_map(|token| stem(token)).collect();
+        kept.extend(stems);
+        kept.extend(expansions.values().flatten().cloned());
+        self.frequencies
+            .retain(|(_, token), _| kept.contains(token));
     }
 
     /// Takes over what another shard counted.

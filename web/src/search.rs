@@ -12,27 +12,14 @@ use crate::frame::caller::Caller;
 /// Longest query, characters.
 pub const MAX_QUERY_CHARS: usize = 1_000;
 
-/// The folder to search in; the root, or none, is everything. Blocks.
-pub fn below(
-    app: &App,
-    caller: &Caller,
-    path: Option<&str>,
-    shape: Shape,
-) -> Result<Option<Address>, Failure> {
+/// The folder to search in; the root, or none, is everything.
+pub fn below(path: Option<&str>, shape: Shape) -> Result<Option<Address>, Failure> {
     let at = match path {
         None | Some("") => return Ok(None),
         Some(path) => address(path, shape)?,
     };
-    if let Address::Path(names) = &at {
-        return Ok(Some(at.clone()).filter(|_| !names.is_empty()));
-    }
-    // Cursors hold paths: an id or a namespace is looked up once.
-    let place = app
-        .meta()
-        .view(caller.id())
-        .and_then(|view| view.resolve(caller.root, &at));
-    let place = place.map_err(|e| Failure::shaped(e, shape))?;
-    Ok(Some(address(&place.path_display, shape)?))
+    let is_everything = matches!(&at, Address::Path(names) if names.is_empty());
+    Ok((!is_everything).then_some(at))
 }
 
 /// The first page. Blocks.

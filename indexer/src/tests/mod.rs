@@ -33,7 +33,7 @@ use crate::term::Terms;
 pub(super) struct World {
     pub sources: Sources,
     index: Stepped,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     contents: Vec<(BlockHash, u64)>,
 }
 
@@ -80,7 +80,7 @@ impl World {
         let mut world = World {
             index: Stepped::new(sources.clone(), dir.path(), shards),
             sources,
-            _dir: dir,
+            dir,
             contents,
         };
         world.reopen();

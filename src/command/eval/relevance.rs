@@ -162,7 +162,7 @@ fn ask(
         query: format!("{text} "), // typed to the end: the last word is whole
         max_results: DEPTH,
         facets: false,
-        highlights: false,
+        marks: query::Marks::None,
         ..Request::default()
     };
     let answer = services

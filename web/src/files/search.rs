@@ -1,7 +1,7 @@
 //! `files/search_v2` and `files/search/continue_v2`.
 
 use axum::extract::State;
-use query::{Answer, Hit, Matched, Order, Request, Status};
+use query::{Answer, Hit, Marks, Matched, Order, Request, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use storage::meta::Refusal;
@@ -82,24 +82,22 @@ pub async fn search(
     let path = options.path.clone();
     let worker = caller.clone();
     let found = app.blocking(move |app| {
-        let below = below(app, &worker, options.path.as_deref(), path_lookup)?;
+        let below = below(options.path.as_deref(), path_lookup)?;
         let request = Request {
             below,
+            marks: if spans { Marks::All } else { Marks::Kind },
             ..request(arg.query, &options)?
         };
         let answer = first(app, &worker, &request, shape)?;
-        Ok(result(
-            &answer,
-            worker.start_of(app).map_err(Failure::from_storage)?,
-            spans,
-        ))
+        let start = worker.start_of(app).map_err(Failure::from_storage)?;
+        Ok(result(&answer, start))
     });
     let result = found.await??;
     note(&app, &caller, path.as_deref()).await;
     Ok(Reply(result))
 }
 
-/// A later page; spans are always with it, because the cursor does not say.
+/// A later page, shaped as the first one was.
 pub async fn search_continue(
     State(app): State<App>,
     caller: Caller,
@@ -107,11 +105,8 @@ pub async fn search_continue(
 ) -> reply::Answer<SearchResult> {
     let found = app.blocking(move |app| {
         let answer = next(app, &caller, &arg.cursor, shape)?;
-        Ok(result(
-            &answer,
-            caller.start_of(app).map_err(Failure::from_storage)?,
-            true,
-        ))
+        let start = caller.start_of(app).map_err(Failure::from_storage)?;
+        Ok(result(&answer, start))
     });
     found.await?.map(Reply)
 }
@@ -145,7 +140,7 @@ fn request(query: String, options: &Options) -> Result<Request, Failure> {
         extensions: extensions(options.file_extensions.as_deref()),
         categories: categories(options.file_categories.as_deref()),
         facets: false,
-        highlights: true,
+        marks: Marks::Kind,
     })
 }
 
@@ -188,11 +183,11 @@ fn categories(given: Option<&[Union]>) -> Vec<String> {
     words.map(|word| (*word).to_owned()).collect()
 }
 
-fn result(answer: &Answer, start: Start, spans: bool) -> SearchResult {
+fn result(answer: &Answer, start: Start) -> SearchResult {
+    let spans = answer.marks == Marks::All;
+    let hits = answer.hits.iter();
     SearchResult {
-        matches: answer
-            .hits
-            .iter()
+        matches: hits
             .map(|hit| match_of(hit, start, answer.status, spans))
             .collect(),
         has_more: answer.cursor.is_some(),

@@ -1,7 +1,7 @@
 //! `/2/firefly/search`: hits with snippets, facets and warnings.
 
 use axum::extract::State;
-use query::{Answer, Facets, Hit, Matched, Order, Request};
+use query::{Answer, Facets, Hit, Marks, Matched, Order, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::meta::Refusal;
@@ -56,7 +56,7 @@ pub async fn search(
     let (path, is_final) = (options.path.clone(), !options.as_you_type);
     let worker = caller.clone();
     let found = app.blocking(move |app| {
-        let below = below(app, &worker, options.path.as_deref(), path_lookup)?;
+        let below = below(options.path.as_deref(), path_lookup)?;
         let mut answer = first(
             app,
             &worker,
@@ -124,7 +124,7 @@ fn request(query: &str, options: &Options) -> Result<Request, Failure> {
         extensions: extensions(options.file_extensions.as_deref()),
         categories: Vec::new(),
         facets: options.facets.unwrap_or(true),
-        highlights: true,
+        marks: Marks::All,
     })
 }
 

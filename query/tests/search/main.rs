@@ -1,0 +1,10 @@
+//! Searches over a real store and index: files in, hits out.
+
+mod bench;
+mod filters;
+mod gone;
+mod marks;
+mod model;
+mod pages;
+mod sharing;
+mod words;

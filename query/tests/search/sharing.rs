@@ -1,0 +1,210 @@
+//! Shared folders, and accounts that must know nothing of each other.
+
+use query::Request;
+
+use crate::bench::{Bench, asked, at};
+
+#[test]
+fn a_shared_folder_is_found_by_each_member_under_its_own_path() {
+    let bench = Bench::new();
+    let (ann, bob, cyd) = (
+        bench.account("ann"),
+        bench.account("bob"),
+        bench.account("cyd"),
+    );
+    bench.put(&ann, "/work/team/sub/plan.txt", "apple");
+    bench.put(&ann, "/work/own.txt", "apple");
+    bench.put(&bob, "/bob.txt", "apple");
+    let ns = bench.share(&ann, "/work/team", &[&bob]);
+    bench.settle();
+    bench.relocate(&bob, "/team", "/bobs team");
+    bench.settle();
+    bench.table(
+        &ann,
+        &[
+            ("apple ", "/work/own.txt /work/team/sub/plan.txt"),
+            ("apple in:/work ", "/work/own.txt /work/team/sub/plan.txt"),
+            ("apple in:/work/team ", "/work/team/sub/plan.txt"),
+            ("apple in:/work/team/sub ", "/work/team/sub/plan.txt"),
+            ("apple -in:/work/team ", "/work/own.txt"),
+            ("team apple ", "/work/team/sub/plan.txt"),
+            ("sub apple ", "/work/team/sub/plan.txt"),
+            ("work apple ", "/work/own.txt /work/team/sub/plan.txt"),
+        ],
+    );
+    bench.table(
+        &bob,
+        &[
+            ("apple ", "/bob.txt /bobs team/sub/plan.txt"),
+            ("apple in:\"/bobs team\" ", "/bobs team/sub/plan.txt"),
+            ("bobs apple ", "/bob.txt /bobs team/sub/plan.txt"),
+        ]
+        .map(|(query, wanted)| {
+            if query.starts_with("bobs") {
+                (query, "/bobs team/sub/plan.txt")
+            } else {
+                (query, wanted)
+            }
+        }),
+    );
+    assert_eq!(bench.found(&cyd, "apple "), "");
+    // A shared folder alone, as the root of a search.
+    let actor = storage::meta::Actor {
+        root: ns,
+        ..bob.actor()
+    };
+    let now =
+        time::OffsetDateTime::from_unix_timestamp(crate::bench::NOW_MS / 1000).expect("a time");
+    let alone = bench
+        .engine
+        .search(actor, &asked("apple "), now)
+        .expect("an answer");
+    assert_eq!((alone.total, alone.hits.len()), (1, 1));
+    let not_his = storage::meta::Actor {
+        root: ns,
+        ..cyd.actor()
+    };
+    let nothing = bench
+        .engine
+        .search(not_his, &asked("apple "), now)
+        .expect("an answer");
+    assert_eq!((nothing.total, nothing.hits.len()), (0, 0));
+}
+
+#[test]
+fn a_deleted_mount_takes_its_folder_out_of_searches() {
+    let bench = Bench::new();
+    let (ann, bob) = (bench.account("ann"), bench.account("bob"));
+    bench.put(&ann, "/team/plan.txt", "apple");
+    bench.share(&ann, "/team", &[&bob]);
+    bench.settle();
+    bench.relocate(&bob, "/team", "/in/team");
+    assert_eq!(bench.found(&bob, "apple "), "/in/team/plan.txt");
+    bench.delete(&bob, "/in");
+    assert_eq!(bench.found(&bob, "apple "), "");
+    assert_eq!(bench.found(&ann, "apple "), "/team/plan.txt");
+}
+
+#[test]
+fn files_that_move_between_namespaces_are_found_once() {
+    let bench = Bench::new();
+    let (ann, bob) = (bench.account("ann"), bench.account("bob"));
+    bench.put(&ann, "/team/plan.txt", "apple");
+    bench.share(&ann, "/team", &[&bob]);
+    bench.put(&ann, "/own/a.txt", "apple");
+    bench.settle();
+    bench.relocate(&ann, "/own/a.txt", "/team/a.txt");
+    bench.settle();
+    assert_eq!(bench.found(&ann, "apple "), "/team/a.txt /team/plan.txt");
+    assert_eq!(bench.found(&bob, "apple "), "/team/a.txt /team/plan.txt");
+    bench.relocate(&ann, "/team/plan.txt", "/own/plan.txt");
+    assert_eq!(bench.found(&bob, "apple "), "/team/a.txt"); // at once
+    bench.settle();
+    assert_eq!(bench.found(&ann, "apple "), "/own/plan.txt /team/a.txt");
+    assert_eq!(bench.found(&bob, "apple "), "/team/a.txt");
+}
+
+#[test]
+fn what_others_store_changes_nothing() {
+    let bench = Bench::new();
+    let (ann, bob) = (bench.account("ann"), bench.account("bob"));
+    bench.put(&ann, "/a.txt", "apple apple pear");
+    bench.put(&ann, "/b.txt", "apple pear pear plum");
+    bench.put(
+        &ann,
+        "/c.txt",
+        "pear and some more words in a longer text about plums",
+    );
+    bench.settle();
+    let page = || {
+        let request = Request {
+            max_results: 1,
+            ..asked("apple pear pl")
+        };
+        bench.ask(&ann, &request).expect("an answer").cursor
+    };
+    // The cursor holds statistics, expansions and the score of its hit: all of it must stay the same.
+    let before = page();
+    assert!(before.is_some());
+    for number in 0..40 {
+        let text = format!(
+            "apple pear plum plutonium{number} {}",
+            "filler ".repeat(number)
+        );
+        bench.put(&bob, &format!("/{number}.txt"), &text);
+    }
+    bench.settle();
+    assert_eq!(page(), before);
+    assert_eq!(bench.found(&ann, "pluto"), "");
+    assert_eq!(bench.found(&ann, "plutonium1 "), "");
+}
+
+#[test]
+fn another_accounts_cursor_is_refused() {
+    let bench = Bench::new();
+    let (ann, bob) = (bench.account("ann"), bench.account("bob"));
+    for number in 0..3 {
+        bench.put(&ann, &format!("/{number}.txt"), "apple");
+    }
+    bench.settle();
+    let request = Request {
+        max_results: 1,
+        ..asked("apple ")
+    };
+    let cursor = bench
+        .ask(&ann, &request)
+        .expect("an answer")
+        .cursor
+        .expect("more");
+    assert!(crate::bench::is_reset(
+        bench.engine.resume(bob.actor(), &cursor)
+    ));
+    assert!(crate::bench::is_reset(
+        bench.engine.resume(ann.actor(), &cursor[1..])
+    ));
+    assert!(crate::bench::is_reset(bench.engine.resume(ann.actor(), "")));
+    assert_eq!(
+        bench
+            .engine
+            .resume(ann.actor(), &cursor)
+            .expect("a page")
+            .hits
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_folder_may_be_given_by_id_or_namespace() {
+    let bench = Bench::new();
+    let (ann, bob) = (bench.account("ann"), bench.account("bob"));
+    for number in 0..3 {
+        bench.put(&ann, &format!("/team/sub/{number}.txt"), "apple");
+    }
+    bench.put(&ann, "/out.txt", "apple");
+    let ns = bench.share(&ann, "/team", &[&bob]);
+    bench.settle();
+    let sub = bench
+        .meta
+        .view(ann.id)
+        .expect("a view")
+        .resolve(ann.root, &at("/team/sub"))
+        .expect("a folder");
+    for below in [
+        at(&sub.node.id.to_string()),
+        at(&format!("ns:{ns}")),
+        at(&format!("ns:{ns}/sub")),
+    ] {
+        let request = Request {
+            below: Some(below),
+            max_results: 2,
+            ..asked("apple ")
+        };
+        let mut paths = bench.pages(&ann, &request, |_| {});
+        paths.sort();
+        assert_eq!(
+            paths,
+            ["/team/sub/0.txt", "/team/sub/1.txt", "/team/sub/2.txt"]
+        );
+    }
+}
