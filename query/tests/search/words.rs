@@ -207,4 +207,7 @@ fn long_questions_are_relaxed_and_say_so() {
     bench.put(&ann, "/the.txt", "this and the other of that");
     bench.settle();
     assert_eq!(bench.found(&ann, "the of and "), "/the.txt");
+    bench.put(&ann, "/hamlet.txt", "To be or not to be");
+    bench.settle();
+    assert_eq!(bench.found(&ann, "to be not to be "), "/hamlet.txt");
 }
