@@ -34,7 +34,7 @@ pub struct Frozen {
     pub now_s: i64,
     /// Files with some of the words were hits.
     pub relaxed: bool,
-    /// What the search was ranked with, and what its started word stood for; none where that is too much for a cursor.
+    /// What the search was ranked with, and what its started word stood for; none where a cursor may not hold that.
     pub weighed: Option<(Statistics, Expansions)>,
     /// Where the last page ended.
     pub after: Key,
@@ -48,10 +48,9 @@ pub struct Left {
     pub now_s: i64,
     /// Files with some of the words were hits.
     pub relaxed: bool,
-    /// What the search was ranked with.
-    pub statistics: Statistics,
-    /// What its started word stood for.
-    pub expansions: Expansions,
+    /// What the search was ranked with, and what its started word stood for; none when words of others are among it: a
+    /// cursor can be read by who holds it.
+    pub weighed: Option<(Statistics, Expansions)>,
     /// Where the page ended.
     pub after: Key,
     /// Hits of the whole search.
@@ -75,7 +74,7 @@ impl Frozen {
             marks: request.marks,
             now_s: left.now_s,
             relaxed: left.relaxed,
-            weighed: Some((left.statistics, left.expansions)),
+            weighed: left.weighed,
             after: left.after,
             total: left.total,
         };

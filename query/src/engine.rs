@@ -24,7 +24,7 @@ use crate::limits::{BELOW, Limits, Lookup};
 use crate::parse::{Clause, Filter, Query, parse};
 use crate::plan::{MAX_TOKENS, Plan, Planned, plan};
 use crate::request::{Answer, Facets, MAX_FACET_VALUES, MAX_HITS, Order, Request, Status};
-use crate::resolve::{Asked, Expansions, Resolved, most_frequent, resolve};
+use crate::resolve::{Asked, EVERYWHERE, Expansions, Resolved, most_frequent, resolve};
 use crate::scope::{self, Area};
 use crate::statistics::Statistics;
 
@@ -148,11 +148,12 @@ impl Engine {
             .saturating_sub(gone);
         let partial = !prepared.complete || matches.is_cut;
         let status = prepared.status;
+        let is_wide = prepared.is_wide();
+        let weighed = (prepared.statistics, prepared.expansions);
         let left = last.filter(|_| more).map(|after| Left {
             now_s: now.unix_timestamp(),
             relaxed,
-            statistics: prepared.statistics,
-            expansions: prepared.expansions,
+            weighed: (!is_wide).then_some(weighed),
             after,
             total,
         });
@@ -420,16 +421,17 @@ impl Prepared<'_> {
         for part in &self.parts {
             let asked = part.asked(self.status);
             let fields = &part.view.fields;
-            let name = match self.status {
-                Status::Active => fields.name,
-                Status::Deleted => fields.deleted_name,
+            let names = match self.status {
+                Status::Active => [fields.name, fields.wide_name],
+                Status::Deleted => [fields.deleted_name; 2],
             };
             let mut resolved = part.resolved.clone();
             for word in &mut resolved {
                 word.exact
                     .iter_mut()
-                    .for_each(|found| found.retain(|found| found.field == name));
-                word.expansions.retain(|(found, _)| found.field == name);
+                    .for_each(|found| found.retain(|found| names.contains(&found.field)));
+                word.expansions
+                    .retain(|(found, _)| names.contains(&found.field));
                 word.stems.clear();
             }
             if resolved[word].exact.iter().all(Vec::is_empty)
@@ -463,6 +465,16 @@ impl Prepared<'_> {
             keys.merge(found, MAX_NAMED_FOLDERS);
         }
         Ok(keys.keys.into_iter().map(|key| key.file).collect())
+    }
+
+    /// True when words were looked up in everybody's, who may have other words and counts than this account.
+    fn is_wide(&self) -> bool {
+        let mut resolved = self.parts.iter().flat_map(|part| &part.resolved);
+        resolved.any(|word| {
+            let started = word.expansions.iter().map(|(found, _)| found);
+            let mut found = word.exact.iter().flatten().chain(started);
+            found.any(|found| found.ns == EVERYWHERE)
+        })
     }
 
     /// Remarks on words that were left out, and on folders that limit the search.

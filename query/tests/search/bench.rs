@@ -38,14 +38,19 @@ pub struct Bench {
 impl Bench {
     /// Everything empty, and every shard with its first commit.
     pub fn new() -> Bench {
-        let bench = Bench::unindexed();
+        Bench::with_shards(3)
+    }
+
+    /// The same with another number of shards.
+    pub fn with_shards(shards: u16) -> Bench {
+        let bench = Bench::unindexed(shards);
         bench.index.borrow_mut().reopen().expect("shards");
         bench.settle();
         bench
     }
 
     /// Everything empty, and no shard open.
-    pub fn unindexed() -> Bench {
+    pub fn unindexed(shards: u16) -> Bench {
         let dir = tempfile::tempdir().expect("a folder");
         let store = LevelDbStore::open(&dir.path().join("kv"), leveldb::Options::default());
         let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
@@ -67,7 +72,7 @@ impl Bench {
             extractions: extractions.clone(),
             blocks: blocks.clone(),
         };
-        let index = Stepped::new(sources, &dir.path().join("index"), 3);
+        let index = Stepped::new(sources, &dir.path().join("index"), shards);
         let shards = index.shards().to_vec();
         let sources = query::hit::Sources {
             meta: meta.clone(),

@@ -119,7 +119,7 @@ fn members_who_leave_see_nothing_at_once() {
 
 #[test]
 fn before_the_first_commit_answers_are_partial() {
-    let bench = Bench::unindexed();
+    let bench = Bench::unindexed(3);
     let ann = bench.account("ann");
     bench.put(&ann, "/one.txt", "apple");
     let answer = bench.ask(&ann, &asked("apple ")).expect("an answer");

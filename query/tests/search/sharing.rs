@@ -1,5 +1,6 @@
 //! Shared folders, and accounts that must know nothing of each other.
 
+use base64::Engine as _;
 use query::Request;
 
 use crate::bench::{Bench, asked, at};
@@ -207,4 +208,49 @@ fn a_folder_may_be_given_by_id_or_namespace() {
             ["/team/sub/0.txt", "/team/sub/1.txt", "/team/sub/2.txt"]
         );
     }
+}
+
+#[test]
+fn an_account_of_many_shared_folders_finds_the_same_and_learns_no_others_words() {
+    let bench = Bench::with_shards(1);
+    let (ann, bob) = (bench.account("ann"), bench.account("bob"));
+    for number in 0..20 {
+        bench.put(
+            &ann,
+            &format!("/s{number}/plan{number}.txt"),
+            "apple planes",
+        );
+        bench.share(&ann, &format!("/s{number}"), &[]);
+    }
+    bench.put(&ann, "/red/one.txt", "plum");
+    bench.put(&bob, "/red/secret.txt", "plutonium plum apple");
+    bench.settle();
+    bench.table(
+        &ann,
+        &[
+            ("plan3 apple ", "/s3/plan3.txt"),
+            ("s3 plane ", "/s3/plan3.txt"), // a folder's name, and a stem
+            ("red ", "/red /red/one.txt"),
+            ("plu", "/red/one.txt"),
+            ("pluto", ""),
+            ("\"apple planes\" in:/s7 ", "/s7/plan7.txt"),
+            ("apple -plan ", ""),
+        ],
+    );
+    let request = Request {
+        max_results: 2,
+        ..asked("pl")
+    };
+    assert_eq!(bench.pages(&ann, &request, |_| {}).len(), 20);
+    let request = Request {
+        max_results: 2,
+        ..asked("apple pla")
+    };
+    let cursor = bench.ask(&ann, &request).expect("an answer").cursor;
+    let words = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(cursor.expect("more"));
+    let words = String::from_utf8_lossy(&words.expect("base64")).into_owned();
+    assert!(
+        words.contains("apple pla") && !words.contains("planes"),
+        "{words}"
+    );
 }
