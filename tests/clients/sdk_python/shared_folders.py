@@ -164,7 +164,9 @@ def test_what_cannot_be_shared(ann):
     ann.sdk.files_create_folder_v2("/a/b/inner")
     refused("bad_path/inside_shared_folder", ann.sdk.sharing_share_folder, "/a/b/inner")
     refused("bad_path/is_file", ann.sdk.sharing_share_folder, "/a/b/c.txt")
-    refused("bad_path/invalid_path", ann.sdk.sharing_share_folder, "/nowhere")
+    refused("bad_path/invalid_path", ann.sdk.sharing_share_folder, "id:" + "A" * 22)
+    fresh = ann.sdk.sharing_share_folder("/not/there/yet").get_complete()
+    assert ann.sdk.files_get_metadata("/not/there/yet").shared_folder_id == fresh.shared_folder_id, "a missing folder is made"
 
 
 def test_the_search_of_members(ann, bob):

@@ -3,7 +3,9 @@
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use storage::meta::{AccountId, AuditAction, MemberPolicy, NamespaceId, Refusal, SharedFolder};
+use storage::meta::{
+    AccountId, Address, AuditAction, MemberPolicy, NamespaceId, Refusal, SharedFolder,
+};
 
 use super::error::{access, namespace, namespace_or, plain_access, share, transfer};
 use super::shape::Shaper;
@@ -65,7 +67,16 @@ pub async fn share_folder(
     let at = address(&arg.path, share)?;
     let policy = policy(arg.acl_update_policy.as_ref());
     let shared = app.blocking(move |app| {
-        let shared = app.meta().share_folder(caller.actor(), &at, policy);
+        let share_now = || app.meta().share_folder(caller.actor(), &at, policy);
+        let mut shared = share_now();
+        if let Err(storage::Error::Refused(Refusal::NotFound)) = shared
+            && matches!(at, Address::Path(_))
+        {
+            // A folder that is not there yet is made, as Dropbox does.
+            let made = app.meta().create_folder(caller.actor(), &at, false);
+            made.map_err(|e| Failure::shaped(e, share))?;
+            shared = share_now();
+        }
         if let Err(storage::Error::Refused(Refusal::AlreadyShared(ns))) = shared {
             let folder = described(app, &caller, ns)?;
             return Err(Failure::refused(already_shared(folder)));
