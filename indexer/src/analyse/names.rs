@@ -36,9 +36,7 @@ fn chunk_tokens(
         .iter()
         .filter(|segment| segment.start < extension)
         .collect();
-    let unspaced = segments
-        .windows(2)
-        .any(|pair| pair[0].end > pair[1].start || pair[0].end == pair[1].start);
+    let unspaced = segments.windows(2).any(|pair| pair[0].end >= pair[1].start);
     if stem.len() > 1 && !unspaced {
         let joined: String = stem.iter().map(|segment| segment.text.as_str()).collect();
         push(
