@@ -23,6 +23,8 @@ pub struct Shown {
     pub is_folder: bool,
     /// True for deleted ones.
     pub is_deleted: bool,
+    /// True when extraction had ended, whatever it gave.
+    pub is_extracted: bool,
 }
 
 impl Shown {
@@ -92,6 +94,7 @@ struct Columns {
     below: Column<u64>,
     rev: Column<u64>,
     flags: Column<u64>,
+    outcome: Column<u64>,
 }
 
 impl Columns {
@@ -104,6 +107,7 @@ impl Columns {
             below: column(fields.below)?,
             rev: column(fields.rev)?,
             flags: column(fields.flags)?,
+            outcome: column(fields.outcome)?,
         })
     }
 
@@ -117,6 +121,7 @@ impl Columns {
             rev: value(&self.rev),
             is_folder: flags & FLAG_FOLDER != 0,
             is_deleted: flags & FLAG_DELETED != 0,
+            is_extracted: value(&self.outcome) != 0,
         }
     }
 }

@@ -5,11 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use storage::journal::{Change, Partition, route};
-use storage::meta::{FileId, NamespaceId};
+use storage::meta::{FileId, NamespaceId, Rev};
 use tantivy::Searcher;
 
-use crate::error::Result;
+use crate::error::{self, Result};
 use crate::exclusion::{ExclusionLog, Exclusions, Truth};
+use crate::look;
 use crate::payload;
 use crate::reconcile::Sources;
 use crate::schema::Fields;
@@ -100,6 +101,21 @@ impl Shard {
     /// True when the shard may hold documents of `ns`.
     pub fn owns(&self, ns: NamespaceId) -> bool {
         partitions_of(ns).any(|partition| payload::place(partition, self.shards).0 == self.number)
+    }
+
+    /// True when the last commit shows this very content of a file, with what extraction found in it.
+    pub fn shows(&self, ns: NamespaceId, file: FileId, rev: Rev) -> Result<bool> {
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some(published) = published else {
+            return Ok(false);
+        };
+        let shown = look::find(&published.searcher, &published.fields, file);
+        let shown = shown.map_err(error::index(self.number))?;
+        Ok(shown.is_some_and(|shown| (shown.ns, shown.rev) == (ns, rev.0) && shown.is_extracted))
     }
 
     /// Files of `ns` that log entries after the last commit name: not in the index as they are now. Counts up to `limit` entries.

@@ -33,12 +33,28 @@ pub async fn index_status(
             let found = app.blocking(move |app| {
                 let view = app.meta().view(caller.id())?;
                 let (place, version) = version_at(&view, &caller, &at)?;
-                record_of(app, &place, &version)
+                let record = record_of(app, &place, &version)?;
+                Ok((is_committed(app, &place, &version), record))
             });
-            let record = found.await?.map_err(|e| Failure::shaped(e, path_lookup))?;
-            Ok(Reply(status(record.as_ref())))
+            let found: storage::Result<_> = found.await?;
+            let (committed, record) = found.map_err(|e| Failure::shaped(e, path_lookup))?;
+            let committed = committed.map_err(|e| Failure::Internal(e.to_string()))?;
+            Ok(Reply(status(record.as_ref(), committed)))
         }
     }
+}
+
+/// Whether searches meet a version's content: of the present one when its shard has committed it, of older ones never again.
+fn is_committed(app: &App, place: &Place, version: &Version) -> query::Result<bool> {
+    if place.node.head().map(|head| head.rev) != Some(version.rev) {
+        return Ok(true);
+    }
+    for shard in app.query().shards() {
+        if shard.owns(place.ns) && shard.shows(place.ns, place.node.id, version.rev)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What the caller can see: how much there is, and how much of it still waits: for its text, or for the index.
@@ -91,8 +107,8 @@ pub fn word(record: Option<&ExtractionRecord>) -> &'static str {
     }
 }
 
-fn status(record: Option<&ExtractionRecord>) -> Value {
-    let state = if record.is_some() {
+fn status(record: Option<&ExtractionRecord>, committed: bool) -> Value {
+    let state = if record.is_some() && committed {
         "indexed"
     } else {
         "waiting"
