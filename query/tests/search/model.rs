@@ -142,7 +142,7 @@ fn fill(bench: &Bench, files: &[File]) -> (Vec<Account>, Vec<Known>) {
     (accounts, known)
 }
 
-fn seen_by<'a>(known: &'a [Known], account: usize) -> impl Iterator<Item = &'a Known> {
+fn seen_by(known: &[Known], account: usize) -> impl Iterator<Item = &Known> {
     known
         .iter()
         .filter(move |file| file.account == account || (file.is_shared && account < 2))
