@@ -1,4 +1,5 @@
-//! The index's fields. Any change here is a new [`FORMAT`], and every shard is rebuilt.
+//! The index's fields. An index with other fields, or with another [`FORMAT`] (to be raised when the same fields mean something
+//! else), is not opened: its shard is rebuilt.
 
 use tantivy::Index;
 use tantivy::schema::{
