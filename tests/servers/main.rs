@@ -10,6 +10,7 @@ mod browser;
 mod clients;
 mod commands;
 mod durability;
+mod engine;
 mod hostile;
 mod http;
 mod isolation;

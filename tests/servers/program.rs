@@ -243,7 +243,8 @@ pub fn until<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) ->
     }
 }
 
-fn free_port() -> u16 {
+/// A port of 127.0.0.1 on which nobody listens.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
