@@ -8,7 +8,7 @@ mod sequences;
 
 use std::time::Duration;
 
-use super::{Commit, Pair, Store, Transaction};
+use super::{Batch, Commit, Number, Pair, Store, Transaction};
 use crate::error::{Error, Result};
 
 /// Long enough for any machine; only a broken engine waits so long.
@@ -32,6 +32,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
         sequences::counters_keep_their_bounds,
         sequences::a_refused_counter_takes_no_sequence,
         history::concurrent_histories_are_serializable,
+        what_is_loaded_goes_on_from_there,
     ];
     checks.iter().for_each(|check| check(&*make()));
 }
@@ -69,6 +70,38 @@ fn waiting_sees_commits(store: &dyn Store) {
         after,
         "reading is no commit"
     );
+}
+
+fn what_is_loaded_goes_on_from_there(store: &dyn Store) {
+    let batch = Batch {
+        pairs: vec![pair("a", "1"), pair("log\0\0\0\0\0\0\0\u{7}", "x")],
+        heads: vec![(b"log".to_vec(), 7)],
+        counters: vec![(b"n".to_vec(), -3)],
+    };
+    store.load(&batch).unwrap();
+    store.load(&batch).unwrap();
+    assert_eq!(all(store), batch.pairs);
+    let commit = write(store, &mut |txn| {
+        txn.append(b"log", b"y".to_vec().into());
+        txn.add(b"n", 1, None);
+    });
+    assert_eq!(
+        (commit.sequences, store.counter(b"n").unwrap()),
+        (vec![8], -2)
+    );
+    let mut numbers = Vec::new();
+    let snapshot = store.snapshot().unwrap();
+    write(store, &mut |txn| txn.add(b"n", 10, None));
+    let read = snapshot.numbers(&mut |number, value| {
+        numbers.push(match number {
+            Number::Head(log) => (log.to_vec(), value.cast_signed()),
+            Number::Counter(counter) => (counter.to_vec(), value.cast_signed()),
+        });
+        Ok(())
+    });
+    read.unwrap();
+    assert_eq!(numbers, [(b"n".to_vec(), -2), (b"log".to_vec(), 8)]);
+    assert!(store.load(&batch).is_err(), "only before the first commit");
 }
 
 fn put(store: &dyn Store, key: &[u8], value: &[u8]) -> Commit {

@@ -1,12 +1,12 @@
 //! A [`Store`] in memory, for tests and tools: serializable because one transaction runs at a time, durable not at all.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Commit, Pair, Snapshot, Store, Ticket, Transaction, Value};
+use super::{Batch, Commit, Number, Pair, Snapshot, Store, Ticket, Transaction, Value};
 use crate::error::{Error, Result};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -22,15 +22,20 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct State {
     rows: Arc<Rows>,
-    heads: HashMap<Vec<u8>, u64>,
-    counters: HashMap<Vec<u8>, i64>,
+    heads: Arc<BTreeMap<Vec<u8>, u64>>,
+    counters: Arc<BTreeMap<Vec<u8>, i64>>,
     version: u64,
 }
 
-struct View(Arc<Rows>);
+#[derive(Clone)]
+struct View {
+    rows: Arc<Rows>,
+    heads: Arc<BTreeMap<Vec<u8>, u64>>,
+    counters: Arc<BTreeMap<Vec<u8>, i64>>,
+}
 
 struct Attempt {
-    rows: Arc<Rows>,
+    view: View,
     writes: BTreeMap<Vec<u8>, Option<Value>>,
     appends: Vec<(Vec<u8>, Value)>,
     adds: Vec<(Vec<u8>, i64, Option<i64>)>,
@@ -45,13 +50,13 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
-        Ok(Box::new(View(self.state().rows.clone())))
+        Ok(Box::new(self.state().view()))
     }
 
     fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut attempt = Attempt {
-            rows: self.state().rows.clone(),
+            view: self.state().view(),
             writes: BTreeMap::new(),
             appends: Vec::new(),
             adds: Vec::new(),
@@ -71,6 +76,19 @@ impl Store for MemoryStore {
         Ok(self.state().counters.get(counter).copied().unwrap_or(0))
     }
 
+    fn load(&self, batch: &Batch) -> Result<()> {
+        let mut state = self.state();
+        if state.version > 0 {
+            return Err(Error::Engine(
+                "rows are loaded only into a store that was just opened".into(),
+            ));
+        }
+        Arc::make_mut(&mut state.rows).extend(batch.pairs.iter().cloned());
+        Arc::make_mut(&mut state.heads).extend(batch.heads.iter().cloned());
+        Arc::make_mut(&mut state.counters).extend(batch.counters.iter().cloned());
+        Ok(())
+    }
+
     fn wait(&self, seen: u64, timeout: Duration) -> u64 {
         let waited = self
             .changed
@@ -80,15 +98,23 @@ impl Store for MemoryStore {
 }
 
 impl State {
+    fn view(&self) -> View {
+        View {
+            rows: self.rows.clone(),
+            heads: self.heads.clone(),
+            counters: self.counters.clone(),
+        }
+    }
+
     fn apply(&mut self, attempt: Attempt) -> Result<Commit> {
         let Attempt {
-            rows,
+            view,
             writes,
             appends,
             adds,
             ..
         } = attempt;
-        drop(rows);
+        drop(view);
         for (counter, delta, max) in &adds {
             let next = self.counters.get(counter).copied().unwrap_or(0) + delta;
             if let Some(bound) = max.filter(|&max| *delta > 0 && next > max) {
@@ -99,11 +125,14 @@ impl State {
             }
         }
         for (counter, delta, _) in adds {
-            *self.counters.entry(counter).or_default() += delta;
+            *Arc::make_mut(&mut self.counters)
+                .entry(counter)
+                .or_default() += delta;
         }
         let mut sequences = Vec::with_capacity(appends.len());
         for (log, _) in &appends {
-            let head = self.heads.entry(log.clone()).or_default();
+            let heads = Arc::make_mut(&mut self.heads);
+            let head = heads.entry(log.clone()).or_default();
             *head += 1;
             sequences.push(*head);
         }
@@ -134,11 +163,11 @@ fn fill(value: Value, sequences: &[u64]) -> Vec<u8> {
 
 impl Snapshot for View {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.get(key).cloned())
+        Ok(self.rows.get(key).cloned())
     }
 
     fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>> {
-        Ok(range(&self.0, start, end, reverse, limit))
+        Ok(range(&self.rows, start, end, reverse, limit))
     }
 
     fn scan(
@@ -147,7 +176,16 @@ impl Snapshot for View {
         end: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
-        scan(&self.0, start, end, visit)
+        scan(&self.rows, start, end, visit)
+    }
+
+    fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
+        for (counter, value) in &*self.counters {
+            visit(Number::Counter(counter), value.cast_unsigned())?;
+        }
+        self.heads
+            .iter()
+            .try_for_each(|(log, head)| visit(Number::Head(log), *head))
     }
 }
 
@@ -155,11 +193,11 @@ impl Attempt {
     /// Calls `read` with the rows as the transaction sees them.
     fn with<T>(&self, read: impl FnOnce(&Rows) -> T) -> T {
         if self.writes.is_empty() {
-            return read(&self.rows);
+            return read(&self.view.rows);
         }
         let mut merged = self.merged.borrow_mut();
         let rows = merged.get_or_insert_with(|| {
-            let mut rows = (*self.rows).clone();
+            let mut rows = (*self.view.rows).clone();
             for (key, value) in &self.writes {
                 match value {
                     Some(value) => rows.insert(key.clone(), value.bytes.clone()),
@@ -176,7 +214,7 @@ impl Snapshot for Attempt {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         Ok(match self.writes.get(key) {
             Some(value) => value.as_ref().map(|v| v.bytes.clone()),
-            None => self.rows.get(key).cloned(),
+            None => self.view.rows.get(key).cloned(),
         })
     }
 
@@ -191,6 +229,10 @@ impl Snapshot for Attempt {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
         self.with(|rows| scan(rows, start, end, visit))
+    }
+
+    fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
+        self.view.numbers(visit)
     }
 }
 

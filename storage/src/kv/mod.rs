@@ -39,6 +39,10 @@ pub trait Store: Send + Sync {
     /// The present value of `counter` (0 when it was never touched). Reads committed state.
     fn counter(&self, counter: &[u8]) -> Result<i64>;
 
+    /// Writes rows and numbers as they are, durably, into a store to which nothing was committed since it was opened: what a
+    /// restore does. A batch is at most [`MAX_LOAD_BYTES`]; it may be sent again.
+    fn load(&self, batch: &Batch) -> Result<()>;
+
     /// Waits until anything was committed after version `seen` or the timeout is over; returns the newest version.
     /// The version grows by at least one with every commit that wrote something; it is not kept over a restart.
     fn wait(&self, seen: u64, timeout: std::time::Duration) -> u64;
@@ -56,6 +60,33 @@ pub trait Snapshot: Send {
     ///
     /// Fails when anything on the way could not be read, even if `visit` was called with what lies behind it.
     fn scan(&self, start: &[u8], end: &[u8], visit: Visit) -> Result<()>;
+
+    /// Calls `visit` with every log's head and every counter that was ever touched, as of this snapshot, in an order that is the
+    /// same each time. In a transaction they are not part of what is validated.
+    fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()>;
+}
+
+/// What the committer counts beside the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Number<'a> {
+    /// The last sequence of a log.
+    Head(&'a [u8]),
+    /// A counter; its value is an `i64` in the bits of a `u64`.
+    Counter(&'a [u8]),
+}
+
+/// Most bytes of one [`Store::load`].
+pub const MAX_LOAD_BYTES: usize = 16 * 1024 * 1024;
+
+/// What [`Store::load`] writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Rows.
+    pub pairs: Vec<Pair>,
+    /// Logs' heads.
+    pub heads: Vec<(Vec<u8>, u64)>,
+    /// Counters.
+    pub counters: Vec<(Vec<u8>, i64)>,
 }
 
 /// One transaction: reads see the snapshot plus its own puts and deletes; everything read is validated at commit,

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::kv::{Commit, Snapshot, Transaction};
+use crate::kv::{Batch, Commit, Snapshot, Transaction};
 
 type Action = Box<dyn FnOnce() + Send>;
 
@@ -40,6 +40,10 @@ impl Store for Interleaving {
 
     fn counter(&self, counter: &[u8]) -> Result<i64> {
         self.inner.counter(counter)
+    }
+
+    fn load(&self, batch: &Batch) -> Result<()> {
+        self.inner.load(batch)
     }
 
     fn wait(&self, seen: u64, timeout: Duration) -> u64 {

@@ -25,6 +25,16 @@ pub fn counter(name: &[u8]) -> Vec<u8> {
     tagged(COUNTER, name)
 }
 
+/// The prefix of all heads.
+pub fn heads() -> [u8; 1] {
+    [HEAD]
+}
+
+/// The prefix of all counters.
+pub fn counters() -> [u8; 1] {
+    [COUNTER]
+}
+
 /// The caller's key of a key made by [`data`].
 pub fn of_data(key: &[u8]) -> &[u8] {
     key.get(1..).unwrap_or_default()

@@ -172,6 +172,26 @@ impl Store for LevelDbStore {
         Ok(numbers::read(&*self.handle.for_read()?, &keys::counter(counter))?.cast_signed())
     }
 
+    fn load(&self, batch: &super::Batch) -> Result<()> {
+        if self.versions.newest() > 0 {
+            return Err(Error::Engine(
+                "rows are loaded only into a store that was just opened".into(),
+            ));
+        }
+        let db = self.handle.for_write()?.db;
+        let mut rows = Batch::new();
+        for (key, value) in &batch.pairs {
+            rows.put(&keys::data(key), value);
+        }
+        for (log, head) in &batch.heads {
+            rows.put(&keys::head(log), &head.to_be_bytes());
+        }
+        for (counter, value) in &batch.counters {
+            rows.put(&keys::counter(counter), &value.to_be_bytes());
+        }
+        self.handle.write(&db, &rows)
+    }
+
     fn wait(&self, seen: u64, timeout: Duration) -> u64 {
         self.versions.wait(seen, timeout)
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::reads::{ReadSet, after};
 use super::view::{View, collect};
 use crate::error::{Error, Result};
-use crate::kv::{Pair, Snapshot, Ticket, Transaction, Value, Visit};
+use crate::kv::{Number, Pair, Snapshot, Ticket, Transaction, Value, Visit};
 
 /// The most bytes of keys and values one transaction may write.
 pub const MAX_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;
@@ -130,6 +130,10 @@ impl Snapshot for Attempt {
 
     fn scan(&self, start: &[u8], end: &[u8], visit: Visit) -> Result<()> {
         self.walk(start, end, false, visit)
+    }
+
+    fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
+        self.note_loss(self.view.numbers(visit))
     }
 }
 

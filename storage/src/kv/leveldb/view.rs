@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::binding::{Db, DbSnapshot};
 use super::keys;
 use crate::error::Result;
-use crate::kv::{Pair, Snapshot, Visit};
+use crate::kv::{Number, Pair, Snapshot, Visit};
 
 /// A snapshot in callers' keys.
 pub struct View(DbSnapshot);
@@ -53,6 +53,31 @@ impl Snapshot for View {
 
     fn scan(&self, start: &[u8], end: &[u8], visit: Visit) -> Result<()> {
         self.walk(start, end, false, visit)
+    }
+
+    fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
+        self.tagged(&keys::counters(), &mut |key, value| {
+            visit(Number::Counter(key), value)
+        })?;
+        self.tagged(&keys::heads(), &mut |key, value| {
+            visit(Number::Head(key), value)
+        })
+    }
+}
+
+impl View {
+    /// Visits the numbers whose keys begin with `tag`.
+    fn tagged(&self, tag: &[u8; 1], visit: &mut dyn FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
+        let mut iter = self.0.iterate()?;
+        iter.seek(tag);
+        while let Some((key, value)) = iter.pair() {
+            if !key.starts_with(tag) {
+                break;
+            }
+            visit(&key[1..], crate::row::u64_at("a number", value, 0)?)?;
+            iter.step(false);
+        }
+        iter.finish()
     }
 }
 
