@@ -134,6 +134,16 @@ impl Journal {
             .collect()
     }
 
+    /// The last `limit` changes of `ns`, newest first.
+    pub fn latest(&self, ns: NamespaceId, limit: usize) -> Result<Vec<Change>> {
+        let log = journal_key(ns);
+        let (first, end) = (key_of(&log, 1), crate::kv::prefix_end(&log));
+        let rows = self.store.snapshot()?.range(&first, &end, true, limit)?;
+        rows.into_iter()
+            .map(|(_, value)| row::decode("journal entry", &value))
+            .collect()
+    }
+
     /// The namespace's last sequence, 0 when it has none.
     pub fn head(&self, ns: NamespaceId) -> Result<u64> {
         self.store.head(&journal_key(ns))

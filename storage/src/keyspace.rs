@@ -22,6 +22,8 @@ pub const NAMESPACE: u8 = 0x22;
 pub const MEMBER: u8 = 0x23;
 /// Shared links (`meta::link`).
 pub const LINK: u8 = 0x24;
+/// Searches an account keeps (`meta::searches`).
+pub const SEARCHES: u8 = 0x25;
 /// Nodes: file id -> entity (`meta::node`).
 pub const NODE: u8 = 0x30;
 /// Children: parent file id, folded name -> file id (`meta::node`).

@@ -17,9 +17,12 @@ use crate::frame::Failure;
 use crate::frame::limiter::Limiter;
 use crate::frame::sessions::Sessions;
 use crate::own::admin::Operations;
+use crate::thumbnail::Thumbnails;
 
 /// Blocking calls at once; a store groups the commits of many.
 const MAX_BLOCKING: usize = 96;
+/// Event streams at once.
+const MAX_EVENT_STREAMS: usize = 1_000;
 /// How long a request waits for its turn before it is told to come back.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
@@ -64,6 +67,8 @@ struct Inner {
     sessions: Sessions,
     limiter: Limiter,
     audit: AuditQueue,
+    thumbnails: Thumbnails,
+    event_streams: Arc<Semaphore>,
     blocking: Arc<Semaphore>,
     counters: Counters,
     stopping: watch::Sender<bool>,
@@ -116,6 +121,8 @@ impl App {
             sessions: Sessions::default(),
             limiter: Limiter::default(),
             audit,
+            thumbnails: Thumbnails::default(),
+            event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             blocking: Arc::new(Semaphore::new(MAX_BLOCKING)),
             counters: Counters::default(),
             stopping: watch::Sender::new(false),
@@ -181,6 +188,16 @@ impl App {
     /// Slows guessing down.
     pub fn limiter(&self) -> &Limiter {
         &self.0.limiter
+    }
+
+    /// Makes small pictures of pictures.
+    pub fn thumbnails(&self) -> &Thumbnails {
+        &self.0.thumbnails
+    }
+
+    /// How many more event streams may be open.
+    pub fn event_streams(&self) -> Arc<Semaphore> {
+        self.0.event_streams.clone()
     }
 
     /// What is written to the audit log soon.

@@ -30,6 +30,7 @@ mod stall;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod thumbnail;
 mod zip;
 
 pub use app::{App, Parts, Settings};

@@ -15,7 +15,7 @@ use crate::{App, files, health, oauth, own, page, sharing, users};
 const COMPRESS_ABOVE: u64 = 1024;
 
 /// Routes that carry content or wait, so that no time limit may end them.
-const STREAMS: [&str; 11] = [
+const STREAMS: [&str; 13] = [
     "/2/files/upload",
     "/2/files/upload_session/start",
     "/2/files/upload_session/append_v2",
@@ -23,7 +23,9 @@ const STREAMS: [&str; 11] = [
     "/2/files/download",
     "/2/files/download_zip",
     "/2/files/list_folder/longpoll",
+    "/2/firefly/events",
     "/2/firefly/preview",
+    "/2/firefly/zip",
     "/2/sharing/get_shared_link_file",
     "/s/{key}",
     "/t/{link}",
@@ -119,8 +121,14 @@ fn files_routes() -> Router<App> {
             post(temporary_link::get_temporary_link),
         )
         .route("/get_preview", post(preview::get_preview))
-        .route("/get_thumbnail", post(preview::get_thumbnail))
-        .route("/get_thumbnail_v2", post(preview::get_thumbnail))
+        .route(
+            "/get_thumbnail",
+            get(thumbnail::get_thumbnail).post(thumbnail::get_thumbnail),
+        )
+        .route(
+            "/get_thumbnail_v2",
+            get(thumbnail::get_thumbnail_v2).post(thumbnail::get_thumbnail_v2),
+        )
 }
 
 fn sharing_routes() -> Router<App> {
@@ -198,7 +206,17 @@ fn own_routes() -> Router<App> {
         .route("/index_status", post(index_status::index_status))
         .route("/text", post(text::text))
         .route("/undelete", post(undelete::undelete))
+        .route("/trash", post(trash::trash))
+        .route("/events", get(events::events))
+        .route("/searches/list", post(searches::list))
+        .route("/searches/save", post(searches::save))
+        .route("/searches/forget", post(searches::forget))
+        .route("/searches/note", post(searches::note))
+        .route("/searches/clear", post(searches::clear))
         .route("/preview", get(preview::preview))
+        .route("/thumbnail", get(thumbnail::thumbnail))
+        .route("/zip", get(zip::zip))
+        .route("/account/change_password", post(password::change))
         .route("/account/create", post(account::create))
         .route("/token/create", post(token::create))
         .route("/token/list", post(token::list))
@@ -244,6 +262,9 @@ fn is_text(headers: &HeaderMap) -> bool {
         .and_then(|v| v.to_str().ok())
         .unwrap_or("");
     let is_content = headers.contains_key(header::ACCEPT_RANGES);
+    // Events are to leave at once.
+    let is_events = kind == "text/event-stream";
     !is_content
+        && !is_events
         && (kind == "application/json" || kind.starts_with("text/") || kind == "image/svg+xml")
 }

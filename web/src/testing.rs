@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, Request, header};
 use serde_json::Value;
 use storage::block::{BlockStore, Options as BlockOptions, Target};
@@ -136,6 +136,12 @@ impl Bench {
             headers,
             body: body.to_vec(),
         }
+    }
+
+    /// Sends a request whose answer does not end.
+    pub async fn stream(&self, request: Request<Body>) -> BodyDataStream {
+        let answer = self.router.clone().oneshot(request).await;
+        answer.expect("an answer").into_body().into_data_stream()
     }
 
     /// Gets an address.

@@ -17,5 +17,6 @@ pub mod search;
 pub mod session;
 pub mod shape;
 pub mod temporary_link;
+pub mod thumbnail;
 pub mod upload;
 pub mod zip;

@@ -1,4 +1,4 @@
-//! `files/get_preview` and `files/get_thumbnail`: there are no conversions yet, and the answers say so in Dropbox's words.
+//! `files/get_preview`: there are no conversions yet, and the answer says so in Dropbox's words.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -12,10 +12,5 @@ pub struct AnyArg {}
 
 /// No preview: `unsupported_extension`.
 pub async fn get_preview(_: Caller, _: HeaderArg<AnyArg>) -> Failure {
-    Failure::refused(json!({ ".tag": "unsupported_extension" }))
-}
-
-/// No thumbnail: `unsupported_extension`.
-pub async fn get_thumbnail(_: Caller, _: HeaderArg<AnyArg>) -> Failure {
     Failure::refused(json!({ ".tag": "unsupported_extension" }))
 }

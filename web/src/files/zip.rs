@@ -1,6 +1,6 @@
 //! `files/download_zip`: a folder as an archive, made while it is sent.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 
 use axum::body::Body;
@@ -37,7 +37,7 @@ pub struct ZipArg {
 
 /// What an archive will hold.
 pub struct Plan {
-    /// The folder's name: what everything in the archive lies in.
+    /// The archive's name, without its ending.
     pub name: String,
     members: VecDeque<Member>,
 }
@@ -75,7 +75,6 @@ pub async fn download_zip(
 
 /// Everything below a folder, within bounds. Blocks.
 pub fn plan(view: &View<'_>, folder: &Place) -> Result<Plan, Failure> {
-    let refused = |e| Failure::shaped(e, path_lookup);
     if folder.node.is_file() {
         return Err(Failure::of_refusal(&Refusal::NotFolder, path_lookup));
     }
@@ -84,39 +83,87 @@ pub fn plan(view: &View<'_>, folder: &Place) -> Result<Plan, Failure> {
     } else {
         folder.node.name.clone()
     };
-    let (mut members, mut bytes) = (VecDeque::new(), 0);
-    let rest = view.walk(folder, None, false, &mut |entry| {
-        let Entry::Live(place) = entry else {
-            return Ok(true);
-        };
-        bytes += place.node.head().map_or(0, |version| version.size);
-        members.push_back(member(&name, folder, &place));
-        Ok(members.len() <= MAX_ENTRIES && bytes <= MAX_BYTES)
-    });
-    rest.map_err(refused)?;
-    match () {
-        () if members.len() > MAX_ENTRIES => Err(Failure::tag("too_many_files")),
-        () if bytes > MAX_BYTES => Err(Failure::tag("too_large")),
-        () => Ok(Plan { name, members }),
+    let mut gathered = Gathered::default();
+    gathered.below(view, folder, &name)?;
+    gathered.plan(name)
+}
+
+/// Files and folders side by side, within the same bounds. Blocks.
+pub fn plan_all(view: &View<'_>, places: &[Place], name: String) -> Result<Plan, Failure> {
+    let (mut gathered, mut taken) = (Gathered::default(), HashSet::new());
+    for place in places {
+        // What is named twice, or has the name of another one elsewhere, stays apart.
+        let mut top = place.node.name.clone();
+        while !taken.insert(top.to_lowercase()) {
+            top = format!("{top}_");
+        }
+        gathered.add(Member {
+            path: top.clone(),
+            modified_ms: modified_ms(place),
+            version: place.node.head().cloned(),
+        });
+        if !place.node.is_file() {
+            gathered.below(view, place, &top)?;
+        }
+    }
+    gathered.plan(name)
+}
+
+/// What goes into an archive, as long as it is within bounds.
+#[derive(Default)]
+struct Gathered {
+    members: VecDeque<Member>,
+    bytes: u64,
+}
+
+impl Gathered {
+    /// Takes a member; false when it is one too many.
+    fn add(&mut self, mut member: Member) -> bool {
+        self.bytes += member.version.as_ref().map_or(0, |version| version.size);
+        if member.version.is_none() {
+            member.path.push('/');
+        }
+        // A backslash is part of a name here, and leads out of the folder where some unpack it.
+        member.path = member.path.replace('\\', "_");
+        self.members.push_back(member);
+        self.members.len() <= MAX_ENTRIES && self.bytes <= MAX_BYTES
+    }
+
+    /// Takes all below a folder, which is called `top` in the archive.
+    fn below(&mut self, view: &View<'_>, folder: &Place, top: &str) -> Result<(), Failure> {
+        let rest = view.walk(folder, None, false, &mut |entry| {
+            let Entry::Live(place) = entry else {
+                return Ok(true);
+            };
+            let below = place
+                .path_display
+                .get(folder.path_display.len()..)
+                .unwrap_or(&place.path_display);
+            Ok(self.add(Member {
+                path: format!("{top}{below}"),
+                modified_ms: modified_ms(&place),
+                version: place.node.head().cloned(),
+            }))
+        });
+        rest.map(|_| ())
+            .map_err(|e| Failure::shaped(e, path_lookup))
+    }
+
+    fn plan(self, name: String) -> Result<Plan, Failure> {
+        match () {
+            () if self.members.len() > MAX_ENTRIES => Err(Failure::tag("too_many_files")),
+            () if self.bytes > MAX_BYTES => Err(Failure::tag("too_large")),
+            () => Ok(Plan {
+                name,
+                members: self.members,
+            }),
+        }
     }
 }
 
-fn member(name: &str, folder: &Place, place: &Place) -> Member {
-    let below = place
-        .path_display
-        .get(folder.path_display.len()..)
-        .unwrap_or(&place.path_display);
-    let version = place.node.head().cloned();
-    let end = if version.is_some() { "" } else { "/" };
-    let modified_ms = version
-        .as_ref()
-        .map_or(place.node.created_ms, |version| version.client_modified_ms);
-    Member {
-        // A backslash is part of a name here, and leads out of the folder where some unpack it.
-        path: format!("{name}{below}{end}").replace('\\', "_"),
-        modified_ms,
-        version,
-    }
+fn modified_ms(place: &Place) -> i64 {
+    let head = place.node.head();
+    head.map_or(place.node.created_ms, |version| version.client_modified_ms)
 }
 
 /// The archive, made as the client takes it.

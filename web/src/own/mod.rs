@@ -2,10 +2,16 @@
 
 pub mod account;
 pub mod admin;
+pub mod events;
 pub mod index_status;
+pub mod password;
 pub mod preview;
 pub mod search;
+pub mod searches;
 pub mod session;
 pub mod text;
+pub mod thumbnail;
 pub mod token;
+pub mod trash;
 pub mod undelete;
+pub mod zip;

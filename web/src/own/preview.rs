@@ -47,7 +47,7 @@ pub async fn preview(
     let (place, version) = found.await?.map_err(|e| Failure::shaped(e, path_lookup))?;
     let unsupported = Failure::UnsupportedMedia("this type has no preview");
     let mime = mime(&extension(&place.node.name)).ok_or(unsupported)?;
-    let mut response = outgoing(
+    let response = outgoing(
         &app,
         &headers,
         &version,
@@ -57,29 +57,30 @@ pub async fn preview(
         },
     )
     .await?;
+    Ok(confined(response, mime))
+}
+
+/// The response with what keeps content from acting: a policy and a sandbox.
+pub fn confined(mut response: Response, mime: &str) -> Response {
     let policy = if mime == "application/pdf" {
         PDF
     } else {
         SANDBOX
     };
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(policy),
-    );
-    headers.insert(
-        header::X_FRAME_OPTIONS,
-        HeaderValue::from_static("SAMEORIGIN"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache"),
-    );
-    Ok(response)
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+        (header::CACHE_CONTROL, "private, no-cache"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// The type that a file is shown as; text is always plain text.
-fn mime(extension: &str) -> Option<&'static str> {
+pub fn mime(extension: &str) -> Option<&'static str> {
     Some(match extension {
         "png" => "image/png",
         "jpg" | "jpeg" => "image/jpeg",
@@ -88,6 +89,16 @@ fn mime(extension: &str) -> Option<&'static str> {
         "avif" => "image/avif",
         "bmp" => "image/bmp",
         "svg" => "image/svg+xml",
+        "mp3" => "audio/mpeg",
+        "m4a" => "audio/mp4",
+        "ogg" | "oga" | "opus" => "audio/ogg",
+        "wav" => "audio/wav",
+        "flac" => "audio/flac",
+        "aac" => "audio/aac",
+        "mp4" | "m4v" => "video/mp4",
+        "webm" => "video/webm",
+        "mov" => "video/quicktime",
+        "ogv" => "video/ogg",
         "pdf" => "application/pdf",
         "txt" | "text" | "md" | "markdown" | "rst" | "adoc" | "org" | "tex" | "log" | "csv"
         | "tsv" | "json" | "jsonl" | "xml" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "conf"

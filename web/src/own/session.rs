@@ -22,7 +22,7 @@ use crate::frame::{Failure, StrangerArg, Void, reply};
 /// How long a browser stays signed in, milliseconds: 30 days.
 const LIFETIME_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Attempts for one account, from anywhere.
-const PER_ACCOUNT: Rate = Rate {
+pub const PER_ACCOUNT: Rate = Rate {
     burst: 10.0,
     per_second: 1.0 / 30.0,
 };
@@ -230,7 +230,8 @@ fn limit(app: &App, key: &str, rate: Rate) -> Result<(), Failure> {
     taken.map_err(|wait_s| Failure::TooMany("too_many_requests", wait_s))
 }
 
-fn password(error: storage::Error) -> Failure {
+/// Why a password is not taken.
+pub fn password(error: storage::Error) -> Failure {
     match error {
         storage::Error::Refused(Refusal::WeakPassword(why)) => {
             Failure::refused(json!({ ".tag": "weak_password", "weak_password": why }))

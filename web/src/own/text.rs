@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::chunk::BlockHash;
 use storage::extraction::TextSource;
-use storage::meta::AuditAction;
+use storage::meta::{AuditAction, Place};
 
 use super::index_status::{record_of, word};
 use crate::App;
@@ -58,6 +58,23 @@ pub async fn text(State(app): State<App>, caller: Caller, Arg(arg): Arg<TextArg>
     read.await?
         .map(Reply)
         .map_err(|e| Failure::shaped(e, path_lookup))
+}
+
+/// The first characters of a file's text; empty where there is none. Blocks.
+pub fn excerpt(app: &App, place: &Place, chars: usize) -> storage::Result<String> {
+    let Some(version) = place.node.head() else {
+        return Ok(String::new());
+    };
+    let record = record_of(app, place, version)?;
+    let bytes = match record.map(|record| record.text) {
+        None | Some(TextSource::None) => Vec::new(),
+        Some(TextSource::Content) => bytes(app, &version.blocks)?,
+        Some(TextSource::Blocks { blocks, .. }) => bytes(app, &blocks)?,
+    };
+    Ok(String::from_utf8_lossy(&bytes)
+        .chars()
+        .take(chars)
+        .collect())
 }
 
 fn bytes(app: &App, blocks: &[BlockHash]) -> storage::Result<Vec<u8>> {

@@ -1,20 +1,35 @@
 //! Small pages without a script, for shared links.
 
+use std::sync::LazyLock;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
 
-/// Only the page's own style; nothing is loaded, nothing runs.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The page's own style, by its hash, and pictures and files from here; nothing runs.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; img-src 'self'; media-src 'self'; frame-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+});
 const STYLE: &str = "\
     :root{color-scheme:light dark;--bg:#faf8f4;--card:#fff;--text:#1e2530;--muted:#5b6473;--line:#e6e0d5;--link:#8a4f00}\
     @media(prefers-color-scheme:dark){:root{--bg:#11161d;--card:#171e27;--text:#ece8df;--muted:#9da8b7;--line:#27313d;--link:#ffc061}}\
-    body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:12vh auto 4rem;padding:0 1rem;background:var(--bg);color:var(--text)}\
+    body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:8vh auto 4rem;padding:0 1rem;background:var(--bg);color:var(--text)}\
     body::before{content:'';display:block;width:14px;height:14px;margin:0 0 1.5rem 6px;border-radius:50%;background:#f5a524;box-shadow:0 0 24px 6px #f5a52466}\
     h1{font-size:1.4rem;overflow-wrap:anywhere;letter-spacing:-.01em}p{color:var(--muted)}a,button,input{font:inherit}\
     ul{list-style:none;padding:.25rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
     li{padding:.6rem 0;overflow-wrap:anywhere}li+li{border-top:1px solid var(--line)}li a{color:var(--link)}\
-    .size{color:var(--muted);font-size:.875rem;float:right;margin-left:1rem}\
+    .size{color:var(--muted);font-size:.875rem;float:right;margin-left:1rem}nav{color:var(--muted);overflow-wrap:anywhere}nav a{color:var(--link)}\
+    .small{width:40px;height:40px;margin-right:.75rem;object-fit:cover;border-radius:6px;vertical-align:middle}\
+    .shown{display:block;max-width:100%;margin:1rem 0;border-radius:8px}video.shown,audio.shown{width:100%}\
+    iframe{width:100%;height:75vh;border:1px solid var(--line);border-radius:8px}\
+    pre{font:13px/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;padding:1rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
     .go,button{display:inline-block;padding:.6rem 1.25rem;border:0;border-radius:8px;background:#f5a524;color:#2a1a00;font-weight:600;text-decoration:none;cursor:pointer}\
     input{padding:.55rem .75rem;margin-right:.5rem;border:1px solid #9c968a;border-radius:8px;background:var(--card);color:inherit}\
     :focus-visible{outline:2px solid #b96f00;outline-offset:2px}";
@@ -25,7 +40,7 @@ pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let text = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>{body}</body></html>"
+         <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>"
     );
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
@@ -34,10 +49,9 @@ pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),
     );
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
+    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     response
 }
 

@@ -8,9 +8,10 @@ use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
-use storage::meta::{AuditAction, AuditEvent, Entry, OpenedLink, Place, Refusal};
+use storage::meta::{AuditAction, AuditEvent, OpenedLink, Refusal};
 
-use super::html::{encode, escape, page, size};
+use super::html::{encode, escape, page};
+use super::link_page::{file_page, folder_page, small, view};
 use crate::App;
 use crate::files::error::Shape;
 use crate::files::zip;
@@ -23,14 +24,14 @@ use crate::sharing::link_file::{names, open as open_with_password};
 /// How long a right password is remembered, milliseconds.
 const UNLOCKED_MS: i64 = 3600 * 1000;
 const UNLOCKED_COOKIE: &str = "firefly_link";
-/// Entries of a folder that are shown.
-const MAX_SHOWN: usize = 1_000;
 
 /// How the link is opened.
 #[derive(Deserialize)]
 pub struct LinkQuery {
     dl: Option<String>,
     raw: Option<String>,
+    view: Option<String>,
+    small: Option<String>,
     path: Option<String>,
 }
 
@@ -80,12 +81,9 @@ pub async fn open(
             note(&app, &opened, address).await?;
             Ok(response)
         }
-        Some(version) => Ok(file_page(
-            &opened,
-            &key,
-            query.path.as_deref(),
-            version.size,
-        )),
+        Some(version) if wants(&query.view) => view(&app, &headers, &opened, version).await,
+        Some(version) if wants(&query.small) => small(&app, &opened, version).await,
+        Some(_) => file_page(&app, opened, &key, query.path.as_deref().unwrap_or("")).await,
         None if opened.link.allow_download && wants(&query.dl) => {
             note(&app, &opened, address).await?;
             let (account, folder) = (opened.actor.account, opened.place);
@@ -95,7 +93,7 @@ pub async fn open(
             });
             Ok(zip::send(&app, planned.await??))
         }
-        None => folder_page(&app, opened, key, query.path).await,
+        None => folder_page(&app, opened, &key, &query.path.unwrap_or_default()).await,
     }
 }
 
@@ -173,7 +171,7 @@ async fn read(
 fn ask(key: &str, before: &str) -> Response {
     let form = format!(
         "{before}<form method=\"post\" action=\"/s/{}\"><input type=\"password\" name=\"password\" \
-         aria-label=\"Password\" autofocus required><button>Open</button></form>",
+         aria-label=\"Password\" autocomplete=\"off\" autofocus required><button>Open</button></form>",
         escape(&encode(key))
     );
     page(StatusCode::UNAUTHORIZED, "This link has a password", &form)
@@ -185,72 +183,6 @@ fn gone() -> Response {
         "Nothing here",
         "<p>This link was revoked, has expired, or never was.</p>",
     )
-}
-
-fn file_page(opened: &OpenedLink, key: &str, path: Option<&str>, bytes: u64) -> Response {
-    let mut body = format!("<p>{}</p>", size(bytes));
-    if opened.link.allow_download {
-        let href = address(key, path.unwrap_or(""), "&dl=1");
-        body.push_str(&format!(
-            "<p><a class=\"go\" href=\"{href}\" download>Download</a></p>"
-        ));
-    }
-    page(StatusCode::OK, &opened.place.node.name, &body)
-}
-
-async fn folder_page(
-    app: &App,
-    opened: OpenedLink,
-    key: String,
-    path: Option<String>,
-) -> Result<Response, Failure> {
-    let (account, folder) = (opened.actor.account, opened.place.clone());
-    let listed = app.blocking(move |app| {
-        app.meta()
-            .view(account)?
-            .children(&folder, None, MAX_SHOWN, false)
-    });
-    let entries = listed.await?.map_err(Failure::from_storage)?;
-    let path = path.unwrap_or_default();
-    let mut body = String::from("<ul>");
-    for entry in &entries {
-        if let Entry::Live(place) = entry {
-            body.push_str(&row(place, &key, &path));
-        }
-    }
-    body.push_str("</ul>");
-    if opened.link.allow_download {
-        let href = address(&key, &path, "&dl=1");
-        body.push_str(&format!(
-            "<p><a class=\"go\" href=\"{href}\" download>Download all</a></p>"
-        ));
-    }
-    if entries.len() == MAX_SHOWN {
-        body.push_str("<p>There is more that is not shown.</p>");
-    }
-    Ok(page(StatusCode::OK, &opened.place.node.name, &body))
-}
-
-fn row(place: &Place, key: &str, path: &str) -> String {
-    let (name, below) = (
-        escape(&place.node.name),
-        format!("{}/{}", path.trim_end_matches('/'), place.node.name),
-    );
-    let (end, detail) = match place.node.head() {
-        Some(version) => (
-            "",
-            format!("<span class=\"size\">{}</span>", size(version.size)),
-        ),
-        None => ("/", String::new()),
-    };
-    format!(
-        "<li><a href=\"{}\">{name}{end}</a>{detail}</li>",
-        address(key, &below, "")
-    )
-}
-
-fn address(key: &str, path: &str, more: &str) -> String {
-    escape(&format!("/s/{}?path={}{more}", encode(key), encode(path)))
 }
 
 async fn note(app: &App, opened: &OpenedLink, address: IpAddr) -> Result<(), Failure> {

@@ -3,3 +3,4 @@
 pub mod app;
 pub mod html;
 pub mod link;
+mod link_page;

@@ -3,6 +3,7 @@
 mod files;
 mod frame;
 mod oauth;
+mod page;
 mod serve;
 mod session;
 mod sharing;

@@ -4,6 +4,7 @@ mod accounts;
 mod check;
 mod links;
 mod rows;
+mod searches;
 mod sharing;
 mod sharing_model;
 mod tokens;
