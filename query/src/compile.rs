@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use indexer::document::outcome_code;
 use indexer::term::Tag;
+use storage::extraction::Outcome;
 use storage::meta::{FileId, NamespaceId};
 use tantivy::Term;
 use tantivy::query::{
@@ -15,6 +17,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 
 use crate::excluded::Excluded;
 use crate::inside::Inside;
+use crate::limits::Limits;
 use crate::parse::Filter;
 use crate::plan::{Plan, Planned, Word};
 use crate::request::Status;
@@ -38,8 +41,8 @@ pub struct Compiler<'a> {
     pub expansions: &'a Expansions,
     /// Folders whose name has a word, by word: what is below them.
     pub folders: &'a HashMap<usize, Vec<Area>>,
-    /// The folders of `in:` by their text; none when there is no such folder.
-    pub limits: &'a HashMap<String, Option<Area>>,
+    /// What filters stand for that the index cannot tell.
+    pub limits: &'a Limits,
 }
 
 type Compiled = Box<dyn Query>;
@@ -247,20 +250,39 @@ impl Compiler<'_> {
                     Bound::Excluded(bytes(*until)),
                 )
             }
-            Filter::In(text) => match self.limits.get(text) {
-                Some(Some(area)) => self.area(area, 0.0),
-                _ => Box::new(EmptyQuery),
-            },
+            Filter::In(_) | Filter::Owner(_) | Filter::Shared(_) => {
+                match self.limits.areas.get(filter) {
+                    Some(Some(area)) => self.area(area, 0.0),
+                    _ => Box::new(EmptyQuery),
+                }
+            }
+            Filter::HasText => {
+                let outcomes = [Outcome::Text, Outcome::TooLarge { indexed_bytes: 0 }];
+                union(outcomes.map(|outcome| self.outcome(&outcome)).into())
+            }
+            Filter::HasLink => {
+                let files = self.limits.linked.iter();
+                let terms = files.map(|id| Term::from_field_u64(fields.file, *id));
+                self.own(constant(terms.collect(), 0.0))
+            }
         }
     }
 
-    /// The account's own files in a range: the columns know neither whose a file is nor whether it lives. // I6
+    /// Where extraction ended so.
+    fn outcome(&self, outcome: &Outcome) -> Compiled {
+        let code = outcome_code(outcome);
+        let code = Term::from_field_u64(self.asked.view.fields.outcome, code);
+        self.range(Bound::Included(code.clone()), Bound::Included(code))
+    }
+
     fn range(&self, from: Bound<Term>, until: Bound<Term>) -> Compiled {
-        let range = ConstScoreQuery::new(Box::new(RangeQuery::new(from, until)), 0.0);
-        Box::new(BooleanQuery::intersection(vec![
-            self.everything(),
-            Box::new(range),
-        ]))
+        let range = RangeQuery::new(from, until);
+        self.own(Box::new(ConstScoreQuery::new(Box::new(range), 0.0)))
+    }
+
+    /// The account's own files among some: columns know neither whose a file is nor whether it lives. // I6
+    fn own(&self, some: Compiled) -> Compiled {
+        Box::new(BooleanQuery::intersection(vec![self.everything(), some]))
     }
 
     /// What lies directly in one of some folders of a namespace.

@@ -22,6 +22,7 @@ use crate::folders::Folders;
 use crate::hit::Sources;
 use crate::limits::{BELOW, Limits, Lookup};
 use crate::parse::{Clause, Filter, Query, parse};
+use crate::people::People;
 use crate::plan::{MAX_TOKENS, Plan, Planned, plan};
 use crate::request::{Answer, Facets, MAX_FACET_VALUES, MAX_HITS, Order, Request, Status};
 use crate::resolve::{Asked, EVERYWHERE, Expansions, Resolved, most_frequent, resolve};
@@ -191,6 +192,7 @@ impl Engine {
         let planned = plan(&query.clause, request.filename_only);
         let (parts, complete) = self.parts(&namespaces, deadline);
         let lookup = Lookup {
+            people: People::new(&self.sources.meta, actor),
             view: &view,
             root: actor.root,
             namespaces: &namespaces,
@@ -313,7 +315,7 @@ impl Prepared<'_> {
                     fields: &part.view.fields,
                     namespaces: &namespaces,
                     exclusions: &part.view.exclusions,
-                    in_folders: !self.limits.is_empty(),
+                    in_folders: self.limits.has_folders(),
                     order: self.request.order,
                     after,
                     limit,
@@ -483,16 +485,7 @@ impl Prepared<'_> {
             .planned
             .is_cut
             .then(|| format!("only the first {MAX_TOKENS} words were searched"));
-        let mut limits: Vec<_> = self.limits.iter().collect();
-        limits.sort_by_key(|(text, _)| *text);
-        let said = limits.into_iter().filter_map(|(text, area)| match area {
-            None => Some(format!("there is no folder {text}")),
-            Some(area) if area.is_cut => Some(format!(
-                "{text} has very many folders; not all were searched"
-            )),
-            Some(_) => None,
-        });
-        cut.into_iter().chain(said).collect()
+        cut.into_iter().chain(self.limits.warnings()).collect()
     }
 }
 

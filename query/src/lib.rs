@@ -1,6 +1,6 @@
 //! Answers from shards: parse, plan, fan out, rank, highlight.
 //!
-//! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`], [`folders`] and [`limits`] (where to look),
+//! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`], [`folders`], [`people`] and [`limits`] (where to look),
 //! [`resolve`] (which terms a shard has), [`statistics`], [`compile`], [`inside`] and [`excluded`] (to the engine's query), [`collect`] (counts and keys),
 //! [`hit`] (looked up again, marked), [`highlight`], [`cursor`] (what
 //! a page leaves to the next), and [`engine`], which runs them.
@@ -18,6 +18,7 @@ pub mod hit;
 pub mod inside;
 pub mod limits;
 pub mod parse;
+pub mod people;
 pub mod plan;
 pub mod request;
 pub mod resolve;

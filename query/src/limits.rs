@@ -1,4 +1,4 @@
-//! The folders that limit a search: `in:` and the request's own.
+//! What limits a search and is known from metadata: the folders of `in:` and the request's own, people, and shared links.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -9,7 +9,8 @@ use storage::meta::{Address, NamespaceId, Place, Refusal, View};
 
 use crate::error::{Error, Result};
 use crate::folders::Folders;
-use crate::parse::{Clause, Filter};
+use crate::parse::{Clause, Filter, Shared};
+use crate::people::People;
 use crate::request::Status;
 use crate::scope::{self, Area};
 
@@ -18,11 +19,47 @@ const MAX_FOLDERS: usize = 20_000;
 /// The name under which the request's own folder stands among the limits. No path can be it.
 pub const BELOW: &str = "\0";
 
-/// The areas of limiting folders by their text; none when there is no such folder.
-pub type Limits = HashMap<String, Option<Area>>;
+/// What the filters of a search stand for that the index cannot tell.
+#[derive(Debug, Default)]
+pub struct Limits {
+    /// The areas of filters that stand for one; none when there is no such folder or person.
+    pub areas: HashMap<Filter, Option<Area>>,
+    /// What the account made shared links to, by id.
+    pub linked: Vec<u64>,
+}
+
+impl Limits {
+    /// True when the search is limited to folders.
+    pub fn has_folders(&self) -> bool {
+        let mut filters = self.areas.keys();
+        filters.any(|filter| matches!(filter, Filter::In(_)))
+    }
+
+    /// Remarks on folders and people, for a person.
+    pub fn warnings(&self) -> Vec<String> {
+        let said = self
+            .areas
+            .iter()
+            .filter_map(|(filter, area)| match (filter, area) {
+                (Filter::In(text), None) => Some(format!("there is no folder {text}")),
+                (Filter::In(text), Some(area)) if area.is_cut => Some(format!(
+                    "{text} has very many folders; not all were searched"
+                )),
+                (Filter::Owner(text) | Filter::Shared(Shared::With(text)), None) => {
+                    Some(format!("nobody called {text} shares a folder with you"))
+                }
+                _ => None,
+            });
+        let mut said: Vec<_> = said.collect();
+        said.sort_unstable();
+        said
+    }
+}
 
 /// Where limits are looked up, for one search.
 pub struct Lookup<'a> {
+    /// Who searches, and who shares what with whom.
+    pub people: People<'a>,
     /// What the account sees.
     pub view: &'a View<'a>,
     /// Where its paths begin.
@@ -38,25 +75,42 @@ pub struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    /// The areas of the folders that the request and the query name. The request's own must be there.
+    /// The areas of the folders and people that the request and the query name. The request's own folder must be there.
     pub fn limits(&self, clause: &Clause, below: Option<&Address>) -> Result<Limits> {
-        let mut limits = HashMap::new();
+        let mut limits = Limits::default();
         if let Some(address) = below {
-            limits.insert(BELOW.to_owned(), Some(self.below(address)?));
+            let area = self.below(address)?;
+            limits
+                .areas
+                .insert(Filter::In(BELOW.to_owned()), Some(area));
         }
-        let mut named = HashSet::new();
-        folders_of(clause, &mut named);
-        named.remove(BELOW);
-        for text in named {
-            let found = scope::address(&text).and_then(|address| self.below(&address));
-            let area = match found {
-                Ok(area) => Some(area),
-                Err(Error::Storage(storage::Error::Refused(_))) => None,
-                Err(error) => return Err(error),
+        let mut filters = HashSet::new();
+        filters_of(clause, &mut filters);
+        filters.remove(&Filter::In(BELOW.to_owned()));
+        for filter in filters {
+            let area = match filter {
+                Filter::In(text) => self.folder(text)?,
+                Filter::Owner(who) => self.people.owned_by(who, self.namespaces)?,
+                Filter::Shared(how) => self.people.shared(how, self.namespaces)?,
+                Filter::HasLink => {
+                    limits.linked = self.people.linked()?;
+                    continue;
+                }
+                _ => continue,
             };
-            limits.insert(text, area);
+            limits.areas.insert(filter.clone(), area);
         }
         Ok(limits)
+    }
+
+    /// The area of `in:text`; none when there is no such folder.
+    fn folder(&self, text: &str) -> Result<Option<Area>> {
+        let found = scope::address(text).and_then(|address| self.below(&address));
+        match found {
+            Ok(area) => Ok(Some(area)),
+            Err(Error::Storage(storage::Error::Refused(_))) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// What lies below `address`.
@@ -142,15 +196,15 @@ impl Lookup<'_> {
     }
 }
 
-fn folders_of(clause: &Clause, named: &mut HashSet<String>) {
+fn filters_of<'c>(clause: &'c Clause, found: &mut HashSet<&'c Filter>) {
     match clause {
-        Clause::Filter(Filter::In(text)) => {
-            named.insert(text.clone());
+        Clause::Filter(filter) => {
+            found.insert(filter);
         }
         Clause::And(sides) | Clause::Or(sides) => {
-            sides.iter().for_each(|side| folders_of(side, named))
+            sides.iter().for_each(|side| filters_of(side, found));
         }
-        Clause::Not(side) => folders_of(side, named),
+        Clause::Not(side) => filters_of(side, found),
         _ => {}
     }
 }

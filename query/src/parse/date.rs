@@ -1,12 +1,12 @@
-//! Dates: `2024`, `2024-01`, `2024-01-31`, with `>`, `<`, `>=`, `<=`, `..`; `today`, `yesterday`, `this-week`, `last-week`,
-//! `last-month`, `last-year`, `7d`, `2w`, `3m`, `1y` (the time up to now). All in UTC.
+//! Dates: `2024`, `2024-q1`, `2024-01`, `2024-01-31`, `31.1.2024`, with `>`, `<`, `>=`, `<=`, `..`; `today`, `yesterday`, `this-week`,
+//! `last-month`, `last-quarter`, `last-year`, `7d`, `2w`, `3m`, `1y`, `last-10-days` (the time up to now). All in UTC.
 
 use time::{Date, Duration, Month, OffsetDateTime};
 
 /// The seconds since 1970 `[from, until)` that `value` means; none when it is not a date.
 pub(super) fn range(value: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
     if let Some((from, until)) = value.split_once("..") {
-        return Some((span(from, now)?.0, span(until, now)?.1));
+        return between(from, until, now);
     }
     let split = value.find(|c: char| !"<>=".contains(c))?;
     let (operator, date) = value.split_at(split);
@@ -21,10 +21,29 @@ pub(super) fn range(value: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
     }
 }
 
+/// A range with both ends in it; one of them may be left open.
+fn between(from: &str, until: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
+    let end = |text: &str| match text {
+        "" => Some(None),
+        text => span(text, now).map(Some),
+    };
+    match (end(from)?, end(until)?) {
+        (None, None) => None,
+        (from, until) => Some((
+            from.map_or(i64::MIN, |span| span.0),
+            until.map_or(i64::MAX, |span| span.1),
+        )),
+    }
+}
+
 fn span(text: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
-    named(&text.to_ascii_lowercase(), now)
+    let text = &text.to_ascii_lowercase();
+    named(text, now)
+        .or_else(|| quarter_of(text))
+        .or_else(|| day_first(text))
         .or_else(|| calendar(text))
         .or_else(|| ago(text, now))
+        .or_else(|| last_few(text, now))
 }
 
 fn named(text: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
@@ -38,6 +57,11 @@ fn named(text: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
         "last-week" => (monday - Duration::WEEK, monday),
         "this-month" => (month, months_after(month, 1)?),
         "last-month" => (months_after(month, -1)?, month),
+        "this-quarter" => quarter(today.year(), u8::from(today.month()).div_ceil(3))?,
+        "last-quarter" => {
+            let (first, _) = quarter(today.year(), u8::from(today.month()).div_ceil(3))?;
+            (months_after(first, -3)?, first)
+        }
         "this-year" => (year(today.year())?, year(today.year() + 1)?),
         "last-year" => (year(today.year() - 1)?, year(today.year())?),
         _ => return None,
@@ -61,6 +85,45 @@ fn calendar(text: &str) -> Option<(i64, i64)> {
     };
     let date = Date::from_calendar_date(y, month, day.parse().ok()?).ok()?;
     Some((seconds(date), seconds(date.next_day()?)))
+}
+
+/// `2024-q1` and `q1-2024`.
+fn quarter_of(text: &str) -> Option<(i64, i64)> {
+    let (a, b) = text.split_once('-')?;
+    let (number, year) = match a.strip_prefix('q') {
+        Some(number) => (number, b),
+        None => (b.strip_prefix('q')?, a),
+    };
+    let year = year.parse().ok().filter(|_| year.len() == 4)?;
+    let (from, until) = quarter(year, number.parse().ok()?)?;
+    Some((seconds(from), seconds(until)))
+}
+
+fn quarter(year: i32, number: u8) -> Option<(Date, Date)> {
+    let month = number.checked_sub(1).filter(|n| *n < 4)? * 3 + 1;
+    let first = Date::from_calendar_date(year, Month::try_from(month).ok()?, 1).ok()?;
+    Some((first, months_after(first, 3)?))
+}
+
+/// `31.1.2024`: with dots the day comes first.
+fn day_first(text: &str) -> Option<(i64, i64)> {
+    let parts: Vec<&str> = text.split('.').collect();
+    match parts[..] {
+        [day, month, year] if year.len() == 4 => calendar(&format!("{year}-{month}-{day}")),
+        [month, year] if year.len() == 4 => calendar(&format!("{year}-{month}")),
+        _ => None,
+    }
+}
+
+/// `last-30-days`, `last-2-weeks`.
+fn last_few(text: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
+    let (count, unit) = text.strip_prefix("last-")?.split_once('-')?;
+    let unit = unit.strip_suffix('s').unwrap_or(unit);
+    let letter = match unit {
+        "day" | "week" | "month" | "year" => &unit[..1],
+        _ => return None,
+    };
+    ago(&format!("{count}{letter}"), now)
 }
 
 /// `7d`: the last seven days up to now.

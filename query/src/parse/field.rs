@@ -2,7 +2,8 @@
 
 use time::OffsetDateTime;
 
-use super::{CATEGORIES, Clause, Filter, date, size};
+use super::operators::{self, Kind, Operator, begins_a_value};
+use super::{CATEGORIES, Clause, Filter, Shared, date, size};
 
 /// What a field says.
 pub(super) enum Read {
@@ -50,54 +51,80 @@ const SYNONYMS: [(&str, &str); 26] = [
     ("folders", "folder"),
 ];
 
-/// Reads a field.
-pub(super) fn read(name: &str, value: &str, now: OffsetDateTime) -> Read {
-    let known = matches!(
-        name,
-        "type" | "ext" | "in" | "modified" | "size" | "name" | "is"
-    );
-    if known && value.is_empty() {
+/// Reads a field; `typing` when it is the last thing typed, so that its value may be a start still.
+pub(super) fn read(name: &str, value: &str, typing: bool, now: OffsetDateTime) -> Read {
+    let Some(operator) = operators::operator(name) else {
+        return Read::NoField;
+    };
+    if value.is_empty() {
         return Read::Nothing;
     }
-    match name {
-        "name" => Read::Name,
-        "type" => category(value),
-        "ext" => Read::Filter(
-            any(value, |ext| Some(Filter::Extension(extension(ext)))).unwrap_or(Clause::All),
-        ),
-        "in" => Read::Filter(Clause::Filter(Filter::In(value.to_owned()))),
-        "modified" => match date::range(value, now) {
-            Some((from, until)) => Read::Filter(Clause::Filter(Filter::Modified(from, until))),
-            None => unknown(
-                name,
-                value,
-                "a date like 2024, 2024-01, >2024-01-31, 2024-01..2024-03 or last-week",
-            ),
-        },
-        "size" => match size::range(value) {
-            Some((from, until)) => Read::Filter(Clause::Filter(Filter::Size(from, until))),
-            None => unknown(name, value, "a size like >10mb, <500kb or 1mb..5mb"),
-        },
-        "is" if value.eq_ignore_ascii_case("deleted") => Read::Deleted,
-        "is" if value.eq_ignore_ascii_case("folder") => {
-            Read::Filter(Clause::Filter(Filter::Category("folder")))
-        }
-        "is" => unknown(name, value, "deleted or folder"),
-        _ => Read::NoField,
+    match known(operator.name, value, now) {
+        Some(read) => read,
+        None if typing && begins_a_value(operator, value) => Read::Nothing,
+        None => unknown(operator, value),
     }
 }
 
-fn unknown(name: &str, value: &str, wanted: &str) -> Read {
+/// What a value means; none when it makes no sense.
+fn known(name: &str, value: &str, now: OffsetDateTime) -> Option<Read> {
+    let lower = value.to_lowercase();
+    let filter = match name {
+        "name" => return Some(Read::Name),
+        "is" if lower == "deleted" => return Some(Read::Deleted),
+        "type" => {
+            return any(value, |one| category_of(one).map(Filter::Category)).map(Read::Filter);
+        }
+        "ext" => {
+            let filters = any(value, |one| Some(Filter::Extension(extension(one))));
+            return Some(Read::Filter(filters.unwrap_or(Clause::All)));
+        }
+        "is" => return is(&lower).map(Read::Filter),
+        "in" => Filter::In(value.to_owned()),
+        "modified" => date::range(value, now).map(|(from, until)| Filter::Modified(from, until))?,
+        "size" => size::range(value).map(|(from, until)| Filter::Size(from, until))?,
+        "owner" => Filter::Owner(lower),
+        "shared" => Filter::Shared(shared(lower)),
+        "has" => match lower.as_str() {
+            "text" => Filter::HasText,
+            "link" | "links" => Filter::HasLink,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Read::Filter(Clause::Filter(filter)))
+}
+
+fn is(value: &str) -> Option<Clause> {
+    let folder = Clause::Filter(Filter::Category("folder"));
+    match value {
+        "folder" => Some(folder),
+        "file" => Some(Clause::Not(Box::new(folder))),
+        "shared" => Some(Clause::Filter(Filter::Shared(Shared::Yes))),
+        _ => None,
+    }
+}
+
+fn shared(value: String) -> Shared {
+    match value.as_str() {
+        "yes" | "true" => Shared::Yes,
+        "no" | "false" => Shared::No,
+        "by-me" | "byme" => Shared::ByMe,
+        "with-me" | "withme" | "me" => Shared::WithMe,
+        _ => Shared::With(value),
+    }
+}
+
+fn unknown(operator: &Operator, value: &str) -> Read {
+    let name = operator.name;
+    let wanted = match operator.kind {
+        Kind::Date => "a date like 2024, 2024-01, >2024-01-31, 2024-01..2024-03 or last-week",
+        Kind::Size => "a size like >10mb, <500kb or 1mb..5mb",
+        _ => &format!("one of {}", operator.values.join(", ")),
+    };
     Read::Unknown(format!(
         "{name}:{value} was searched as words; {name}: takes {wanted}"
     ))
-}
-
-fn category(value: &str) -> Read {
-    match any(value, |one| category_of(one).map(Filter::Category)) {
-        Some(clause) => Read::Filter(clause),
-        None => unknown("type", value, &format!("one of {}", CATEGORIES.join(", "))),
-    }
 }
 
 fn category_of(value: &str) -> Option<&'static str> {

@@ -7,6 +7,8 @@ pub(super) enum Token {
     Phrase(String),
     /// `field:value`, without quotes; the name in lower case.
     Field(String, String),
+    /// `field:"value"`: the value stood in quotes.
+    Quoted(String, String),
     Or,
     And,
     Not,
@@ -89,7 +91,7 @@ fn field<'a>(name: &str, value: &str, after: &'a str) -> (Option<Token>, &'a str
     match opening {
         Some(quote) => {
             let (inside, after) = until_quote(&after[quote.len_utf8()..]);
-            (Some(Token::Field(name, inside.trim().to_owned())), after)
+            (Some(Token::Quoted(name, inside.trim().to_owned())), after)
         }
         None => (Some(Token::Field(name, value.to_owned())), after),
     }

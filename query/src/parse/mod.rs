@@ -10,9 +10,11 @@
 mod date;
 mod field;
 mod lex;
+mod operators;
 mod size;
 
 use lex::{Token, lex};
+pub use operators::{Kind, OPERATORS, Operator};
 use time::OffsetDateTime;
 
 /// Characters of a query that are read; the rest is left out with a warning.
@@ -74,7 +76,7 @@ pub enum TextScope {
 }
 
 /// A property of a file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// The category, one of [`CATEGORIES`].
     Category(&'static str),
@@ -86,6 +88,29 @@ pub enum Filter {
     Modified(i64, i64),
     /// Bytes in `[from, until)`; an open end is `u64::MAX`.
     Size(u64, u64),
+    /// In the files of this person: an e-mail address, a name or `me`, in lower case.
+    Owner(String),
+    /// By how it is shared.
+    Shared(Shared),
+    /// Extraction found text in it.
+    HasText,
+    /// The searching account made a shared link to it.
+    HasLink,
+}
+
+/// How something is shared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Shared {
+    /// It lies in a shared folder.
+    Yes,
+    /// It does not.
+    No,
+    /// In a shared folder of the searching account's own.
+    ByMe,
+    /// In a shared folder of somebody else.
+    WithMe,
+    /// In a shared folder that has this person as a member: an e-mail address or a name, in lower case.
+    With(String),
 }
 
 /// Every value of `type:`.
@@ -198,22 +223,26 @@ impl Parser<'_> {
                 scope: TextScope::Anywhere,
             }),
             Token::Field(name, value) => self.field(name, value, last),
+            Token::Quoted(name, value) => self.quoted(name, value),
             Token::Word(text) => self.word(text, last, TextScope::Anywhere),
             Token::Not | Token::Open | Token::Or | Token::And | Token::Close => Clause::All,
         }
     }
 
+    /// A word; a star at its end makes it a start, wherever it stands.
     fn word(&mut self, text: &str, last: bool, scope: TextScope) -> Clause {
-        let prefix = last && self.typing;
+        let start = text.trim_end_matches('*');
+        let is_start = start.len() < text.len() && start.ends_with(char::is_alphanumeric);
+        let prefix = is_start || (last && self.typing);
         self.leaf(Clause::Word {
-            text: text.to_owned(),
+            text: if is_start { start } else { text }.to_owned(),
             prefix,
             scope,
         })
     }
 
     fn field(&mut self, name: &str, value: &str, last: bool) -> Clause {
-        match field::read(name, value, self.now) {
+        match field::read(name, value, last && self.typing, self.now) {
             field::Read::Filter(clause) => self.leaf(clause),
             field::Read::Name => self.word(value, last, TextScope::Name),
             field::Read::Deleted => {
@@ -228,6 +257,17 @@ impl Parser<'_> {
             field::Read::NoField => {
                 self.word(&format!("{name}:{value}"), last, TextScope::Anywhere)
             }
+        }
+    }
+
+    /// `name:"two words"` is a phrase of the name; in other fields quotes only hold a value together.
+    fn quoted(&mut self, name: &str, value: &str) -> Clause {
+        match field::read(name, value, false, self.now) {
+            field::Read::Name => self.leaf(Clause::Phrase {
+                text: value.to_owned(),
+                scope: TextScope::Name,
+            }),
+            _ => self.field(name, value, false),
         }
     }
 

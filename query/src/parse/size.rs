@@ -3,7 +3,12 @@
 /// The bytes `[from, until)` that `value` means; none when it is not a size.
 pub(super) fn range(value: &str) -> Option<(u64, u64)> {
     if let Some((from, until)) = value.split_once("..") {
-        return Some((bytes(from)?.0, bytes(until)?.0.saturating_add(1)));
+        let end = |text: &str, open: u64| match text {
+            "" => Some(open),
+            text => bytes(text).map(|(bytes, _)| bytes),
+        };
+        let both = !(from.is_empty() && until.is_empty());
+        return both.then_some((end(from, 0)?, end(until, u64::MAX)?.saturating_add(1)));
     }
     let split = value.find(|c: char| !"<>=".contains(c))?;
     let (operator, size) = value.split_at(split);

@@ -20,7 +20,14 @@ fn shown(clause: &Clause) -> String {
             };
             format!("{field}{text}{}", if *prefix { "*" } else { "" })
         }
-        Clause::Phrase { text, .. } => format!("\"{text}\""),
+        Clause::Phrase { text, scope } => {
+            let field = if *scope == TextScope::Name {
+                "name:"
+            } else {
+                ""
+            };
+            format!("{field}\"{text}\"")
+        }
         Clause::Filter(Filter::Modified(from, until)) => {
             format!("modified[{},{})", day(*from), day(*until))
         }
@@ -91,6 +98,34 @@ fn trees() {
         ("modified:last-week", "modified[2026-03-02,2026-03-09)"),
         ("modified:last-month", "modified[2026-02-01,2026-03-01)"),
         ("modified:7d", "modified[2026-03-04,2026-03-11)"),
+        ("modified:last-7-days", "modified[2026-03-04,2026-03-11)"),
+        ("modified:2024-q2", "modified[2024-04-01,2024-07-01)"),
+        ("modified:Q4-2024", "modified[2024-10-01,2025-01-01)"),
+        ("modified:this-quarter", "modified[2026-01-01,2026-04-01)"),
+        ("modified:last-quarter", "modified[2025-10-01,2026-01-01)"),
+        ("modified:31.1.2024", "modified[2024-01-31,2024-02-01)"),
+        ("modified:2.2024", "modified[2024-02-01,2024-03-01)"),
+        ("modified:2024..", "modified[2024-01-01,)"),
+        ("modified:..2024-02", "modified[,2024-03-01)"),
+        ("size:1kb..", "size[1024,)"),
+        ("size:..1kb", "size[0,1025)"),
+        ("name:\"annual plan\"", "name:\"annual plan\""),
+        ("plan* draft ", "(plan* draft)"),
+        ("* ", "*"),
+        ("c* ", "c*"),
+        ("owner:Ann@Example.org x ", "(Owner(\"ann@example.org\") x)"),
+        ("owner:\"Ann Lee\"", "Owner(\"ann lee\")"),
+        ("shared:with-me", "Shared(WithMe)"),
+        ("shared:bob ", "Shared(With(\"bob\"))"),
+        ("has:text -has:link ", "(HasText -HasLink)"),
+        ("is:file ", "-Category(\"folder\")"),
+        ("-is:file ", "Category(\"folder\")"),
+        ("is:shared ", "Shared(Yes)"),
+        // Values that are being typed still say nothing yet; the same with a space behind them is not understood.
+        ("a type:pd", "a"),
+        ("a type:pdf,im", "a"),
+        ("a modified:last-", "a"),
+        ("a modified:>202", "a"),
     ] {
         assert_eq!(shown(&parse(text, NOW).clause), wanted, "{text:?}");
     }
@@ -98,7 +133,17 @@ fn trees() {
 
 #[test]
 fn what_is_not_understood_is_searched_as_words_and_said() {
-    for text in ["type:fish ", "modified:soon ", "size:big ", "is:red "] {
+    for text in [
+        "type:fish ",
+        "type:fi",
+        "type:im ",
+        "modified:soon ",
+        "modified:.. ",
+        "size:big ",
+        "size:.. ",
+        "is:red ",
+        "has:wings ",
+    ] {
         let query = parse(text, NOW);
         assert!(matches!(query.clause, Clause::Word { .. }), "{text}");
         assert_eq!(query.warnings.len(), 1, "{text}");

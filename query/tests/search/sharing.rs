@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use query::Request;
+use storage::meta::LinkSettings;
 
 use crate::bench::{Bench, asked, at};
 
@@ -252,5 +253,66 @@ fn an_account_of_many_shared_folders_finds_the_same_and_learns_no_others_words()
     assert!(
         words.contains("apple pla") && !words.contains("planes"),
         "{words}"
+    );
+}
+
+#[test]
+fn people_and_sharing_narrow() {
+    let bench = Bench::new();
+    let (ann, bob, cyd) = (
+        bench.account("ann"),
+        bench.account("bob"),
+        bench.account("cyd"),
+    );
+    bench.put(&ann, "/own.txt", "apple");
+    bench.put(&ann, "/scan.png", "");
+    bench.put(&ann, "/team/a.txt", "apple");
+    bench.put(&bob, "/bobs/b.txt", "apple");
+    bench.put(&bob, "/more/c.txt", "apple");
+    bench.put(&cyd, "/cyds.txt", "apple");
+    bench.share(&ann, "/team", &[&cyd]);
+    bench.share(&bob, "/bobs", &[&ann]);
+    bench.share(&bob, "/more", &[&ann, &cyd]);
+    let settings = LinkSettings::default();
+    let linked = bench
+        .meta
+        .create_link(ann.actor(), &at("/own.txt"), settings);
+    linked.expect("a link");
+    bench.settle();
+    bench.table(
+        &ann,
+        &[
+            ("apple owner:me ", "/own.txt /team/a.txt"),
+            ("apple owner:bob ", "/bobs/b.txt /more/c.txt"),
+            ("apple owner:BOB@example.org ", "/bobs/b.txt /more/c.txt"),
+            ("apple -owner:bo ", "/own.txt /team/a.txt"),
+            ("apple owner:cyd ", ""), // a member of two folders, whose own files nobody else sees
+            ("apple owner:nobody ", ""),
+            ("apple shared:yes ", "/bobs/b.txt /more/c.txt /team/a.txt"),
+            ("apple is:shared ", "/bobs/b.txt /more/c.txt /team/a.txt"),
+            ("apple shared:no ", "/own.txt"),
+            ("apple shared:by-me ", "/team/a.txt"),
+            ("apple shared:with-me ", "/bobs/b.txt /more/c.txt"),
+            ("apple shared:cyd ", "/more/c.txt /team/a.txt"),
+            ("apple shared:cyd owner:me ", "/team/a.txt"),
+            ("apple (shared:by-me OR shared:no) ", "/own.txt /team/a.txt"),
+            ("has:link ", "/own.txt"),
+            ("apple -has:link owner:me ", "/team/a.txt"),
+            ("-has:text is:file ", ""), // the test's extraction finds text everywhere, if only an empty one
+            ("has:text type:image ", "/scan.png"),
+        ],
+    );
+    let warned = |query: &str| bench.ask(&ann, &asked(query)).expect("an answer").warnings;
+    assert_eq!(
+        warned("apple owner:nobody "),
+        ["nobody called nobody shares a folder with you"]
+    );
+    // Whom one shares nothing with, one cannot even ask for.
+    let other = bench.account("dan");
+    bench.put(&other, "/dans.txt", "apple");
+    bench.settle();
+    assert_eq!(
+        warned("owner:dan@example.org "),
+        ["nobody called dan@example.org shares a folder with you"]
     );
 }

@@ -468,6 +468,13 @@ async fn searches_are_worded_for_both_apis() {
         ),
         (Some(false), true)
     );
+    let offered = bench
+        .rpc(&token, "firefly/search/operators", Value::Null)
+        .await
+        .json();
+    assert_eq!(offered["operators"][0]["name"], "type");
+    assert_eq!(offered["operators"][0]["values"][3], "pdf");
+    assert_eq!(offered["people"][0]["email"], "a@example.com");
     let found = bench
         .rpc(
             &token,
