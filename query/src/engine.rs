@@ -33,8 +33,6 @@ use crate::statistics::Statistics;
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 /// Folders whose name has a word of the query, at most.
 const MAX_NAMED_FOLDERS: usize = 50;
-/// A query of words that fewer files than this have all of is answered with files that have some of them as well.
-const FEW: u64 = 10;
 
 /// Answers searches. Cheap to clone.
 #[derive(Clone)]
@@ -126,7 +124,7 @@ impl Engine {
         let limit = request.max_results.clamp(1, MAX_HITS);
         let mut warnings = query.warnings;
         let mut matches = prepared.search(after, limit + 1, relaxed)?;
-        if frozen.is_none() && matches.total < FEW && prepared.planned.relaxable().is_some() {
+        if frozen.is_none() && prepared.planned.relaxable(matches.total).is_some() {
             let all_words = matches.total;
             matches = prepared.search(None, limit + 1, true)?;
             relaxed = true;
@@ -299,7 +297,7 @@ impl Engine {
 
 impl Prepared<'_> {
     fn search(&self, after: Option<&Key>, limit: usize, relaxed: bool) -> Result<Matches> {
-        let relaxable = relaxed.then(|| self.planned.relaxable()).flatten();
+        let relaxable = relaxed.then(|| self.planned.relaxable(0)).flatten();
         let found: Vec<Matches> = self
             .parts
             .par_iter()

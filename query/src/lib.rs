@@ -17,6 +17,7 @@ pub mod highlight;
 pub mod hit;
 pub mod inside;
 pub mod limits;
+mod numbers;
 pub mod parse;
 pub mod people;
 pub mod plan;

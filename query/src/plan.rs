@@ -3,6 +3,7 @@
 use indexer::analyse::{self, MAX_TOKEN_BYTES, Mode, Token, is_stop_word};
 
 use crate::highlight::Needles;
+use crate::numbers;
 use crate::parse::{Clause, Filter, TextScope};
 
 /// A node of the plan. The same shape as [`Clause`], with words analysed.
@@ -33,7 +34,8 @@ pub struct Word {
     pub names_only: bool,
     /// It was quoted: exact words in this order, no stems, no folder names.
     pub quoted: bool,
-    /// Other forms that names have of the same words: parts at camelCase and digits, and the joined form.
+    /// Other forms of the same words: in names parts at camelCase and digits, and the joined form; in texts numbers written
+    /// otherwise; paths.
     pub in_names: Vec<Plan>,
 }
 
@@ -52,6 +54,10 @@ pub struct Planned {
 
 /// Words of a query that are searched; ten thousand characters of a script without spaces would be as many terms.
 pub const MAX_TOKENS: usize = 256;
+/// A query of so many telling words is a question: that a file has them all is not to be expected.
+const LONG: usize = 5;
+/// A question of which fewer files than this have all words is answered with files that have some of them as well.
+const FEW: u64 = 10;
 /// A word of more parts has no other forms in names.
 const MAX_PARTS: usize = 16;
 
@@ -123,8 +129,11 @@ impl Planner {
         if wanted {
             self.mark(&tokens, prefix);
         }
-        let in_names = self.forms(text, &tokens, prefix, quoted);
+        let mut in_names = self.forms(text, &tokens, prefix, quoted);
         let names_only = self.names_only || scope == TextScope::Name;
+        if !quoted && !names_only {
+            in_names.extend(self.path(text, prefix));
+        }
         self.words.push(Word {
             in_names,
             names_only,
@@ -147,22 +156,33 @@ impl Planner {
         self.needles.also(&joined, number);
     }
 
-    /// What names may have instead of a word's tokens: `report2024-final` is report, 2024, final where a name is split
-    /// further, `foo-bar` may be `fooBar`, and `myhtmlpage.tsx` is `MyHTMLPage.tsx`.
+    /// What may stand instead of a word's tokens. In names: `report2024-final` is report, 2024, final where a name is split
+    /// further, `foo-bar` may be `fooBar`, and `myhtmlpage.tsx` is `MyHTMLPage.tsx`. In texts: see [`numbers`]. And a path
+    /// is a name below folders.
     fn forms(&mut self, text: &str, tokens: &[Token], prefix: bool, quoted: bool) -> Vec<Plan> {
         let is_unspaced = tokens.windows(2).any(|pair| pair[0].end > pair[1].start);
-        if !(2..=MAX_PARTS).contains(&tokens.len()) || is_unspaced {
+        if tokens.len() > MAX_PARTS || is_unspaced {
             return Vec::new();
         }
         let mut forms = Vec::new();
         let parts = parts(text);
         if parts.len() > tokens.len() {
-            let whole = Word::new(parts, prefix, true);
-            forms.push(self.form(whole));
+            forms.push(self.form(Word::new(parts, prefix, true)));
         }
         if quoted {
             return forms;
         }
+        for tokens in numbers::forms(text, tokens) {
+            self.words.push(Word::new(tokens, prefix, true));
+            forms.push(Plan::Word(self.words.len() - 1));
+        }
+        if tokens.len() > 1 {
+            self.joined(text, tokens, prefix, &mut forms);
+        }
+        forms
+    }
+
+    fn joined(&mut self, text: &str, tokens: &[Token], prefix: bool, forms: &mut Vec<Plan>) {
         let joined = |tokens: &[Token]| {
             let mut joined: String = tokens.iter().map(|token| token.text.as_str()).collect();
             joined.truncate(joined.floor_char_boundary(MAX_TOKEN_BYTES));
@@ -176,7 +196,21 @@ impl Planner {
             let extension = Word::new(vec![(0, last.text.clone())], prefix, true);
             forms.push(Plan::And(vec![stem, self.form(extension)]));
         }
-        forms
+    }
+
+    /// `plans/q3/budget.txt`: the last part in the name, the others anywhere, which folders' names are.
+    fn path(&mut self, text: &str, prefix: bool) -> Option<Plan> {
+        let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+        let (name, folders) = parts.split_last()?;
+        if folders.is_empty() || parts.len() > MAX_PARTS || text.contains("://") {
+            return None;
+        }
+        let name = self.word(name, prefix, TextScope::Name, false, false)?;
+        let mut sides = vec![name];
+        for folder in folders {
+            sides.push(self.word(folder, false, TextScope::Anywhere, false, false)?);
+        }
+        Some(Plan::And(sides))
     }
 
     fn form(&mut self, word: Word) -> Plan {
@@ -234,9 +268,10 @@ fn flat(sides: Vec<Plan>) -> Vec<Plan> {
 }
 
 impl Planned {
-    /// The plain words of a plan that is nothing but words ANDed (and properties): what may be relaxed when no file has them
-    /// all. None when there are few, or only stop words, which would find anything.
-    pub fn relaxable(&self) -> Option<Vec<usize>> {
+    /// The plain words of a plan that is nothing but words ANDed (and properties), when they may be relaxed: three or more
+    /// when no file has them all, a long question ([`LONG`]) when few have. None when there are only stop words, which would
+    /// find anything.
+    pub fn relaxable(&self, found: u64) -> Option<Vec<usize>> {
         let Plan::And(sides) = &self.plan else {
             return None;
         };
@@ -247,8 +282,9 @@ impl Planned {
                 _ => None,
             })
             .collect();
-        let tells = words.iter().any(|index| self.tells(*index));
-        (words.len() >= 3 && tells).then_some(words)
+        let telling = words.iter().filter(|index| self.tells(**index)).count();
+        let few = if telling >= LONG { FEW } else { 1 };
+        (words.len() >= 3 && telling > 0 && found < few).then_some(words)
     }
 
     /// True when a word is more than stop words.
@@ -293,7 +329,8 @@ mod tests {
             });
             shown.collect::<Vec<_>>()
         };
-        assert_eq!(forms("report2024"), [""; 0]);
+        assert_eq!(forms("report2024"), ["report@0 2024@1"]);
+        assert_eq!(forms("plan"), [""; 0]);
         assert_eq!(forms("東京都"), [""; 0]);
         assert_eq!(
             forms("report2024-final"),

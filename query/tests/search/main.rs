@@ -1,5 +1,6 @@
 //! Searches over a real store and index: files in, hits out.
 
+mod behaviour;
 mod bench;
 mod filters;
 mod gone;
