@@ -11,7 +11,7 @@ use crate::analyse::{
 };
 
 /// The index format, in every commit's payload; another one is rebuilt.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Bit of `flags`: the document is a folder (or the place where a shared folder is mounted).
 pub const FLAG_FOLDER: u64 = 1;

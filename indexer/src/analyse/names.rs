@@ -69,6 +69,20 @@ fn chunk_tokens(
                     shift + segment.position + index,
                 );
             }
+            for (first, last) in letters(raw, &parts) {
+                let (from, to) = (parts[first].0, parts[last].1);
+                // At both ends, so that it stands beside the word before it and the number behind it.
+                for part in [first, last] {
+                    let at = offset + segment.start;
+                    push(
+                        out,
+                        fold(&raw[from..to]),
+                        at + from,
+                        at + to,
+                        shift + segment.position + part,
+                    );
+                }
+            }
             shift += parts.len() - 1;
         }
     }
@@ -124,6 +138,22 @@ fn split(run: &str) -> Vec<(usize, usize)> {
     }
     parts.push((start, run.len()));
     parts
+}
+
+/// The parts, first and last, of letters that capitals split but no digit: `iPhone15` is *iphone* too. Not where they are all.
+fn letters(run: &str, parts: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let is_number = |(from, to): &(usize, usize)| run[*from..*to].starts_with(char::is_numeric);
+    let mut found = Vec::new();
+    let mut first = 0;
+    for at in 0..=parts.len() {
+        if parts.get(at).is_none_or(is_number) {
+            if at > first + 1 && at - first < parts.len() {
+                found.push((first, at - 1));
+            }
+            first = at + 1;
+        }
+    }
+    found
 }
 
 fn kind(c: char) -> Kind {

@@ -117,6 +117,10 @@ fn names_split_and_join() {
             "Quarterly-Report2024.pdf",
             "quarterlyreport2024@0 quarterly@0 report2024@1 report@1 2024@2 pdf@3",
         ),
+        (
+            "my iPhone15ProMax",
+            "my@0 iphone15promax@1 i@1 phone@2 15@3 pro@4 max@5 iphone@1 iphone@2 promax@4 promax@5",
+        ),
         ("MyHTMLPage.tsx", "myhtmlpage@0 my@0 html@1 page@2 tsx@3"),
         (
             "foo_bar baz.tar.gz",

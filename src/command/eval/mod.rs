@@ -1,6 +1,8 @@
 //! `firefly eval`: how good extraction and ranking are, on a corpus with known answers.
 
+mod collection;
 mod extraction;
+mod known;
 mod relevance;
 
 use std::path::PathBuf;
@@ -33,6 +35,14 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Store the documents in DIR (docs.jsonl) as files with names, look for them by half-remembered words of name and text, and print how well they are found
+    Known {
+        /// The collection
+        folder: PathBuf,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs the command.
@@ -40,6 +50,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     match args.what {
         What::Extraction { folder, out } => extraction::run(&folder, &out),
         What::Relevance { folder, json } => relevance::run(&folder, json),
+        What::Known { folder, json } => known::run(&folder, json),
     }?;
     Ok(ExitCode::SUCCESS)
 }

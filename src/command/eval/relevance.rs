@@ -2,31 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use query::Request;
-use serde::{Deserialize, Serialize};
-use storage::chunk::content_hash;
-use storage::meta::{Actor, Address, NewFile, WriteMode};
-use time::OffsetDateTime;
+use serde::Serialize;
 
-use crate::command::serve::Services;
-use crate::config::{Config, DataArg};
-use crate::node::Node;
+use super::collection::{Collection, documents};
 
 /// How many hits are judged.
 const DEPTH: usize = 100;
-/// How long to wait until the collection is indexed.
-const INDEX_LIMIT: Duration = Duration::from_secs(600);
-
-#[derive(Deserialize)]
-struct Document {
-    id: String,
-    #[serde(default)]
-    title: String,
-    text: String,
-}
 
 /// Means over all queries that have a relevant document.
 #[derive(Debug, Serialize)]
@@ -39,21 +22,14 @@ struct Scores {
 
 /// Indexes the collection in a temporary store and prints its scores.
 pub fn run(folder: &Path, json: bool) -> Result<()> {
-    let temporary = tempfile::tempdir()?;
-    let data = DataArg {
-        data: temporary.path().join("data"),
-    };
-    let config = Config::without_flags(&data)?;
-    let node = Node::open(&config)?;
-    let services = Services::start(&config, &node)?;
-    let actor = node
-        .meta
-        .create_account("eval@localhost", "eval", false)?
-        .actor();
-    let names = store(&node, actor, &folder.join("docs.jsonl"))?;
-    wait(&services, actor)?;
+    let documents = documents(folder)?;
     let judgements = judgements(&folder.join("qrels.txt"))?;
     let queries = std::fs::read_to_string(folder.join("queries.tsv")).context("queries.tsv")?;
+    // A name that no query can mean: ids are numbers, and numbers are words.
+    let collection = Collection::store(&documents, |number, document| {
+        let body = format!("{}\n\n{}\n", document.title, document.text);
+        (format!("{}.txt", letters(number)), body)
+    })?;
     let mut all = Vec::new();
     for line in queries.lines() {
         let (id, text) = line
@@ -63,11 +39,11 @@ pub fn run(folder: &Path, json: bool) -> Result<()> {
             .get(id)
             .filter(|relevant| relevant.values().any(|gain| *gain > 0))
         {
-            let ranking = ask(&services, actor, text, &names)?;
+            let ranking = collection.ask(text, DEPTH)?;
             all.push(score(&ranking, relevant));
         }
     }
-    services.stop();
+    collection.stop();
     let mean = |part: fn(&(f64, f64, f64)) -> f64| {
         all.iter().map(part).sum::<f64>() / all.len().max(1) as f64
     };
@@ -88,33 +64,6 @@ pub fn run(folder: &Path, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Stores every document as a file of its own; returns the document of each file name.
-fn store(node: &Node, actor: Actor, path: &Path) -> Result<HashMap<String, String>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-    let mut names = HashMap::new();
-    for (number, line) in text.lines().enumerate() {
-        let document: Document =
-            serde_json::from_str(line).with_context(|| format!("line {}", number + 1))?;
-        // A name that no query can mean: ids are numbers, and numbers are words.
-        let name = format!("{}.txt", letters(number));
-        let body = format!("{}\n\n{}\n", document.title, document.text);
-        let blocks = vec![node.blocks.put(body.as_bytes())?];
-        let file = NewFile {
-            size: body.len() as u64,
-            content_hash: content_hash(&blocks),
-            blocks,
-            mode: WriteMode::Overwrite,
-            autorename: false,
-            strict_conflict: false,
-            client_modified_ms: None,
-        };
-        node.meta
-            .commit_file(actor, &Address::parse(&format!("/{name}"))?, &file)?;
-        names.insert(name, document.id);
-    }
-    Ok(names)
-}
-
 fn letters(mut number: usize) -> String {
     let mut out = String::from("zq");
     for _ in 0..5 {
@@ -122,17 +71,6 @@ fn letters(mut number: usize) -> String {
         number /= 26;
     }
     out
-}
-
-fn wait(services: &Services, actor: Actor) -> Result<()> {
-    let begun = Instant::now();
-    while services.engine.coverage(actor)?.waiting > 0 {
-        if begun.elapsed() > INDEX_LIMIT {
-            bail!("not indexed after {INDEX_LIMIT:?}");
-        }
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
-    Ok(())
 }
 
 /// Query -> document -> gain.
@@ -149,30 +87,6 @@ fn judgements(path: &Path) -> Result<HashMap<String, HashMap<String, i32>>> {
             .insert(document.into(), gain.parse()?);
     }
     Ok(all)
-}
-
-/// The first documents for a query, best first.
-fn ask(
-    services: &Services,
-    actor: Actor,
-    text: &str,
-    names: &HashMap<String, String>,
-) -> Result<Vec<String>> {
-    let request = Request {
-        query: format!("{text} "), // typed to the end: the last word is whole
-        max_results: DEPTH,
-        facets: false,
-        marks: query::Marks::None,
-        ..Request::default()
-    };
-    let answer = services
-        .engine
-        .search(actor, &request, OffsetDateTime::now_utc())?;
-    let documents = answer
-        .hits
-        .iter()
-        .filter_map(|hit| names.get(&hit.place.node.name).cloned());
-    Ok(documents.collect())
 }
 
 /// nDCG@10, average precision and recall at the depth of one ranking.

@@ -1,0 +1,131 @@
+//! A collection of documents in a store of its own: through the real store, extraction, index and query parser.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use query::Request;
+use serde::Deserialize;
+use storage::chunk::content_hash;
+use storage::meta::{Actor, Address, NewFile, WriteMode};
+use time::OffsetDateTime;
+
+use crate::command::serve::Services;
+use crate::config::{Config, DataArg};
+use crate::node::Node;
+
+/// How long to wait until the collection is indexed.
+const INDEX_LIMIT: Duration = Duration::from_secs(600);
+
+/// A line of docs.jsonl.
+#[derive(Deserialize)]
+pub struct Document {
+    /// What judgements call it.
+    pub id: String,
+    /// Its title.
+    #[serde(default)]
+    pub title: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The documents of docs.jsonl below `folder`.
+pub fn documents(folder: &Path) -> Result<Vec<Document>> {
+    let path = folder.join("docs.jsonl");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    let lines = text.lines().enumerate();
+    let read = |(number, line): (usize, &str)| {
+        serde_json::from_str(line).with_context(|| format!("line {}", number + 1))
+    };
+    lines.map(read).collect()
+}
+
+/// A collection that is stored and indexed.
+pub struct Collection {
+    services: Services,
+    actor: Actor,
+    documents: HashMap<String, String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Collection {
+    /// Stores every document as a file in a temporary store, and waits until all are indexed. `file` gives its name and text.
+    pub fn store(
+        documents: &[Document],
+        file: impl Fn(usize, &Document) -> (String, String),
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let data = DataArg {
+            data: folder.path().join("data"),
+        };
+        let config = Config::without_flags(&data)?;
+        let node = Node::open(&config)?;
+        let services = Services::start(&config, &node)?;
+        let account = node.meta.create_account("eval@localhost", "eval", false)?;
+        let actor = account.actor();
+        let mut names = HashMap::new();
+        for (number, document) in documents.iter().enumerate() {
+            let (name, body) = file(number, document);
+            put(&node, actor, &name, &body)?;
+            names.insert(name, document.id.clone());
+        }
+        let collection = Collection {
+            services,
+            actor,
+            documents: names,
+            _folder: folder,
+        };
+        collection.wait()?;
+        Ok(collection)
+    }
+
+    fn wait(&self) -> Result<()> {
+        let begun = Instant::now();
+        while self.services.engine.coverage(self.actor)?.waiting > 0 {
+            if begun.elapsed() > INDEX_LIMIT {
+                bail!("not indexed after {INDEX_LIMIT:?}");
+            }
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// The first documents for a query that is typed to its end, best first.
+    pub fn ask(&self, query: &str, depth: usize) -> Result<Vec<String>> {
+        let request = Request {
+            query: format!("{query} "), // the last word is whole
+            max_results: depth,
+            facets: false,
+            marks: query::Marks::None,
+            ..Request::default()
+        };
+        let now = OffsetDateTime::now_utc();
+        let answer = self.services.engine.search(self.actor, &request, now)?;
+        let names = answer.hits.iter().map(|hit| &hit.place.node.name);
+        Ok(names
+            .filter_map(|name| self.documents.get(name).cloned())
+            .collect())
+    }
+
+    /// Stops the store.
+    pub fn stop(self) {
+        self.services.stop();
+    }
+}
+
+fn put(node: &Node, actor: Actor, name: &str, body: &str) -> Result<()> {
+    let blocks = vec![node.blocks.put(body.as_bytes())?];
+    let file = NewFile {
+        size: body.len() as u64,
+        content_hash: content_hash(&blocks),
+        blocks,
+        mode: WriteMode::Overwrite,
+        autorename: false,
+        strict_conflict: false,
+        client_modified_ms: None,
+    };
+    node.meta
+        .commit_file(actor, &Address::parse(&format!("/{name}"))?, &file)?;
+    Ok(())
+}
