@@ -61,7 +61,7 @@ pub enum Error {
 }
 
 /// Shorthand for results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// True when the same call may succeed later without anything being changed.

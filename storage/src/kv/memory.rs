@@ -1,299 +1,196 @@
-//! A [`Store`] in memory, for tests and tools: serializable because one transaction runs at a time, durable not at all.
+//! A [`Store`] in memory, for tests and tools: the same transactions as the other engines, durable not at all.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Batch, Commit, Number, Pair, Snapshot, Store, Ticket, Transaction, Value};
+use super::optimistic::{Attempt, Base, Ledger, Plain, Retries, Sink, Turns, Versions, numbers};
+use super::{Batch, Commit, Number, Snapshot, Store, Transaction, Visit};
 use crate::error::{Error, Result};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+type Numbers = BTreeMap<Vec<u8>, u64>;
+
+/// As for LevelDB; nothing can conflict with one that runs alone.
+const RETRIES: Retries = Retries {
+    together: 10,
+    alone: 1,
+    max_backoff: Duration::from_millis(2),
+};
 
 /// The store.
-#[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
-    turn: Mutex<()>,
-    changed: Condvar,
+    versions: Versions,
+    turns: Turns,
 }
 
 #[derive(Default)]
 struct State {
     rows: Arc<Rows>,
-    heads: Arc<BTreeMap<Vec<u8>, u64>>,
-    counters: Arc<BTreeMap<Vec<u8>, i64>>,
-    version: u64,
+    numbers: Arc<Numbers>,
+    ledger: Ledger,
 }
 
-#[derive(Clone)]
 struct View {
     rows: Arc<Rows>,
-    heads: Arc<BTreeMap<Vec<u8>, u64>>,
-    counters: Arc<BTreeMap<Vec<u8>, i64>>,
+    numbers: Arc<Numbers>,
 }
 
-struct Attempt {
-    view: View,
-    writes: BTreeMap<Vec<u8>, Option<Value>>,
-    appends: Vec<(Vec<u8>, Value)>,
-    adds: Vec<(Vec<u8>, i64, Option<i64>)>,
-    merged: RefCell<Option<Rows>>,
+impl Default for MemoryStore {
+    fn default() -> Self {
+        MemoryStore {
+            state: Mutex::default(),
+            versions: Versions::default(),
+            turns: Turns::new(RETRIES),
+        }
+    }
 }
 
 impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn view(&self) -> View {
+        let state = self.state();
+        View {
+            rows: state.rows.clone(),
+            numbers: state.numbers.clone(),
+        }
+    }
+
+    fn number(&self, at: &[u8]) -> u64 {
+        self.state().numbers.get(at).copied().unwrap_or(0)
+    }
+
+    /// One run of `body`; `None` when it conflicted.
+    fn attempt(
+        &self,
+        body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>,
+    ) -> Result<Option<Commit>> {
+        let active = self.versions.begin(); // before the rows are taken: never newer than they are
+        let mut attempt = Attempt::new(self.view());
+        body(&mut attempt)?;
+        let (reads, writes) = attempt.finish()?;
+        if writes.is_empty() {
+            return Ok(Some(Commit::default()));
+        }
+        let mut state = self.state();
+        let State {
+            rows,
+            numbers,
+            ledger,
+        } = &mut *state;
+        let version = self.versions.newest() + 1;
+        let read = &mut |at: &[u8]| Ok(numbers.get(at).copied().unwrap_or(0));
+        let sink = Arc::make_mut(rows);
+        let accepted = ledger.accept(active.version, &reads, writes, version, read, sink)?;
+        if accepted.is_some() {
+            let numbers = Arc::make_mut(numbers);
+            ledger.numbers.write(&mut |at, number| {
+                numbers.insert(at.to_vec(), number);
+            });
+            self.versions.publish(version);
+        }
+        drop(active);
+        ledger.recent.prune(self.versions.oldest_active());
+        Ok(accepted)
+    }
 }
 
 impl Store for MemoryStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
-        Ok(Box::new(self.state().view()))
+        Ok(Box::new(Plain(self.view())))
     }
 
     fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut attempt = Attempt {
-            view: self.state().view(),
-            writes: BTreeMap::new(),
-            appends: Vec::new(),
-            adds: Vec::new(),
-            merged: RefCell::new(None),
-        };
-        body(&mut attempt)?;
-        let commit = self.state().apply(attempt)?;
-        self.changed.notify_all();
-        Ok(commit)
+        self.turns.run(&mut || self.attempt(body))
     }
 
     fn head(&self, log: &[u8]) -> Result<u64> {
-        Ok(self.state().heads.get(log).copied().unwrap_or(0))
+        Ok(self.number(&numbers::head(log)))
     }
 
     fn counter(&self, counter: &[u8]) -> Result<i64> {
-        Ok(self.state().counters.get(counter).copied().unwrap_or(0))
+        Ok(self.number(&numbers::counter(counter)).cast_signed())
     }
 
     fn load(&self, batch: &Batch) -> Result<()> {
-        let mut state = self.state();
-        if state.version > 0 {
+        if self.versions.newest() > 0 {
             return Err(Error::Engine(
                 "rows are loaded only into a store that was just opened".into(),
             ));
         }
+        let mut state = self.state();
         Arc::make_mut(&mut state.rows).extend(batch.pairs.iter().cloned());
-        Arc::make_mut(&mut state.heads).extend(batch.heads.iter().cloned());
-        Arc::make_mut(&mut state.counters).extend(batch.counters.iter().cloned());
+        Arc::make_mut(&mut state.numbers).extend(numbers::of_batch(batch));
         Ok(())
     }
 
     fn wait(&self, seen: u64, timeout: Duration) -> u64 {
-        let waited = self
-            .changed
-            .wait_timeout_while(self.state(), timeout, |s| s.version <= seen);
-        waited.unwrap_or_else(PoisonError::into_inner).0.version
+        self.versions.wait(seen, timeout)
     }
 }
 
-impl State {
-    fn view(&self) -> View {
-        View {
-            rows: self.rows.clone(),
-            heads: self.heads.clone(),
-            counters: self.counters.clone(),
-        }
+impl Sink for Rows {
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.insert(key.to_vec(), value.to_vec());
     }
 
-    fn apply(&mut self, attempt: Attempt) -> Result<Commit> {
-        let Attempt {
-            view,
-            writes,
-            appends,
-            adds,
-            ..
-        } = attempt;
-        drop(view);
-        for (counter, delta, max) in &adds {
-            let next = self.counters.get(counter).copied().unwrap_or(0) + delta;
-            if let Some(bound) = max.filter(|&max| *delta > 0 && next > max) {
-                return Err(Error::CounterBound {
-                    counter: hex::encode(counter),
-                    bound,
-                });
-            }
-        }
-        for (counter, delta, _) in adds {
-            *Arc::make_mut(&mut self.counters)
-                .entry(counter)
-                .or_default() += delta;
-        }
-        let mut sequences = Vec::with_capacity(appends.len());
-        for (log, _) in &appends {
-            let heads = Arc::make_mut(&mut self.heads);
-            let head = heads.entry(log.clone()).or_default();
-            *head += 1;
-            sequences.push(*head);
-        }
-        let rows = Arc::make_mut(&mut self.rows);
-        for (key, value) in writes {
-            match value {
-                Some(value) => rows.insert(key, fill(value, &sequences)),
-                None => rows.remove(&key),
-            };
-        }
-        for ((log, value), sequence) in appends.into_iter().zip(&sequences) {
-            let key = [&log[..], &sequence.to_be_bytes()].concat();
-            rows.insert(key, fill(value, &sequences));
-        }
-        self.version += 1;
-        Ok(Commit { sequences })
+    fn delete(&mut self, key: &[u8]) {
+        self.remove(key);
     }
 }
 
-/// The value with its holes filled.
-fn fill(value: Value, sequences: &[u64]) -> Vec<u8> {
-    let mut bytes = value.bytes;
-    for (offset, Ticket(ticket)) in value.holes {
-        bytes[offset..offset + 8].copy_from_slice(&sequences[ticket].to_be_bytes());
-    }
-    bytes
-}
-
-impl Snapshot for View {
+impl Base for View {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         Ok(self.rows.get(key).cloned())
     }
 
-    fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>> {
-        Ok(range(&self.rows, start, end, reverse, limit))
-    }
-
-    fn scan(
+    fn walk(
         &self,
         start: &[u8],
         end: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+        reverse: bool,
+        _expected: usize,
+        visit: Visit,
     ) -> Result<()> {
-        scan(&self.rows, start, end, visit)
-    }
-
-    fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
-        for (counter, value) in &*self.counters {
-            visit(Number::Counter(counter), value.cast_unsigned())?;
+        if start >= end {
+            return Ok(());
         }
-        self.heads
-            .iter()
-            .try_for_each(|(log, head)| visit(Number::Head(log), *head))
-    }
-}
-
-impl Attempt {
-    /// Calls `read` with the rows as the transaction sees them.
-    fn with<T>(&self, read: impl FnOnce(&Rows) -> T) -> T {
-        if self.writes.is_empty() {
-            return read(&self.view.rows);
-        }
-        let mut merged = self.merged.borrow_mut();
-        let rows = merged.get_or_insert_with(|| {
-            let mut rows = (*self.view.rows).clone();
-            for (key, value) in &self.writes {
-                match value {
-                    Some(value) => rows.insert(key.clone(), value.bytes.clone()),
-                    None => rows.remove(key),
-                };
+        let bounds = (Bound::Included(start), Bound::Excluded(end));
+        let mut pairs = self.rows.range::<[u8], _>(bounds);
+        let mut next = || {
+            if reverse {
+                pairs.next_back()
+            } else {
+                pairs.next()
             }
-            rows
-        });
-        read(rows)
-    }
-}
-
-impl Snapshot for Attempt {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(match self.writes.get(key) {
-            Some(value) => value.as_ref().map(|v| v.bytes.clone()),
-            None => self.view.rows.get(key).cloned(),
-        })
-    }
-
-    fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>> {
-        Ok(self.with(|rows| range(rows, start, end, reverse, limit)))
-    }
-
-    fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-    ) -> Result<()> {
-        self.with(|rows| scan(rows, start, end, visit))
-    }
-
-    fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
-        self.view.numbers(visit)
-    }
-}
-
-impl Transaction for Attempt {
-    fn put(&mut self, key: Vec<u8>, value: Value) {
-        self.merged.replace(None);
-        self.writes.insert(key, Some(value));
-    }
-
-    fn delete(&mut self, key: Vec<u8>) {
-        self.merged.replace(None);
-        self.writes.insert(key, None);
-    }
-
-    fn append(&mut self, log: &[u8], value: Value) -> Ticket {
-        self.appends.push((log.to_vec(), value));
-        Ticket(self.appends.len() - 1)
-    }
-
-    fn add(&mut self, counter: &[u8], delta: i64, max: Option<i64>) {
-        self.adds.push((counter.to_vec(), delta, max));
-    }
-}
-
-fn between<'r>(
-    rows: &'r Rows,
-    start: &[u8],
-    end: &[u8],
-) -> impl DoubleEndedIterator<Item = (&'r Vec<u8>, &'r Vec<u8>)> {
-    let end = end.max(start);
-    rows.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)))
-}
-
-fn range(rows: &Rows, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Vec<Pair> {
-    let pair = |(key, value): (&Vec<u8>, &Vec<u8>)| (key.clone(), value.clone());
-    if start >= end {
-        Vec::new()
-    } else if reverse {
-        between(rows, start, end)
-            .rev()
-            .take(limit)
-            .map(pair)
-            .collect()
-    } else {
-        between(rows, start, end).take(limit).map(pair).collect()
-    }
-}
-
-#[allow(clippy::type_complexity)] // as in the trait
-fn scan(
-    rows: &Rows,
-    start: &[u8],
-    end: &[u8],
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-) -> Result<()> {
-    if start < end {
-        for (key, value) in between(rows, start, end) {
+        };
+        while let Some((key, value)) = next() {
             if !visit(key, value)? {
                 break;
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
+        let numbers = self.numbers.iter();
+        numbers
+            .filter_map(|(at, value)| Some((numbers::of(at)?, *value)))
+            .try_for_each(|(number, value)| visit(number, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conforms() {
+        crate::kv::conformance::run(&|| Box::new(MemoryStore::default()));
+    }
 }

@@ -7,6 +7,8 @@
 pub mod conformance;
 pub mod leveldb;
 pub mod memory;
+pub mod mysql;
+mod optimistic;
 
 use crate::error::Result;
 
@@ -35,6 +37,11 @@ pub trait Store: Send + Sync {
 
     /// The last sequence that was given out in `log` (0 when it is empty). Reads committed state.
     fn head(&self, log: &[u8]) -> Result<u64>;
+
+    /// The heads of several logs, in their order; at least as new as all that was committed before the call.
+    fn heads(&self, logs: &[Vec<u8>]) -> Result<Vec<u64>> {
+        logs.iter().map(|log| self.head(log)).collect()
+    }
 
     /// The present value of `counter` (0 when it was never touched). Reads committed state.
     fn counter(&self, counter: &[u8]) -> Result<i64>;

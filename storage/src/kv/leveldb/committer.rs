@@ -6,21 +6,16 @@ use std::sync::mpsc::SyncSender;
 use super::binding::{Batch, Db};
 use super::handle::Handle;
 use super::keys;
-use super::numbers::Numbers;
-use super::queue::{Answer, Queue, Request};
-use super::recent::Recent;
-use super::transaction::Writes;
-use super::versions::Versions;
 use crate::error::{Error, Result};
-use crate::kv::Commit;
+use crate::kv::optimistic::queue::{AbandonOnExit, Answer, Queue, Request, fail};
+use crate::kv::optimistic::{Ledger, Sink, Versions};
 
 /// The committer's state. All of it is derived from the database and may be forgotten.
 pub struct Committer {
     handle: Arc<Handle>,
     versions: Arc<Versions>,
     queue: Arc<Queue>,
-    recent: Recent,
-    numbers: Numbers,
+    ledger: Ledger,
 }
 
 /// A batch in the making.
@@ -38,8 +33,7 @@ impl Committer {
             handle,
             versions,
             queue,
-            recent: Recent::default(),
-            numbers: Numbers::default(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -48,7 +42,7 @@ impl Committer {
         let _abandon = AbandonOnExit(self.queue.clone());
         while let Some(requests) = self.queue.take() {
             self.commit(requests);
-            self.recent.prune(self.versions.oldest_active());
+            self.ledger.recent.prune(self.versions.oldest_active());
         }
     }
 
@@ -59,7 +53,9 @@ impl Committer {
         };
         let mut staged = self.stage(&db, requests);
         if staged.writes {
-            self.numbers.put_into(&mut staged.batch);
+            let Staged { batch, .. } = &mut staged;
+            let put = &mut |at: &[u8], number: u64| batch.put(at, &number.to_be_bytes());
+            self.ledger.numbers.write(put);
             if let Err(error) = self.handle.write(&db, &staged.batch) {
                 return fail(staged.answers.into_iter().map(|(to, _)| to), &error);
             }
@@ -76,8 +72,7 @@ impl Committer {
         let writable = self.handle.for_write()?;
         if writable.reopened {
             let version = self.versions.newest() + 1;
-            self.numbers.forget();
-            self.recent.forget_before(version);
+            self.ledger.forget_before(version);
             self.versions.publish(version);
         }
         Ok(writable.db)
@@ -91,71 +86,47 @@ impl Committer {
             writes: false,
             answers: Vec::new(),
         };
-        for Request {
-            version,
-            reads,
-            writes,
-            answer,
-        } in requests
-        {
-            let outcome = match self.recent.allows(&reads, version) {
-                true => self.accept(db, writes, &mut staged).map(Some),
-                false => Ok(None),
-            };
-            staged.answers.push((answer, outcome));
+        for request in requests {
+            let accepted = self.ledger.accept(
+                request.version,
+                &request.reads,
+                request.writes,
+                staged.version + 1,
+                &mut |at| read_number(db, at),
+                &mut staged.batch,
+            );
+            if let Ok(Some(_)) = accepted {
+                staged.version += 1;
+                staged.writes = true;
+            }
+            staged.answers.push((request.answer, accepted));
         }
         staged
     }
+}
 
-    /// Adds a valid transaction to the batch. Nothing of it is added when its counters refuse.
-    fn accept(&mut self, db: &Db, writes: Writes, staged: &mut Staged) -> Result<Commit> {
-        let draft = self.numbers.draft(db, &writes)?;
-        let sequences = self.numbers.accept(draft);
-        staged.version += 1;
-        staged.writes = true;
-        for (key, value) in writes.pairs {
-            self.recent.add(&key, staged.version);
-            match value {
-                Some(value) => staged.batch.put(&keys::data(&key), &value.fill(&sequences)),
-                None => staged.batch.delete(&keys::data(&key)),
-            }
-        }
-        for ((log, value), sequence) in writes.appends.into_iter().zip(&sequences) {
-            let key = keys::entry(&log, *sequence);
-            self.recent.add(&key, staged.version);
-            staged.batch.put(&keys::data(&key), &value.fill(&sequences));
-        }
-        Ok(Commit { sequences })
+impl Sink for Batch {
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.put(&keys::data(key), value);
+    }
+
+    fn delete(&mut self, key: &[u8]) {
+        self.delete(&keys::data(key));
     }
 }
 
-/// Callers get an error rather than wait for ever when the committer ends, whatever ended it.
-struct AbandonOnExit(Arc<Queue>);
-
-impl Drop for AbandonOnExit {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}
-
-/// Answers everybody with the same error.
-fn fail(waiting: impl Iterator<Item = SyncSender<Answer>>, error: &Error) {
-    for to in waiting {
-        let _gone = to.send(Err(copy(error)));
-    }
-}
-
-fn copy(error: &Error) -> Error {
-    match error {
-        Error::NoSpace(what) => Error::NoSpace(what.clone()),
-        Error::Corrupt { what, detail } => Error::Corrupt {
-            what: what.clone(),
-            detail: detail.clone(),
-        },
-        Error::Io { what, source } => Error::Io {
-            what: what.clone(),
-            source: std::io::Error::new(source.kind(), source.to_string()),
-        },
-        other => Error::Engine(other.to_string()),
-    }
+/// The number that lies at `at`, 0 when there is none.
+pub fn read_number(db: &Db, at: &[u8]) -> Result<u64> {
+    let Some(bytes) = db.get(at)? else {
+        return Ok(0);
+    };
+    let bytes = <[u8; 8]>::try_from(bytes).map_err(|bytes| Error::Corrupt {
+        what: format!(
+            "{} number {}",
+            db.path().display(),
+            String::from_utf8_lossy(at)
+        ),
+        detail: format!("{} bytes instead of 8", bytes.len()),
+    })?;
+    Ok(u64::from_be_bytes(bytes))
 }

@@ -2,50 +2,39 @@
 //!
 //! A transaction reads from a LevelDB snapshot and remembers what it read. Its commit is checked by the committer against
 //! the writes since its version, together with many others, and written with them by one fsync. In reading order:
-//! `binding` (LevelDB itself), `log_tail` (after a power cut), `handle` (opening and reopening), `view` and `transaction` (reads and own writes), `versions`,
-//! `queue`, `recent`, `numbers`, `committer`.
+//! `binding` (LevelDB itself), `log_tail` (after a power cut), `handle` (opening and reopening), `view`, `committer`; what it
+//! shares with other engines is in [`super::optimistic`].
 
 mod binding;
 mod committer;
 mod handle;
 mod keys;
 mod log_tail;
-mod numbers;
-mod queue;
-mod reads;
-mod recent;
 #[cfg(test)]
 mod tests;
-mod transaction;
-mod versions;
 mod view;
 
-use std::cell::RefCell;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rand::Rng;
-
 use self::binding::Batch;
-use self::committer::Committer;
+use self::committer::{Committer, read_number};
 use self::handle::Handle;
-use self::queue::Queue;
-use self::transaction::Attempt;
-use self::versions::Versions;
 use self::view::View;
+use super::optimistic::{Attempt, Plain, Queue, Retries, Turns, Versions, numbers};
 use super::{Commit, Snapshot, Store, Transaction};
 use crate::error::{Error, Result};
 
 /// The format this release writes, and the newest it reads.
 const FORMAT: u32 = 1;
-/// Optimistic attempts of a transaction before it runs alone.
-const ATTEMPTS: u32 = 10;
-/// Attempts while no other transaction runs; they conflict only when the database was reopened meanwhile.
-const ATTEMPTS_ALONE: u32 = 2;
-/// The longest pause between attempts.
-const MAX_BACKOFF_US: u64 = 2_000;
+/// How often a transaction is tried. Those that run alone conflict only when the database was reopened meanwhile.
+const RETRIES: Retries = Retries {
+    together: 10,
+    alone: 2,
+    max_backoff: Duration::from_millis(2),
+};
 
 /// How LevelDB uses memory and files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +66,7 @@ pub struct LevelDbStore {
     handle: Arc<Handle>,
     versions: Arc<Versions>,
     queue: Arc<Queue>,
-    /// Shared by optimistic attempts; held alone by a transaction that lost too often.
-    turns: RwLock<()>,
+    turns: Turns,
     committer: Option<JoinHandle<()>>,
 }
 
@@ -102,7 +90,7 @@ impl LevelDbStore {
             handle,
             versions,
             queue,
-            turns: RwLock::new(()),
+            turns: Turns::new(RETRIES),
             committer,
         })
     }
@@ -140,36 +128,19 @@ impl LevelDbStore {
 
 impl Store for LevelDbStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
-        Ok(Box::new(View::new(&self.handle.for_read()?)))
+        Ok(Box::new(Plain(View::new(&self.handle.for_read()?))))
     }
 
     fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit> {
-        let _running = Running::enter(self)?;
-        for attempt in 0..ATTEMPTS {
-            let turn = self.turns.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(commit) = self.attempt(body)? {
-                return Ok(commit);
-            }
-            drop(turn);
-            back_off(attempt);
-        }
-        let _alone = self.turns.write().unwrap_or_else(PoisonError::into_inner);
-        for _ in 0..ATTEMPTS_ALONE {
-            if let Some(commit) = self.attempt(body)? {
-                return Ok(commit);
-            }
-        }
-        Err(Error::Conflict {
-            attempts: ATTEMPTS + ATTEMPTS_ALONE,
-        })
+        self.turns.run(&mut || self.attempt(body))
     }
 
     fn head(&self, log: &[u8]) -> Result<u64> {
-        numbers::read(&*self.handle.for_read()?, &keys::head(log))
+        read_number(&*self.handle.for_read()?, &numbers::head(log))
     }
 
     fn counter(&self, counter: &[u8]) -> Result<i64> {
-        Ok(numbers::read(&*self.handle.for_read()?, &keys::counter(counter))?.cast_signed())
+        Ok(read_number(&*self.handle.for_read()?, &numbers::counter(counter))?.cast_signed())
     }
 
     fn load(&self, batch: &super::Batch) -> Result<()> {
@@ -183,11 +154,8 @@ impl Store for LevelDbStore {
         for (key, value) in &batch.pairs {
             rows.put(&keys::data(key), value);
         }
-        for (log, head) in &batch.heads {
-            rows.put(&keys::head(log), &head.to_be_bytes());
-        }
-        for (counter, value) in &batch.counters {
-            rows.put(&keys::counter(counter), &value.to_be_bytes());
+        for (at, number) in numbers::of_batch(batch) {
+            rows.put(&at, &number.to_be_bytes());
         }
         self.handle.write(&db, &rows)
     }
@@ -207,40 +175,6 @@ impl Drop for LevelDbStore {
         {
             tracing::error!("the store's committer had panicked");
         }
-    }
-}
-
-thread_local! {
-    static RUNNING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Refuses a transaction inside a transaction of the same store, which would wait for itself.
-struct Running(usize);
-
-impl Running {
-    fn enter(store: &LevelDbStore) -> Result<Running> {
-        let id = std::ptr::from_ref(store).addr();
-        RUNNING.with_borrow_mut(|running| {
-            if running.contains(&id) {
-                return Err(Error::Engine("a transaction inside a transaction".into()));
-            }
-            running.push(id);
-            Ok(Running(id))
-        })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        RUNNING.with_borrow_mut(|running| running.retain(|id| *id != self.0));
-    }
-}
-
-/// The first retry comes at once: the winner is already visible. Later ones spread out.
-fn back_off(attempt: u32) {
-    if attempt > 0 {
-        let most = (50u64 << attempt.min(10)).min(MAX_BACKOFF_US);
-        std::thread::sleep(Duration::from_micros(rand::rng().random_range(0..=most)));
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::binding::{Db, DbSnapshot};
 use super::keys;
 use crate::error::Result;
-use crate::kv::{Number, Pair, Snapshot, Visit};
+use crate::kv::{Number, Visit};
+use crate::kv::optimistic::{Base, numbers};
 
 /// A snapshot in callers' keys.
 pub struct View(DbSnapshot);
@@ -15,9 +16,21 @@ impl View {
     pub fn new(db: &Arc<Db>) -> View {
         View(DbSnapshot::new(db))
     }
+}
 
-    /// Visits the pairs with `start <= key < end` until `visit` says stop, from the end when `reverse`.
-    pub fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: Visit) -> Result<()> {
+impl Base for View {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.get(&keys::data(key))
+    }
+
+    fn walk(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        reverse: bool,
+        _expected: usize,
+        visit: Visit,
+    ) -> Result<()> {
         if start >= end {
             return Ok(());
         }
@@ -40,55 +53,19 @@ impl View {
         }
         iter.finish()
     }
-}
-
-impl Snapshot for View {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.0.get(&keys::data(key))
-    }
-
-    fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>> {
-        collect(limit, |visit| self.walk(start, end, reverse, visit))
-    }
-
-    fn scan(&self, start: &[u8], end: &[u8], visit: Visit) -> Result<()> {
-        self.walk(start, end, false, visit)
-    }
 
     fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
-        self.tagged(&keys::counters(), &mut |key, value| {
-            visit(Number::Counter(key), value)
-        })?;
-        self.tagged(&keys::heads(), &mut |key, value| {
-            visit(Number::Head(key), value)
-        })
-    }
-}
-
-impl View {
-    /// Visits the numbers whose keys begin with `tag`.
-    fn tagged(&self, tag: &[u8; 1], visit: &mut dyn FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
-        let mut iter = self.0.iterate()?;
-        iter.seek(tag);
-        while let Some((key, value)) = iter.pair() {
-            if !key.starts_with(tag) {
-                break;
+        for tag in [numbers::COUNTER, numbers::HEAD] {
+            let mut iter = self.0.iterate()?;
+            iter.seek(&[tag]);
+            while let Some((key, value)) = iter.pair()
+                && let Some(number) = numbers::of(key).filter(|_| key[0] == tag)
+            {
+                visit(number, crate::row::u64_at("a number", value, 0)?)?;
+                iter.step(false);
             }
-            visit(&key[1..], crate::row::u64_at("a number", value, 0)?)?;
-            iter.step(false);
+            iter.finish()?;
         }
-        iter.finish()
+        Ok(())
     }
-}
-
-/// Gathers what `walk` visits, at most `limit` pairs.
-pub fn collect(limit: usize, walk: impl FnOnce(Visit) -> Result<()>) -> Result<Vec<Pair>> {
-    let mut pairs = Vec::new();
-    if limit > 0 {
-        walk(&mut |key, value| {
-            pairs.push((key.to_vec(), value.to_vec()));
-            Ok(pairs.len() < limit)
-        })?;
-    }
-    Ok(pairs)
 }

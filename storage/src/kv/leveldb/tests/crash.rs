@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use rand::Rng;
+
 use super::*;
 
 const CHILD_DIR: &str = "FIREFLY_KV_TEST_DIR";

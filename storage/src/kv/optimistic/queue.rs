@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::attempt::Writes;
 use super::reads::ReadSet;
-use super::transaction::Writes;
 use crate::error::{Error, Result};
 use crate::kv::Commit;
 
@@ -95,5 +95,36 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Callers get an error rather than wait for ever when the committer ends, whatever ended it.
+pub struct AbandonOnExit(pub Arc<Queue>);
+
+impl Drop for AbandonOnExit {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Answers everybody with the same error.
+pub fn fail(waiting: impl Iterator<Item = SyncSender<Answer>>, error: &Error) {
+    for to in waiting {
+        let _gone = to.send(Err(copy(error)));
+    }
+}
+
+fn copy(error: &Error) -> Error {
+    match error {
+        Error::NoSpace(what) => Error::NoSpace(what.clone()),
+        Error::Corrupt { what, detail } => Error::Corrupt {
+            what: what.clone(),
+            detail: detail.clone(),
+        },
+        Error::Io { what, source } => Error::Io {
+            what: what.clone(),
+            source: std::io::Error::new(source.kind(), source.to_string()),
+        },
+        other => Error::Engine(other.to_string()),
     }
 }

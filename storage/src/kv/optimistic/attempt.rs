@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use super::base::{Base, collect};
 use super::reads::{ReadSet, after};
-use super::view::{View, collect};
 use crate::error::{Error, Result};
 use crate::kv::{Number, Pair, Snapshot, Ticket, Transaction, Value, Visit};
 
@@ -14,8 +14,8 @@ pub const MAX_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;
 const HOLE_BYTES: usize = 8;
 
 /// A transaction while its body runs.
-pub struct Attempt {
-    view: View,
+pub struct Attempt<V> {
+    view: V,
     reads: RefCell<ReadSet>,
     writes: Writes,
     lost: Cell<bool>,
@@ -42,9 +42,9 @@ pub struct Add {
     pub max: Option<i64>,
 }
 
-impl Attempt {
+impl<V: Base> Attempt<V> {
     /// Nothing read or written yet; reads see `view`.
-    pub fn new(view: View) -> Attempt {
+    pub fn new(view: V) -> Attempt<V> {
         Attempt {
             view,
             reads: RefCell::default(),
@@ -53,7 +53,7 @@ impl Attempt {
         }
     }
 
-    /// True when the database was exchanged under the snapshot, so that this attempt's reads failed.
+    /// True when the engine ended the snapshot early, so that this attempt's reads failed.
     pub fn is_lost(&self) -> bool {
         self.lost.get()
     }
@@ -64,9 +64,16 @@ impl Attempt {
         Ok((self.reads.into_inner(), self.writes))
     }
 
-    fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: Visit) -> Result<()> {
+    fn walk(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        reverse: bool,
+        expected: usize,
+        visit: Visit,
+    ) -> Result<()> {
         let mut stopped_at = None;
-        let walked = self.merge(start, end, reverse, &mut |key, value| {
+        let walked = self.merge(start, end, reverse, expected, &mut |key, value| {
             let more = visit(key, value)?;
             if !more {
                 stopped_at = Some(key.to_vec());
@@ -83,10 +90,17 @@ impl Attempt {
     }
 
     /// The snapshot's pairs with own writes laid over them.
-    fn merge(&self, start: &[u8], end: &[u8], reverse: bool, visit: Visit) -> Result<()> {
+    fn merge(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        reverse: bool,
+        expected: usize,
+        visit: Visit,
+    ) -> Result<()> {
         let mut own = self.writes.between(start, end, reverse).peekable();
         let mut more = true;
-        self.view.walk(start, end, reverse, &mut |key, value| {
+        let mut merge = |key: &[u8], value: &[u8]| {
             while more
                 && let Some((k, v)) =
                     own.next_if(|(k, _)| if reverse { &k[..] > key } else { &k[..] < key })
@@ -100,7 +114,8 @@ impl Attempt {
                 };
             }
             Ok(more)
-        })?;
+        };
+        self.view.walk(start, end, reverse, expected, &mut merge)?;
         while more && let Some((k, v)) = own.next() {
             more = show(k, v, visit)?;
         }
@@ -115,7 +130,7 @@ impl Attempt {
     }
 }
 
-impl Snapshot for Attempt {
+impl<V: Base> Snapshot for Attempt<V> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         if let Some(own) = self.writes.pairs.get(key) {
             return Ok(own.as_ref().map(|value| value.bytes.clone()));
@@ -125,11 +140,11 @@ impl Snapshot for Attempt {
     }
 
     fn range(&self, start: &[u8], end: &[u8], reverse: bool, limit: usize) -> Result<Vec<Pair>> {
-        collect(limit, |visit| self.walk(start, end, reverse, visit))
+        collect(limit, |visit| self.walk(start, end, reverse, limit, visit))
     }
 
     fn scan(&self, start: &[u8], end: &[u8], visit: Visit) -> Result<()> {
-        self.walk(start, end, false, visit)
+        self.walk(start, end, false, usize::MAX, visit)
     }
 
     fn numbers(&self, visit: &mut dyn FnMut(Number<'_>, u64) -> Result<()>) -> Result<()> {
@@ -137,7 +152,7 @@ impl Snapshot for Attempt {
     }
 }
 
-impl Transaction for Attempt {
+impl<V: Base> Transaction for Attempt<V> {
     fn put(&mut self, key: Vec<u8>, value: Value) {
         self.writes.pairs.insert(key, Some(with_zeros(value)));
     }
@@ -231,7 +246,7 @@ impl Writes {
 
 impl Value {
     /// The bytes with `sequences` in the holes. The holes must have been checked.
-    pub(super) fn fill(mut self, sequences: &[u64]) -> Vec<u8> {
+    pub(in crate::kv) fn fill(mut self, sequences: &[u64]) -> Vec<u8> {
         for (at, ticket) in self.holes {
             self.bytes[at..at + HOLE_BYTES].copy_from_slice(&sequences[ticket.0].to_be_bytes());
         }

@@ -1,0 +1,195 @@
+//! The engine for many processes: a database that speaks the MySQL protocol (MariaDB, MySQL), one ordered InnoDB table.
+//!
+//! The same optimistic transactions as the embedded engine, with a committer in every process. All commits are ordered by
+//! one row, the *clock*: a committer locks it, learns from the table of commits what others wrote since its own last one,
+//! checks its transactions against that in memory, and writes a whole group with one database transaction. Snapshots are
+//! InnoDB's. `docs/decisions/mysql-transactions.md` says why. In reading order: `options`, `drive` and `connection` (calling
+//! the database), `schema`, `pool`, `view` (reads), `group` and `committer` (writes), `pulse` (hearing of commits).
+
+mod committer;
+mod connection;
+mod drive;
+mod group;
+mod options;
+mod pool;
+mod pulse;
+mod schema;
+mod view;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use self::options::Options;
+
+use self::committer::Committer;
+use self::connection::{Connector, Failure, Use, column, number};
+use self::group::Group;
+use self::pool::Pool;
+use self::pulse::Pulse;
+use self::view::View;
+use super::optimistic::{Attempt, Plain, Queue, Retries, Turns, Versions, numbers};
+use super::{Batch, Commit, Snapshot, Store, Transaction};
+use crate::error::{Error, Result};
+
+/// How often a transaction is tried. Those that run alone here may still conflict with other processes.
+const RETRIES: Retries = Retries {
+    together: 10,
+    alone: 20,
+    max_backoff: Duration::from_millis(50),
+};
+/// Log heads that one statement reads.
+const HEADS_AT_ONCE: usize = 1_024;
+
+/// A [`Store`] in a database, open in any number of processes at a time.
+pub struct MySqlStore {
+    pool: Arc<Pool>,
+    versions: Arc<Versions>,
+    queue: Arc<Queue>,
+    pulse: Arc<Pulse>,
+    turns: Turns,
+    threads: Vec<JoinHandle<()>>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl MySqlStore {
+    /// Connects, and makes or migrates the tables.
+    ///
+    /// Fails with [`Error::NewerFormat`] when a newer release made them, and with [`Error::Engine`] when the database cannot
+    /// be reached within some seconds, refuses, or would not keep what it acknowledges.
+    pub fn open(options: Options) -> Result<MySqlStore> {
+        let runtime = drive::runtime()?;
+        let connector = Arc::new(Connector::new(&options, runtime.handle().clone())?);
+        let newest = schema::prepare(&connector)?;
+        let versions = Arc::new(Versions::default());
+        versions.publish(newest);
+        let (queue, pulse) = (Arc::new(Queue::default()), Arc::new(Pulse::new(newest)));
+        let mut store = MySqlStore {
+            pool: Pool::new(connector.clone(), options.connections),
+            turns: Turns::new(RETRIES),
+            threads: Vec::new(),
+            runtime: Some(runtime),
+            versions: versions.clone(),
+            queue: queue.clone(),
+            pulse: pulse.clone(),
+        };
+        let committer = Committer::new(connector.clone(), versions, queue, pulse.clone());
+        store.spawn("kv-committer", move || committer.run())?;
+        store.spawn("kv-pulse", move || pulse.beat(&connector))?;
+        Ok(store)
+    }
+
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(body)
+            .map_err(|e| Error::io(format!("starting thread {name}"), e))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// One run of `body`; `None` when it conflicted.
+    fn attempt(
+        &self,
+        body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>,
+    ) -> Result<Option<Commit>> {
+        let active = self.versions.begin(); // before the snapshot, so it is never newer
+        let (view, began) = View::dated(&self.pool)?;
+        if began < active.version {
+            return Ok(None); // the database went back; the committer finds out and says so
+        }
+        let mut attempt = Attempt::new(view);
+        let done = body(&mut attempt);
+        if attempt.is_lost() {
+            return Ok(None);
+        }
+        done?;
+        let (reads, writes) = attempt.finish()?;
+        if writes.is_empty() {
+            return Ok(Some(Commit::default())); // one snapshot is serializable by itself
+        }
+        group::check(&writes, self.pool.connector().max_statement())?;
+        let answer = self.queue.push(began, reads, writes)?;
+        answer
+            .recv()
+            .map_err(|_| Error::Engine("the store's committer has stopped".into()))?
+    }
+
+    /// The numbers that lie at `keys`, 0 where there is none.
+    fn numbers(&self, keys: &[Vec<u8>]) -> Result<Vec<u64>> {
+        let sql = group::select_numbers(keys.iter());
+        let rows = self.pool.read(|connection| connection.run(sql.clone()))?;
+        let found = rows.into_iter().flatten().map(|row| number(&row));
+        let found: std::collections::HashMap<Vec<u8>, u64> =
+            found.collect::<Result<_, Failure>>()?;
+        Ok(keys
+            .iter()
+            .map(|key| found.get(key).copied().unwrap_or(0))
+            .collect())
+    }
+}
+
+impl Store for MySqlStore {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
+        Ok(Box::new(Plain(View::open(&self.pool)?)))
+    }
+
+    fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit> {
+        self.turns.run(&mut || self.attempt(body))
+    }
+
+    fn head(&self, log: &[u8]) -> Result<u64> {
+        Ok(self.numbers(&[numbers::head(log)])?[0])
+    }
+
+    fn heads(&self, logs: &[Vec<u8>]) -> Result<Vec<u64>> {
+        let mut heads = Vec::with_capacity(logs.len());
+        for logs in logs.chunks(HEADS_AT_ONCE) {
+            let keys: Vec<_> = logs.iter().map(|log| numbers::head(log)).collect();
+            heads.extend(self.numbers(&keys)?);
+        }
+        Ok(heads)
+    }
+
+    fn counter(&self, counter: &[u8]) -> Result<i64> {
+        Ok(self.numbers(&[numbers::counter(counter)])?[0].cast_signed())
+    }
+
+    fn load(&self, batch: &Batch) -> Result<()> {
+        let connector = self.pool.connector();
+        group::check_batch(batch, connector.max_statement())?;
+        let mut connection = connector.open(Use::Write)?;
+        let clock = connection.run(
+            "START TRANSACTION; SELECT version FROM firefly_clock WHERE id = 1 FOR UPDATE".into(),
+        )?;
+        let clock = clock.get(1).and_then(|rows| rows.first());
+        if clock.map(|row| column::<u64>(row, 0)).transpose()? != Some(0) {
+            return Err(Error::Engine(
+                "rows are loaded only into a database to which nothing was committed".into(),
+            ));
+        }
+        for statements in Group::from(batch).load() {
+            connection.run(statements)?;
+        }
+        Ok(())
+    }
+
+    fn wait(&self, seen: u64, timeout: Duration) -> u64 {
+        self.pulse.wait(seen, timeout)
+    }
+}
+
+impl Drop for MySqlStore {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.pulse.stop();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store had panicked");
+            }
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background(); // dropping it is not allowed where futures run
+        }
+    }
+}
