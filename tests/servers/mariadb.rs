@@ -1,13 +1,15 @@
-//! A MariaDB of one's own: data in a temporary folder, a free port of the loopback, killed when dropped.
+//! A MariaDB of one's own, started by `tests/engine` with its data in a temporary folder, ended when dropped. The storage
+//! crate's tests take this file too, so it stands on nothing of the tests beside it.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A database server that does not answer by then has failed.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(120);
 /// The password of the account that Firefly uses.
 pub const PASSWORD: &str = "not for your eyes";
 
@@ -15,7 +17,7 @@ pub const PASSWORD: &str = "not for your eyes";
 pub struct MariaDb {
     folder: tempfile::TempDir,
     port: u16,
-    arguments: Vec<String>,
+    arguments: String,
     child: Option<Child>,
     made: AtomicU64,
 }
@@ -23,27 +25,15 @@ pub struct MariaDb {
 impl MariaDb {
     /// Starts one with an account `firefly`.
     pub fn start() -> MariaDb {
-        Self::start_with(&[])
+        Self::start_with("")
     }
 
     /// The same, with more arguments.
-    pub fn start_with(arguments: &[&str]) -> MariaDb {
-        let folder = tempfile::tempdir().unwrap();
-        let made = Command::new("mariadb-install-db")
-            .arg("--no-defaults")
-            .arg(format!(
-                "--datadir={}",
-                folder.path().join("data").display()
-            ))
-            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-            .args(["--innodb-log-file-size=8M", "--user=root"])
-            .output()
-            .expect("mariadb-install-db: tests/install test brings it");
-        assert!(made.status.success(), "{made:?}");
+    pub fn start_with(arguments: &str) -> MariaDb {
         let mut server = MariaDb {
-            folder,
+            folder: tempfile::tempdir().unwrap(),
             port: free_port(),
-            arguments: arguments.iter().map(ToString::to_string).collect(),
+            arguments: arguments.to_owned(),
             child: None,
             made: AtomicU64::new(0),
         };
@@ -56,36 +46,29 @@ impl MariaDb {
 
     /// Starts it on the same data and port, and waits until it answers.
     pub fn start_again(&mut self) {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("log"))
-            .unwrap();
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let child = Command::new("mariadbd")
-            .arg("--no-defaults")
-            .arg(format!("--datadir={}", path("data")))
-            .arg(format!("--socket={}", path("socket")))
-            .arg(format!("--pid-file={}", path("pid")))
-            .arg(format!("--port={}", self.port))
-            .args([
-                "--bind-address=127.0.0.1",
-                "--user=root",
-                "--skip-name-resolve",
-            ])
-            .args(["--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M"])
-            .args(["--performance-schema=OFF", "--max-connections=400"])
-            .args(&self.arguments)
+        let log = self.folder.path().join("engine.log");
+        let log = std::fs::File::options().create(true).append(true).open(log);
+        let log = log.unwrap();
+        let child = Command::new(engine())
+            .arg("mariadb")
+            .arg(self.folder.path())
+            .arg(self.port.to_string())
+            .env("MARIADB_EXTRA", &self.arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(log.try_clone().unwrap())
             .stderr(log)
+            .process_group(0)
             .spawn()
-            .expect("mariadbd: tests/install test brings it");
+            .unwrap();
         self.child = Some(child);
         let until = Instant::now() + START_LIMIT;
-        while !self.client("SELECT 1").output().unwrap().status.success() {
-            if Instant::now() > until {
-                let log = std::fs::read_to_string(self.folder.path().join("log"));
+        loop {
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            if self.client("SELECT 1").output().unwrap().status.success() {
+                return;
+            }
+            if ended.is_some() || Instant::now() > until {
+                let log = std::fs::read_to_string(self.folder.path().join("engine.log"));
                 panic!("MariaDB did not start: {}", log.unwrap_or_default());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -95,7 +78,9 @@ impl MariaDb {
     /// Ends it as a power cut would, as far as a process can tell.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
+            let group = format!("-{}", child.id());
+            let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
+            assert!(killed.unwrap().success());
             child.wait().unwrap();
         }
     }
@@ -117,7 +102,9 @@ impl MariaDb {
 
     /// Ends a connection, if it is there still.
     pub fn kill_connection(&self, id: &str) {
-        self.client(&format!("KILL CONNECTION {id}")).output().unwrap();
+        self.client(&format!("KILL CONNECTION {id}"))
+            .output()
+            .unwrap();
     }
 
     /// A file with the password, for the setting that names one.
@@ -127,19 +114,12 @@ impl MariaDb {
         path
     }
 
-    /// The folder around the data, for a test's own files.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     fn client(&self, statements: &str) -> Command {
         let mut client = Command::new("mariadb");
         client
             .args(["--no-defaults", "-uroot", "-N", "-B", "-e", statements])
-            .arg(format!(
-                "--socket={}",
-                self.folder.path().join("socket").display()
-            ));
+            .arg("--socket")
+            .arg(self.folder.path().join("socket"));
         client
     }
 }
@@ -148,6 +128,13 @@ impl Drop for MariaDb {
     fn drop(&mut self) {
         self.kill9();
     }
+}
+
+/// The script that starts servers: in this package, or beside the one that takes this file.
+fn engine() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let both = [here.join("tests/engine"), here.join("../tests/engine")];
+    both.into_iter().find(|path| path.exists()).unwrap()
 }
 
 fn free_port() -> u16 {

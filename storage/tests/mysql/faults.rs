@@ -51,7 +51,7 @@ fn write_one(store: &MySqlStore, writer: u64, n: u64, told: &Mutex<Told>) {
     let number = writer << 32 | n;
     let committed = store.transact(&mut |txn| {
         txn.get(b"shared")?;
-        if n % 8 == 0 {
+        if n.is_multiple_of(8) {
             txn.put(b"shared".to_vec(), number.to_be_bytes().to_vec().into());
         }
         txn.append(b"log", number.to_be_bytes().to_vec().into());
@@ -161,7 +161,8 @@ fn one_who_holds_the_clock_only_delays() {
 
 #[test]
 fn another_processs_commits_wake() {
-    let url = shared().new_database();
+    let server = shared();
+    let url = server.new_database();
     let (one, other) = (open(&url), open(&url));
     let seen = one.wait(u64::MAX, Duration::ZERO);
     std::thread::scope(|scope| {

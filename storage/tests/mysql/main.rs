@@ -59,7 +59,8 @@ fn three_processes_on_one_database_conform() {
 
 #[test]
 fn what_was_committed_is_there_after_opening_again() {
-    let url = shared().new_database();
+    let server = shared();
+    let url = server.new_database();
     let store = open(&url);
     let big: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
     let commit = store.transact(&mut |txn| {
@@ -88,7 +89,8 @@ fn what_was_committed_is_there_after_opening_again() {
 
 #[test]
 fn what_the_tables_cannot_hold_is_refused() {
-    let store = open(&shared().new_database());
+    let server = shared();
+    let store = open(&server.new_database());
     let long = store.transact(&mut |txn| {
         txn.put(vec![1; 1_025], vec![].into());
         Ok(())
@@ -124,7 +126,7 @@ fn what_cannot_be_used_says_why() {
     ));
     let newer = MySqlStore::open(Options::new(&url, Some(PASSWORD)).unwrap());
     assert!(matches!(newer, Err(Error::NewerFormat { found: 99, .. })));
-    let careless = MariaDb::start_with(&["--innodb-flush-log-at-trx-commit=2"]);
+    let careless = MariaDb::start_with("--innodb-flush-log-at-trx-commit=2");
     let opened = MySqlStore::open(Options::new(&careless.new_database(), Some(PASSWORD)).unwrap());
     let error = opened.err().unwrap().to_string();
     assert!(
@@ -135,7 +137,8 @@ fn what_cannot_be_used_says_why() {
 
 #[test]
 fn snapshots_in_snapshots_do_not_wait_for_themselves() {
-    let url = shared().new_database();
+    let server = shared();
+    let url = server.new_database();
     let mut options = Options::new(&url, Some(PASSWORD)).unwrap();
     options.connections = 1;
     let store = MySqlStore::open(options).unwrap();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::binding::{Db, DbSnapshot};
 use super::keys;
 use crate::error::Result;
-use crate::kv::{Number, Visit};
 use crate::kv::optimistic::{Base, numbers};
+use crate::kv::{Number, Visit};
 
 /// A snapshot in callers' keys.
 pub struct View(DbSnapshot);

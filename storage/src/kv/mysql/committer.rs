@@ -39,9 +39,20 @@ pub struct Committer {
 
 /// A commit, as the clock names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Tip {
-    version: u64,
-    id: Vec<u8>,
+pub struct Tip {
+    /// The clock's version with it.
+    pub version: u64,
+    /// Its name.
+    pub id: Vec<u8>,
+}
+
+/// The commit in the first two columns of a row.
+pub fn tip(row: Option<&MySqlRow>) -> Result<Tip, Failure> {
+    let row = row.ok_or_else(|| Failure::Refused("the clock is missing".into()))?;
+    Ok(Tip {
+        version: column(row, 0)?,
+        id: column(row, 1)?,
+    })
 }
 
 /// A group in the making.
@@ -52,21 +63,24 @@ struct Staged {
 }
 
 impl Committer {
-    /// A committer that knows nothing yet.
+    /// A committer that knows of everything up to `tip`.
     pub fn new(
+        tip: Tip,
         connector: Arc<Connector>,
         versions: Arc<Versions>,
         queue: Arc<Queue>,
         pulse: Arc<Pulse>,
     ) -> Committer {
+        let mut ledger = Ledger::default();
+        ledger.forget_before(tip.version);
         Committer {
             connector,
             versions,
             queue,
             pulse,
             connection: None,
-            ledger: Ledger::default(),
-            tip: None,
+            ledger,
+            tip: Some(tip),
         }
     }
 
@@ -200,8 +214,8 @@ impl Committer {
 
     /// Locks the clock in a new transaction, takes in what others committed, and returns its version.
     fn lock_clock(&mut self) -> Result<u64, Failure> {
-        let tip = self.tip.take();
-        let after = tip.as_ref().map_or(u64::MAX, |tip| tip.version);
+        let seen = self.tip.take();
+        let after = seen.as_ref().map_or(u64::MAX, |tip| tip.version);
         let sql = format!(
             "START TRANSACTION; \
              SELECT version, batch FROM firefly_clock WHERE id = 1 FOR UPDATE; \
@@ -210,14 +224,9 @@ impl Committer {
             MAX_BEHIND + 2
         );
         let sets = self.connection()?.run(sql)?;
-        let (Some([clock]), Some(commits)) = (sets.get(1).map(Vec::as_slice), sets.get(2)) else {
-            return Err(Failure::Refused("the clock is missing".into()));
-        };
-        let clock = Tip {
-            version: column(clock, 0)?,
-            id: column(clock, 1)?,
-        };
-        if !self.follow(tip, &clock, commits)? {
+        let clock = tip(sets.get(1).and_then(|rows| rows.first()))?;
+        let commits = sets.get(2).map_or(&[][..], Vec::as_slice);
+        if !self.follow(seen, &clock, commits)? {
             self.ledger.forget_before(clock.version);
         }
         let version = clock.version;
@@ -225,38 +234,28 @@ impl Committer {
         Ok(version)
     }
 
-    /// Takes in the commits after `tip`, up to the clock. False when they are not all there.
+    /// Takes in the commits after `seen`, up to the clock. False when they are not all there.
     fn follow(
         &mut self,
-        tip: Option<Tip>,
+        seen: Option<Tip>,
         clock: &Tip,
         commits: &[MySqlRow],
     ) -> Result<bool, Failure> {
-        let Some(tip) = tip else {
+        let (Some(seen), Some(first)) = (seen, commits.first()) else {
             return Ok(false);
         };
-        let read = |row| {
-            Ok::<_, Failure>(Tip {
-                version: column(row, 0)?,
-                id: column(row, 1)?,
-            })
-        };
-        let first = commits.first().map(read).transpose()?;
-        if clock.version < tip.version
-            || first
-                .as_ref()
-                .is_some_and(|first| first.id != tip.id && first.version == tip.version)
-        {
+        let (first, last) = (tip(Some(first))?, tip(commits.last())?);
+        let another = first.version == seen.version && first.id != seen.id;
+        if clock.version < seen.version || another {
             tracing::error!(
-                seen = tip.version,
+                seen = seen.version,
                 now = clock.version,
-                "the metadata database has lost commits that were seen: it was set back, or does not sync its log in time; \
-                 run `firefly check` and `firefly reindex`"
+                "the metadata database has lost commits that were seen: it was set back, or does not sync its log in \
+                 time; run `firefly check` and `firefly reindex`"
             );
             return Ok(false);
         }
-        let last = commits.last().map(read).transpose()?;
-        if first != Some(tip) || last.as_ref() != Some(clock) {
+        if first != seen || last != *clock {
             return Ok(false);
         }
         for row in &commits[1..] {

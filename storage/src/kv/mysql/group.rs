@@ -42,7 +42,9 @@ impl From<&Batch> for Group {
     fn from(batch: &Batch) -> Group {
         let rows = batch.pairs.iter();
         Group {
-            rows: rows.map(|(key, value)| (key.clone(), Some(value.clone()))).collect(),
+            rows: rows
+                .map(|(key, value)| (key.clone(), Some(value.clone())))
+                .collect(),
             numbers: numbers::of_batch(batch).collect(),
         }
     }
@@ -71,7 +73,10 @@ pub fn check(writes: &Writes, max_statement: usize) -> Result<()> {
 /// The same for what is loaded.
 pub fn check_batch(batch: &Batch, max_statement: usize) -> Result<()> {
     let pairs = batch.pairs.iter();
-    check_lengths(pairs.map(|(key, value)| (key.len(), value.len())), max_statement)
+    check_lengths(
+        pairs.map(|(key, value)| (key.len(), value.len())),
+        max_statement,
+    )
 }
 
 fn check_lengths(

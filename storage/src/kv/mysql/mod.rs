@@ -60,10 +60,13 @@ impl MySqlStore {
     pub fn open(options: Options) -> Result<MySqlStore> {
         let runtime = drive::runtime()?;
         let connector = Arc::new(Connector::new(&options, runtime.handle().clone())?);
-        let newest = schema::prepare(&connector)?;
+        let tip = schema::prepare(&connector)?;
         let versions = Arc::new(Versions::default());
-        versions.publish(newest);
-        let (queue, pulse) = (Arc::new(Queue::default()), Arc::new(Pulse::new(newest)));
+        versions.publish(tip.version);
+        let (queue, pulse) = (
+            Arc::new(Queue::default()),
+            Arc::new(Pulse::new(tip.version)),
+        );
         let mut store = MySqlStore {
             pool: Pool::new(connector.clone(), options.connections),
             turns: Turns::new(RETRIES),
@@ -73,7 +76,7 @@ impl MySqlStore {
             queue: queue.clone(),
             pulse: pulse.clone(),
         };
-        let committer = Committer::new(connector.clone(), versions, queue, pulse.clone());
+        let committer = Committer::new(tip, connector.clone(), versions, queue, pulse.clone());
         store.spawn("kv-committer", move || committer.run())?;
         store.spawn("kv-pulse", move || pulse.beat(&connector))?;
         Ok(store)

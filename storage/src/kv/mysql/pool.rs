@@ -123,8 +123,14 @@ impl Pool {
     fn put_back(&self, connection: Option<Connection>, class: usize) {
         let mut state = self.lock();
         state.out[class] -= 1;
-        state.idle.extend(connection.map(|connection| (Instant::now(), connection)));
-        while state.idle.front().is_some_and(|(since, _)| since.elapsed() > IDLE_LIMIT) {
+        state
+            .idle
+            .extend(connection.map(|connection| (Instant::now(), connection)));
+        while state
+            .idle
+            .front()
+            .is_some_and(|(since, _)| since.elapsed() > IDLE_LIMIT)
+        {
             state.idle.pop_front();
         }
         drop(state);

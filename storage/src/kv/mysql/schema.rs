@@ -2,6 +2,7 @@
 
 use rand::Rng;
 
+use super::committer::{Tip, tip};
 use super::connection::{Connector, Failure, Use, column};
 use crate::error::{Error, Result};
 
@@ -25,8 +26,8 @@ const STEPS: &[&[&str]] = &[&[
     "INSERT IGNORE INTO firefly_clock VALUES (1, 0, x'00000000000000000000000000000000', x'{store}')",
 ]];
 
-/// Makes or migrates the tables, one process at a time. Returns the clock's version.
-pub fn prepare(connector: &Connector) -> Result<u64> {
+/// Makes or migrates the tables, one process at a time. Returns the newest commit.
+pub fn prepare(connector: &Connector) -> Result<Tip> {
     let mut connection = connector.open(Use::Read)?;
     let name = "CONCAT('firefly:', MD5(DATABASE()))";
     let locked = connection.run(format!("SELECT CAST(GET_LOCK({name}, 60) AS UNSIGNED)"))?;
@@ -66,9 +67,10 @@ pub fn prepare(connector: &Connector) -> Result<u64> {
         ))?;
         tracing::info!(step = index + 1, "the metadata database's tables are made");
     }
-    let version = first(&run("SELECT version FROM firefly_clock WHERE id = 1")?)?;
+    let clock = run("SELECT version, batch FROM firefly_clock WHERE id = 1")?;
+    let tip = tip(clock.first().and_then(|rows| rows.first()))?;
     run(&format!("DO RELEASE_LOCK({name})"))?;
-    Ok(version)
+    Ok(tip)
 }
 
 fn first(sets: &[Vec<sqlx::mysql::MySqlRow>]) -> Result<u64, Failure> {

@@ -15,6 +15,11 @@ pub struct ReadSet {
 }
 
 impl ReadSet {
+    /// True when nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.ranges.is_empty()
+    }
+
     /// Remembers one key.
     pub fn add_key(&mut self, key: &[u8]) {
         if !self.keys.contains(key) {
