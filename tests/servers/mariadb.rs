@@ -79,8 +79,12 @@ impl MariaDb {
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
             let group = format!("-{}", child.id());
-            let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
-            assert!(killed.unwrap().success());
+            // One that has ended by itself is no group any more.
+            Command::new("kill")
+                .args(["-KILL", "--", &group])
+                .stderr(Stdio::null())
+                .status()
+                .unwrap();
             child.wait().unwrap();
         }
     }
