@@ -13,6 +13,7 @@ fn main() {
     }
     texts_come_back_from_many_threads();
     memory_is_limited_and_the_next_file_is_fine();
+    workers_reach_no_file_no_network_and_no_program();
     println!("extract_pool: ok");
 }
 
@@ -74,4 +75,12 @@ fn memory_is_limited_and_the_next_file_is_fine() {
         Outcome::Damaged { detail }
     );
     assert_eq!(pool.extract("a.txt", b"still here").text, "still here");
+}
+
+fn workers_reach_no_file_no_network_and_no_program() {
+    let pool = pool(Limits::default());
+    let sandbox = pool.sandbox().expect("a worker answers");
+    assert!(sandbox.seccomp, "{sandbox:?}"); // any kernel that Firefly runs on has it
+    assert!(sandbox.is_closed(), "{sandbox:?}");
+    assert_eq!(pool.extract("a.txt", b"and it works").text, "and it works");
 }

@@ -10,9 +10,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
+
 use super::detect::by_name;
 use super::wire::{self, Request};
-use super::{Extraction, Limits, Outcome, WORKER_ARGUMENT};
+use super::{Extraction, Limits, Outcome, Sandbox, WORKER_ARGUMENT};
 
 /// How often the watch looks for workers that are late.
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
@@ -143,6 +145,18 @@ impl WorkerPool {
         shared.give_back(worker);
         restore(given, bytes)
     }
+
+    /// What a worker can reach besides its pipes, tried out in one. Blocks.
+    ///
+    /// # Errors
+    /// When no worker starts, or it ends.
+    pub fn sandbox(&self) -> io::Result<Sandbox> {
+        let shared = &self.shared;
+        let mut worker = shared.take();
+        let told = shared.ask_sandbox(&mut worker);
+        shared.give_back(worker);
+        told
+    }
 }
 
 impl Drop for WorkerPool {
@@ -193,20 +207,12 @@ impl Shared {
             worker.pipes = None;
             end(watched);
         }
-        if worker.pipes.is_none() {
-            match self.spawn(watched) {
-                Ok(pipes) => (worker.pipes, worker.files) = (Some(pipes), 0),
-                Err(error) => {
-                    return broken(
-                        name,
-                        format!("the extraction worker did not start: {error}"),
-                    );
-                }
+        let pipes = match self.pipes(worker) {
+            Ok(pipes) => pipes,
+            Err(error) => {
+                let detail = format!("the extraction worker did not start: {error}");
+                return broken(name, detail);
             }
-        }
-        worker.files += 1;
-        let Some(pipes) = &mut worker.pipes else {
-            return broken(name, "no extraction worker".into());
         };
         self.begin(watched);
         let given = converse(pipes, &self.limits, name, bytes);
@@ -215,6 +221,33 @@ impl Shared {
             let dead = worker.pipes.take();
             self.autopsy(watched, dead, name, &error)
         })
+    }
+
+    fn ask_sandbox(&self, worker: &mut Worker) -> io::Result<Sandbox> {
+        let watched = &self.watched[worker.slot];
+        let pipes = self.pipes(worker)?;
+        self.begin(watched);
+        let told = tell_limits(pipes, &self.limits)
+            .and_then(|()| wire::send(&mut pipes.requests, &Request::Sandbox, &[]))
+            .and_then(|()| answer(pipes));
+        self.finish(watched);
+        if told.is_err() {
+            worker.pipes = None;
+            end(watched);
+        }
+        told
+    }
+
+    /// The pipes of a worker, which is started where it does not run.
+    fn pipes<'w>(&self, worker: &'w mut Worker) -> io::Result<&'w mut Pipes> {
+        worker.files += 1;
+        match &mut worker.pipes {
+            Some(pipes) => Ok(pipes),
+            none => {
+                worker.files = 1;
+                Ok(none.insert(self.spawn(&self.watched[worker.slot])?))
+            }
+        }
     }
 
     fn spawn(&self, watched: &Watched) -> io::Result<Pipes> {
@@ -327,18 +360,24 @@ fn converse(
     name: &str,
     bytes: &[u8],
 ) -> io::Result<Extraction> {
+    tell_limits(pipes, limits)?;
+    let request = Request::Extract {
+        name: name.to_owned(),
+        bytes: u32::try_from(bytes.len()).map_err(io::Error::other)?,
+    };
+    wire::send(&mut pipes.requests, &request, bytes)?;
+    answer(pipes)
+}
+
+/// A new worker hears its limits first.
+fn tell_limits(pipes: &mut Pipes, limits: &Limits) -> io::Result<()> {
     if std::mem::take(&mut pipes.is_new) {
         wire::send(&mut pipes.requests, limits, &[])?;
     }
-    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    wire::send(
-        &mut pipes.requests,
-        &Request {
-            name: name.to_owned(),
-            bytes: length,
-        },
-        bytes,
-    )?;
+    Ok(())
+}
+
+fn answer<T: DeserializeOwned>(pipes: &mut Pipes) -> io::Result<T> {
     wire::receive(&mut pipes.answers)?.ok_or_else(|| io::Error::other("it closed its pipe"))
 }
 

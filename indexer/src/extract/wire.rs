@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 /// Most bytes a frame may claim.
 const MAX_FRAME_BYTES: u32 = 256 << 20;
 
-/// What precedes the bytes of a file.
+/// What a worker is asked.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    pub name: String,
-    pub bytes: u32,
+pub(super) enum Request {
+    /// The text of the file whose `bytes` bytes follow; answered by an [`super::Extraction`].
+    Extract { name: String, bytes: u32 },
+    /// What it can still do; answered by a [`super::Sandbox`].
+    Sandbox,
 }
 
 /// Writes one frame and, in the same flush, the raw bytes that belong to it.

@@ -1,6 +1,6 @@
 //! The child's side: limits on itself, then one request after another.
 
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::sandbox::{self, Entered};
 use super::wire::{self, Request};
 use super::{Limits, extract};
 
@@ -16,17 +17,18 @@ const STACK_BYTES: usize = 64 << 20;
 /// Files a worker may hold open: its three pipes, and a few for its runtime.
 const OPEN_FILES: u64 = 16;
 
-/// Reads framed requests on stdin and writes framed answers on stdout until stdin closes. The first frame holds the
-/// [`Limits`], which the process puts on itself before it looks at any file.
+/// Closes itself to files and network, then reads framed requests on stdin and writes framed answers on stdout until stdin
+/// closes. The first frame holds the [`Limits`], which the process puts on itself before it looks at any file.
 ///
 /// # Errors
 /// When a pipe breaks or a limit cannot be set.
 pub fn run_worker() -> io::Result<()> {
     std::panic::set_hook(Box::new(|_| {}));
+    let entered = sandbox::enter(); // before any thread: they inherit it
     thread::Builder::new().spawn(die_with_parent)?;
     let worker = thread::Builder::new()
         .stack_size(STACK_BYTES)
-        .spawn(serve)?;
+        .spawn(move || serve(entered))?;
     worker
         .join()
         .unwrap_or_else(|_| Err(io::Error::other("the worker's loop panicked")))
@@ -45,7 +47,7 @@ fn die_with_parent() {
     }
 }
 
-fn serve() -> io::Result<()> {
+fn serve(entered: Entered) -> io::Result<()> {
     let mut requests = BufReader::with_capacity(64 << 10, io::stdin());
     let mut answers = BufWriter::with_capacity(64 << 10, io::stdout());
     let Some(limits) = wire::receive::<Limits>(&mut requests)? else {
@@ -55,19 +57,19 @@ fn serve() -> io::Result<()> {
     let mut cpu = CpuLimit::default();
     while let Some(request) = wire::receive::<Request>(&mut requests)? {
         cpu.allow(limits.time_ms)?;
-        answer(&request, &mut requests, &mut answers, &limits)?;
+        match request {
+            Request::Extract { name, bytes } => {
+                let content = wire::receive_raw(&mut requests, bytes)?;
+                answer(&name, content, &mut answers, &limits)?;
+            }
+            Request::Sandbox => wire::send(&mut answers, &sandbox::attempt(entered), &[])?,
+        }
     }
     Ok(())
 }
 
-fn answer(
-    request: &Request,
-    from: &mut impl Read,
-    to: &mut impl Write,
-    limits: &Limits,
-) -> io::Result<()> {
-    let bytes = wire::receive_raw(from, request.bytes)?;
-    let mut given = extract(&request.name, &bytes, limits);
+fn answer(name: &str, bytes: Vec<u8>, to: &mut impl Write, limits: &Limits) -> io::Result<()> {
+    let mut given = extract(name, &bytes, limits);
     if given.is_content {
         // The parent has these very bytes.
         given.text = String::new();
