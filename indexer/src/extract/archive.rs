@@ -1,8 +1,11 @@
 //! Archives: the names of their members, and the words of those that have some.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 
+use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
+use lzma_rust2::XzReader;
+use sevenz_rust2::{ArchiveReader, EncoderMethod, Password};
 
 use super::FileType;
 use super::job::{Failure, Job};
@@ -10,13 +13,25 @@ use super::package::Package;
 
 /// Longest member name that is written, in bytes.
 const MAX_NAME_BYTES: usize = 1_000;
+/// Most memory that a decoder may ask for, KiB; the worker has little more.
+const MAX_DECODER_KIB: u32 = 512 << 10;
 
 /// Writes names and words of an archive's members.
 pub(super) fn read(name: &str, bytes: &[u8], kind: FileType, job: &mut Job) -> Result<(), Failure> {
     match kind {
         FileType::Zip => read_zip(bytes, job),
         FileType::Tar => read_tar(bytes, job),
-        _ => read_gzip(name, bytes, job),
+        FileType::SevenZip => read_7z(bytes, job),
+        FileType::Xz => {
+            let reader = XzReader::new_mem_limit(bytes, true, MAX_DECODER_KIB);
+            read_packed(inner_name(name, "xz"), reader, job)
+        }
+        FileType::Bzip2 => read_packed(inner_name(name, "bz2"), MultiBzDecoder::new(bytes), job),
+        FileType::Zstandard => {
+            let reader = zstd::Decoder::new(bytes).map_err(unreadable)?;
+            read_packed(inner_name(name, "zst"), reader, job)
+        }
+        _ => read_packed(inner_name(name, "gz"), MultiGzDecoder::new(bytes), job),
     }
 }
 
@@ -72,26 +87,79 @@ fn read_tar(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read_gzip(name: &str, bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
+/// Names first: where contents are encrypted, names often are not.
+fn read_7z(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
+    let mut reader =
+        ArchiveReader::new(Cursor::new(bytes), Password::empty()).map_err(|error| match error {
+            sevenz_rust2::Error::PasswordRequired => Failure::Encrypted,
+            sevenz_rust2::Error::UnsupportedCompressionMethod(method) if method.contains("AES") => {
+                Failure::Encrypted
+            }
+            error => Failure::damaged(format!("the 7z archive is unreadable: {error}")),
+        })?;
+    reader.set_thread_count(1);
+    for file in &reader.archive().files {
+        if !job.next_member() {
+            return Ok(());
+        }
+        write_name(file.name(), job);
+    }
+    let mut coders = reader
+        .archive()
+        .blocks
+        .iter()
+        .flat_map(|block| &block.coders);
+    if coders.any(|coder| coder.encoder_method_id() == EncoderMethod::ID_AES256_SHA256) {
+        return Err(Failure::Encrypted);
+    }
+    if !job.may_descend() {
+        return Ok(());
+    }
+    let read = reader.for_each_entries(|file, content| {
+        // Members of a block are packed together: what is passed over is unpacked too, and counts.
+        if file.size() > job.unpacked_left().min(job.limits.input_bytes as u64) {
+            job.is_cut = true;
+            return Ok(false);
+        }
+        job.spend(file.size());
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes)?;
+        job.read_member(file.name(), &bytes);
+        Ok(!job.sink.is_full())
+    });
+    read.map_err(|error| Failure::damaged(format!("the 7z archive is damaged: {error}")))
+}
+
+/// One file (or a tar) under a compressor.
+fn read_packed(inner: String, packed: impl Read, job: &mut Job) -> Result<(), Failure> {
     if !job.may_descend() || !job.next_member() {
         return Ok(());
     }
     let mut content = Vec::new();
     let limit = job.unpacked_left().min(job.limits.input_bytes as u64);
-    let read = MultiGzDecoder::new(bytes)
-        .take(limit)
-        .read_to_end(&mut content);
+    let read = packed.take(limit).read_to_end(&mut content);
     job.spend(content.len() as u64);
-    let inner = name
-        .strip_suffix(".gz")
-        .map_or_else(|| name.replace(".tgz", ".tar"), str::to_owned);
+    job.is_cut |= content.len() as u64 == limit;
     job.read_member(&inner, &content);
-    match read {
-        Err(error) if content.is_empty() => Err(Failure::damaged(format!(
-            "the gzip stream is unreadable: {error}"
-        ))),
-        _ => Ok(()),
+    read.map(drop).map_err(unreadable) // what came before the damage is kept
+}
+
+fn unreadable(error: std::io::Error) -> Failure {
+    Failure::damaged(format!("the compressed stream is unreadable: {error}"))
+}
+
+/// `notes.txt.gz` holds `notes.txt`, and `all.tgz` holds `all.tar`.
+fn inner_name(name: &str, suffix: &str) -> String {
+    let stem = |ending: &str| {
+        name.strip_suffix(ending)
+            .and_then(|rest| rest.strip_suffix('.'))
+    };
+    if let Some(inner) = stem(suffix) {
+        return inner.to_owned();
     }
+    let short = [format!("t{suffix}"), "tbz".to_owned()];
+    let tar = short.iter().find_map(|ending| stem(ending));
+    tar.map_or_else(|| name.to_owned(), |inner| format!("{inner}.tar"))
 }
 
 fn write_name(name: &str, job: &mut Job) {

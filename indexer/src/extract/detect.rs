@@ -53,8 +53,8 @@ fn by_signature(bytes: &[u8], extension: &str) -> Option<FileType> {
     if bytes.trim_ascii_start().starts_with(b"{\\rtf") {
         return Some(FileType::Rtf);
     }
-    if bytes.starts_with(&[0x1F, 0x8B]) {
-        return Some(FileType::Gzip);
+    if let Some(kind) = by_compressor(bytes) {
+        return Some(kind);
     }
     if is_tar(bytes) {
         return Some(FileType::Tar);
@@ -69,6 +69,27 @@ fn by_signature(bytes: &[u8], extension: &str) -> Option<FileType> {
         return Some(FileType::Zip);
     }
     found
+}
+
+fn by_compressor(bytes: &[u8]) -> Option<FileType> {
+    const SIGNATURES: [(&[u8], FileType); 4] = [
+        (&[0x1F, 0x8B], FileType::Gzip),
+        (b"7z\xBC\xAF\x27\x1C", FileType::SevenZip),
+        (b"\xFD7zXZ\0", FileType::Xz),
+        (&[0x28, 0xB5, 0x2F, 0xFD], FileType::Zstandard),
+    ];
+    // "BZh", the size of its blocks, and either the first block's mark or the end's.
+    let is_bzip2 = bytes.starts_with(b"BZh")
+        && matches!(
+            bytes.get(4..10),
+            Some(b"1AY&SY" | b"\x17\x72\x45\x38\x50\x90")
+        );
+    let known = SIGNATURES
+        .iter()
+        .find(|(signature, _)| bytes.starts_with(signature));
+    known
+        .map(|(_, kind)| *kind)
+        .or(is_bzip2.then_some(FileType::Bzip2))
 }
 
 /// Signatures that no text starts with, whatever follows them.
@@ -249,7 +270,11 @@ fn by_extension(extension: &str) -> Option<FileType> {
         "zip" | "jar" => T::Zip,
         "tar" => T::Tar,
         "gz" | "tgz" => T::Gzip,
-        "7z" | "rar" | "bz2" | "xz" | "zst" => T::Archive,
+        "7z" => T::SevenZip,
+        "xz" | "txz" => T::Xz,
+        "bz2" | "tbz" | "tbz2" => T::Bzip2,
+        "zst" | "tzst" => T::Zstandard,
+        "rar" => T::Archive,
         "mp3" | "flac" | "ogg" | "wav" | "m4a" | "opus" | "aac" => T::Audio,
         "mp4" | "mkv" | "avi" | "mov" | "webm" | "mpg" | "mpeg" => T::Video,
         _ if is_code(extension) => T::Code,

@@ -93,9 +93,7 @@ impl Book {
             0x00E0 => self.formats.push(u16_at(body, 2).unwrap_or(0)),
             0x0809 => {
                 if let Some((_, name)) = self.sheets.iter().find(|(start, _)| start == at) {
-                    sink.page();
-                    sink.text(name);
-                    sink.line();
+                    sink.sheet(name);
                 }
             }
             _ => {}

@@ -4,6 +4,7 @@ mod encrypted;
 mod excel;
 mod outlook;
 mod powerpoint;
+mod powerpoint4;
 mod summary;
 mod word;
 
@@ -81,6 +82,7 @@ pub(super) fn read(bytes: &[u8], kind: FileType, job: &mut Job) -> Result<(), Fa
     match kind {
         FileType::Doc => word::read(&mut compound, job),
         FileType::Xls => excel::read(&mut compound, job),
+        FileType::Ppt if compound.file.exists("/PP40") => powerpoint4::read(&mut compound, job),
         FileType::Ppt => powerpoint::read(&mut compound, job),
         _ => outlook::read(&mut compound, job),
     }
@@ -96,6 +98,7 @@ pub(super) fn detect(bytes: &[u8]) -> Option<FileType> {
         ("/Workbook", FileType::Xls),
         ("/Book", FileType::Xls),
         ("/PowerPoint Document", FileType::Ppt),
+        ("/PP40", FileType::Ppt),
         ("/__properties_version1.0", FileType::Msg),
     ]
     .into_iter()

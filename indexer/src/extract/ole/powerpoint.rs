@@ -17,6 +17,8 @@ const MASTER: u16 = 0x03F8;
 const TEXT_WIDE: u16 = 0x0FA0;
 const TEXT_NARROW: u16 = 0x0FA8;
 const STRING: u16 = 0x0FBA;
+/// The instance of the string that names a master's design.
+const DESIGN: u16 = 2;
 const HEADER_FOOTER: u16 = 0x0FD9;
 const LIST: u16 = 0x0FF0;
 const PLACEHOLDER: u16 = 0x0BC3;
@@ -27,9 +29,6 @@ const CLIENT_DATA: u16 = 0xF011;
 
 /// Writes the text of a presentation; every slide is a page.
 pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure> {
-    if compound.file.exists("/PP40") {
-        return Err(Failure::Unsupported);
-    }
     let Some(stream) = compound.stream("/PowerPoint Document", job) else {
         return Err(Failure::damaged("the presentation stream is missing"));
     };
@@ -37,8 +36,23 @@ pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure
     if encrypted.iter().any(|name| compound.file.exists(name)) {
         return Err(Failure::Encrypted);
     }
+    let from = job.sink.len();
     walk(&stream, Place::default(), &mut 0, job);
+    if !job.sink.has_words_since(from) {
+        design(&stream, job);
+    }
     Ok(())
+}
+
+/// Slides without a word are found by the name of their design, which the first master has.
+fn design(stream: &[u8], job: &mut Job) {
+    let masters = children(stream).filter(|(_, kind, _)| *kind == MASTER);
+    let mut names = masters
+        .flat_map(|(_, _, body)| children(body))
+        .filter(|(head, kind, _)| *kind == STRING && head >> 4 == DESIGN);
+    if let Some((_, _, name)) = names.next() {
+        job.sink.text(&wide(name));
+    }
 }
 
 /// Where in the tree a record is.

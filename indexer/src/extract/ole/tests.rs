@@ -148,3 +148,21 @@ fn encrypted_documents_say_so() {
         Outcome::Encrypted
     );
 }
+
+#[test]
+fn presentations_of_the_mac_give_their_texts() {
+    let mut stream = vec![0x0B, 0xAD, 0xDE, 0xED, 0, 0];
+    for text in [&b"Caf\x8E e\x7FL\x7Fib"[..], b"odd"] {
+        stream.extend((text.len() as u32).to_be_bytes());
+        stream.extend(text);
+        stream.resize(stream.len().next_multiple_of(2), 0);
+        stream.extend(12u16.to_be_bytes());
+        stream.extend((text.len() as u32).to_be_bytes());
+    }
+    stream.extend([0, 0, 0, 200, b'c', b'u', b't']);
+    let slides = compound(&[("/PP40", stream)]);
+    assert_eq!(slides.detected, FileType::Ppt);
+    assert_eq!(words(&slides), ["Café", "eLib", "odd"]);
+    let broken = compound(&[("/PP40", vec![1, 2])]);
+    assert!(matches!(broken.outcome, Outcome::Damaged { .. }));
+}

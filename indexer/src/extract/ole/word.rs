@@ -120,8 +120,7 @@ fn write(text: &str, fields: &mut Fields, sink: &mut Sink) {
             }
             Some('\u{15}') => drop(fields.open.pop()),
             Some('\u{7}' | '\t') => sink.gap(),
-            Some('\r' | '\u{B}') => sink.line(),
-            Some('\u{C}') => sink.page(),
+            Some('\r' | '\u{B}' | '\u{C}') => sink.line(),
             Some('\u{1E}') => sink.char('-'),
             _ => {}
         }

@@ -46,11 +46,15 @@ impl Composite {
         let descendant = descendant(document, font);
         let (codes, vertical) = codes(document, font);
         let unicode = font.get_deref(b"ToUnicode", document).ok();
-        let identity = unicode.is_some_and(|map| {
+        let says_identity = unicode.is_some_and(|map| {
             map.as_name()
                 .is_ok_and(|name| name.starts_with(b"Identity"))
         });
         let to_unicode = to_unicode(document, font);
+        // A font that is neither embedded nor of a known collection is looked up by Unicode, as viewers do.
+        let is_foreign = descendant
+            .is_some_and(|d| !is_embedded(document, d) && ordering(document, d) == b"Identity");
+        let identity = says_identity || (to_unicode.is_none() && is_foreign);
         let number_of = |key: &[u8]| {
             descendant
                 .and_then(|d| d.get(key).ok())
@@ -244,6 +248,17 @@ fn ordering(document: &Document, descendant: &Dictionary) -> Vec<u8> {
         .and_then(Object::as_dict);
     let ordering = system.and_then(|system| system.get_deref(b"Ordering", document)?.as_str());
     ordering.map(<[u8]>::to_vec).unwrap_or_default()
+}
+
+fn is_embedded(document: &Document, descendant: &Dictionary) -> bool {
+    let descriptor = descendant
+        .get_deref(b"FontDescriptor", document)
+        .and_then(Object::as_dict);
+    descriptor.is_ok_and(|d| {
+        [b"FontFile".as_slice(), b"FontFile2", b"FontFile3"]
+            .iter()
+            .any(|key| d.has(key))
+    })
 }
 
 /// Glyph number -> character by the embedded font, for files that say nothing else.

@@ -1,21 +1,26 @@
 //! PDF: the words of every page in the order they are drawn, then its annotations and form fields.
 //!
-//! lopdf reads objects, streams and encryption; content streams ([`lexer`], [`page`]), fonts ([`font`]) and character
+//! lopdf reads objects, streams and encryption; content streams ([`lexer`], [`run`]), fonts ([`font`]) and character
 //! maps ([`cmap`]) are read here, because words depend on positions and on every way a font can name its characters.
 
+mod annotation;
 mod cmap;
 mod collection;
 mod font;
 mod glyph;
 mod lexer;
 mod matrix;
+mod operand;
 mod page;
 mod pen;
+mod run;
 mod truetype;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId, decode_text_string};
+use memchr::memmem;
 
 use super::job::{Failure, Job};
 use page::Pages;
@@ -24,12 +29,14 @@ use page::Pages;
 const MAX_STREAM_BYTES: usize = 48 << 20;
 /// Pages that are read.
 const MAX_PAGES: usize = 50_000;
+/// Ancestors of a page or a field.
+const MAX_ANCESTORS: usize = 32;
 /// How far into a file its header may be.
 const HEADER_BYTES: usize = 8 << 10;
 
 /// Writes the text of a PDF; every page is a page.
 pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
-    let document = load(bytes)?;
+    let document = load(&readable(bytes))?;
     if document.trailer.has(b"Encrypt") && document.encryption_state.is_none() {
         return Err(Failure::Encrypted);
     }
@@ -52,6 +59,27 @@ pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     } else {
         Ok(())
     }
+}
+
+/// The file without its `Encrypt` entry when only attachments are encrypted: `Identity` filters leave everything else as it is.
+fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let is_open = |key: &[u8]| {
+        memmem::find_iter(bytes, key).any(|at| {
+            let value = bytes[at + key.len()..].trim_ascii_start();
+            value.starts_with(b"/Identity")
+        })
+    };
+    if !(is_open(b"/StmF") && is_open(b"/StrF")) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut open = bytes.to_vec();
+    for at in memmem::find_iter(bytes, b"/Encrypt") {
+        // not `EncryptMetadata`
+        if !bytes.get(at + 8).is_some_and(u8::is_ascii_alphanumeric) {
+            open[at + 7] = b'X';
+        }
+    }
+    Cow::Owned(open)
 }
 
 /// Opens the document; damaged ones a second time by scanning for their objects.

@@ -129,3 +129,38 @@ fn pictures_alone_need_ocr_and_rubbish_is_damaged() {
     let rubbish = extract("a.pdf", b"%PDF-1.4 and nothing else", &Limits::default());
     assert!(matches!(rubbish.outcome, Outcome::Damaged { .. }));
 }
+
+#[test]
+fn fonts_that_are_not_embedded_are_read_as_unicode() {
+    let descendant = dictionary! {
+        "Type" => "Font", "Subtype" => "CIDFontType2", "BaseFont" => "Calibri",
+        "CIDSystemInfo" => dictionary! {
+            "Registry" => Object::string_literal("Adobe"), "Ordering" => Object::string_literal("Identity"), "Supplement" => 0,
+        },
+    };
+    let font = dictionary! {
+        "Type" => "Font", "Subtype" => "Type0", "BaseFont" => "Calibri", "Encoding" => "Identity-H",
+        "DescendantFonts" => vec![Object::Dictionary(descendant)],
+    };
+    let page = "BT /F1 10 Tf <004c011f0103> Tj ET";
+    let pdf = given(document(&[page], dictionary! { "F1" => font }));
+    assert_eq!(words(&pdf), ["Lğă"]);
+}
+
+#[test]
+fn encrypted_attachments_leave_the_pages_open() {
+    let mut document = document(&["BT /F1 10 Tf (open) Tj ET"], helvetica());
+    document.trailer.set(
+        "Encrypt",
+        dictionary! { "Filter" => "Standard", "V" => 5, "R" => 6, "StmF" => "Identity", "StrF" => "Identity", "EFF" => "StdCF" },
+    );
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    assert_eq!(
+        words(&extract("a.pdf", &bytes, &Limits::default())),
+        ["open"]
+    );
+    let closed = String::from_utf8_lossy(&bytes).replace("/StmF/Identity", "/StmF/Identitx");
+    let closed = extract("a.pdf", closed.as_bytes(), &Limits::default());
+    assert_eq!(closed.outcome, Outcome::Encrypted);
+}
