@@ -47,6 +47,13 @@ enum Command {
     /// Extract text from files that come on standard input (started by the server)
     #[command(hide = true)]
     ExtractWorker,
+    /// Become a program that reads files, confined (started by the server)
+    #[command(hide = true)]
+    ExtractTool {
+        /// Memory in bytes, seconds, program, its arguments
+        #[arg(last = true)]
+        command: Vec<std::ffi::OsString>,
+    },
 }
 
 /// Starts the server.
@@ -81,6 +88,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Reindex(args) => command::reindex::run(data, args),
         Command::Bench(args) => command::bench::run(data, args),
         Command::Eval(args) => command::eval::run(args),
+        Command::ExtractTool { command } => Err(indexer::extract::become_tool(&command).into()),
         Command::ExtractWorker => {
             indexer::extract::run_worker()?;
             Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use indexer::late::HelperOptions;
 use serde::Deserialize;
 
 /// Name of the settings file in the data folder.
@@ -71,6 +72,10 @@ settings! {
     shards: usize, "shards", "FIREFLY_SHARDS", "N";
     /// Processes that extract text [default: one per core]
     extract_workers: usize, "extract-workers", "FIREFLY_EXTRACT_WORKERS", "N";
+    /// Languages of text in pictures and scans, as Tesseract names them (`eng+deu`), or `off` [default: eng]
+    ocr_languages: String, "ocr-languages", "FIREFLY_OCR_LANGUAGES", "LANGUAGES";
+    /// Tika server that is asked about formats without a reader, `http://HOST:PORT` [default: none]
+    tika_url: String, "tika-url", "FIREFLY_TIKA_URL", "URL";
     /// Space of a new account, GiB [default: 2048]
     quota_gib: u64, "quota-gib", "FIREFLY_QUOTA_GIB", "GIB";
     /// Command that prints the key-encryption keys, instead of DIR/keys/kek.json
@@ -100,6 +105,8 @@ pub struct Config {
     pub shards: usize,
     /// Extraction processes.
     pub extract_workers: usize,
+    /// Who reads what extraction cannot.
+    pub helpers: HelperOptions,
     /// Bytes a new account may store.
     pub quota_bytes: u64,
     /// Command that prints the keys.
@@ -177,12 +184,31 @@ impl Config {
             retention_days: set.retention_days.unwrap_or(30),
             shards,
             extract_workers: set.extract_workers.unwrap_or(cores).max(1),
+            helpers: helpers(set.ocr_languages, set.tika_url)?,
             quota_bytes: set.quota_gib.unwrap_or(2048) << 30,
             kek_command: set.kek_command,
             behind_proxy: set.behind_proxy.unwrap_or(false),
             data,
         })
     }
+}
+
+fn helpers(languages: Option<String>, tika_url: Option<String>) -> Result<HelperOptions> {
+    let languages = languages.unwrap_or_else(|| "eng".to_owned());
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "+_/".contains(c);
+    if languages.starts_with(['+', '/']) || !languages.chars().all(is_name) || languages.is_empty()
+    {
+        bail!("ocr-languages is `{languages}`; it must be like eng+deu, or off");
+    }
+    if let Some(url) = &tika_url
+        && !url.starts_with("http://")
+    {
+        bail!("tika-url is `{url}`; it must start with http://");
+    }
+    Ok(HelperOptions {
+        ocr_languages: (languages != "off").then_some(languages),
+        tika_url,
+    })
 }
 
 fn tls(set: &Settings) -> Result<TlsMode> {
@@ -247,6 +273,9 @@ mod tests {
         assert_eq!(config.listen, "127.0.0.1:8080");
         assert_eq!(config.targets, [PathBuf::from("/data/blocks")]);
         assert_eq!((config.tls, config.replicas), (TlsMode::Off, 1));
+        assert_eq!(config.helpers.ocr_languages.as_deref(), Some("eng"));
+        let off = resolve("ocr_languages = \"off\"").unwrap();
+        assert_eq!(off.helpers, HelperOptions::default());
     }
 
     #[test]
@@ -257,6 +286,8 @@ mod tests {
             ("shards = 0", "1 to 1024"),
             ("tls = \"maybe\"", "off, self or files"),
             ("tls_cert = \"a\"", "go together"),
+            ("ocr_languages = \"-eng\"", "like eng+deu"),
+            ("tika_url = \"ftp://a\"", "http://"),
         ] {
             let error = format!("{:#}", resolve(text).unwrap_err());
             assert!(error.contains(part), "{text}: {error}");

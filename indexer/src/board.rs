@@ -151,6 +151,33 @@ impl Board {
         self.lock().running.len()
     }
 
+    /// Waits until nothing waits or runs, at most for `patience`; false when the board is closed.
+    pub fn wait_for_quiet(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let mut state = self.lock();
+        while !state.closed
+            && Instant::now() < until
+            && (state.waiting_jobs() > 0 || !state.running.is_empty())
+        {
+            state = self.wait(state);
+        }
+        !state.closed
+    }
+
+    /// Waits for `period`; returns early when the board is closed.
+    pub fn wait_until_closed(&self, period: Duration) {
+        let until = Instant::now() + period;
+        let mut state = self.lock();
+        while !state.closed && Instant::now() < until {
+            state = self.wait(state);
+        }
+    }
+
+    /// Whether no job is taken any more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// No job is taken any more.
     pub fn close(&self) {
         self.lock().closed = true;

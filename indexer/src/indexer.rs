@@ -16,6 +16,7 @@ use crate::error::{self, Result};
 use crate::extract::{Limits, WorkerCommand};
 use crate::generation::Generations;
 use crate::heads::Heads;
+use crate::late::HelperOptions;
 use crate::owner::{Charge, Owner};
 use crate::payload;
 use crate::reconcile::Sources;
@@ -45,6 +46,8 @@ pub struct Options {
     pub extractions: usize,
     /// What one file may cost.
     pub limits: Limits,
+    /// Who reads what extraction cannot.
+    pub helpers: HelperOptions,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             worker: None,
             extractions: cores,
             limits: Limits::default(),
+            helpers: HelperOptions::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod extract;
 mod generation;
 mod heads;
 pub mod indexer;
+pub mod late;
 mod line;
 mod look;
 mod merge;

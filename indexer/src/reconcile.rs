@@ -519,6 +519,9 @@ impl Scene<'_> {
             self.sources.extractions.ensure(node.id)?;
             return Ok(None);
         };
+        if !record.is_current() {
+            self.sources.extractions.ensure(node.id)?; // searched as it is until then
+        }
         let text = self.text(&record, head, node.id)?;
         Ok(Some(Extracted { record, text }))
     }

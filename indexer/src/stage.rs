@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::error::{self, Result};
 use crate::extract::{Extraction, WorkerCommand, WorkerPool};
 use crate::indexer::Options;
+use crate::late::Lane;
 use crate::reconcile::Sources;
 
 /// Jobs of one account, and in all, read from the queue at a time. The first ones are on the board already: a job stays in
@@ -51,7 +52,11 @@ impl Stage {
         let at_a_time = options.extractions.max(1);
         let slots = 2 * at_a_time; // the other half is for slow jobs
         let board = Arc::new(Board::new(at_a_time));
-        let pool = Arc::new(WorkerPool::new(worker, slots, options.limits.clone()));
+        let pool = Arc::new(WorkerPool::new(
+            worker.clone(),
+            slots,
+            options.limits.clone(),
+        ));
         let input_bytes = options.limits.input_bytes;
         let extracted = Arc::new(AtomicU64::new(0));
         let (finished, waiting) = sync_channel(FINISHED_TOGETHER);
@@ -71,6 +76,12 @@ impl Stage {
         threads.push(spawn("extract-queue".to_owned(), move || {
             feed(&from, &jobs)
         })?);
+        for lane in Lane::of(options, &worker) {
+            let (sources, board) = (sources.clone(), board.clone());
+            threads.push(spawn(lane.name().to_owned(), move || {
+                lane.run(&sources, &board)
+            })?);
+        }
         let (to, jobs, count) = (sources.clone(), board.clone(), extracted.clone());
         threads.push(spawn("extract-finish".to_owned(), move || {
             finish(&to, &jobs, &waiting, &count)
@@ -165,7 +176,7 @@ fn work(
 }
 
 /// The content, as much as extraction looks at and one block more.
-fn read(sources: &Sources, job: &Job, input_bytes: usize) -> storage::Result<Vec<u8>> {
+pub(crate) fn read(sources: &Sources, job: &Job, input_bytes: usize) -> storage::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity((job.size as usize).min(input_bytes + BLOCK_BYTES));
     for hash in &job.blocks {
         bytes.append(&mut sources.blocks.get(hash)?);
@@ -177,7 +188,7 @@ fn read(sources: &Sources, job: &Job, input_bytes: usize) -> storage::Result<Vec
 }
 
 /// The record, and the text where it is neither the content itself nor so long that it is stored here and now.
-fn record(
+pub(crate) fn record(
     sources: &Sources,
     extraction: Extraction,
 ) -> storage::Result<(ExtractionRecord, Option<String>)> {
@@ -195,6 +206,7 @@ fn record(
             bytes: extraction.text.len() as u64,
         }
     };
+    let awaits = extraction.helper();
     let record = ExtractionRecord {
         version: EXTRACTOR_VERSION,
         outcome: extraction.outcome,
@@ -211,6 +223,8 @@ fn record(
             .try_into()
             .unwrap_or(u32::MAX),
         text,
+        labels: extraction.labels,
+        awaits,
     };
     Ok((record, is_waiting.then_some(extraction.text)))
 }

@@ -52,6 +52,7 @@ impl Services {
                 worker: Some(WorkerCommand::current_exe()?),
                 extractions: config.extract_workers,
                 limits: Limits::default(),
+                helpers: config.helpers.clone(),
                 ..indexer::Options::default()
             },
         )?);

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub mod later;
 
 use crate::chunk::BlockHash;
 use crate::error::Result;
@@ -16,8 +18,9 @@ use crate::meta::path::extension;
 use crate::meta::{AccountId, FileId, NamespaceId, NodeKind, Rev, TeamId};
 use crate::{block, keyspace, row};
 
-/// The version of the extractors: a record of another version counts as absent. Raise it when extraction changes.
-pub const EXTRACTOR_VERSION: u32 = 1;
+/// The version of the extractors. Raise it when extraction changes: a record of an older version is read, and replaced when its
+/// file is looked at again.
+pub const EXTRACTOR_VERSION: u32 = 2;
 
 /// Who shares extraction results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,11 +55,12 @@ pub struct Job {
 }
 
 /// How an extraction ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// All the text the format's reader finds.
     Text,
     /// A well-formed file without words (an empty file, a picture without a description).
+    #[default]
     NothingToExtract,
     /// It needs a password.
     Encrypted,
@@ -79,9 +83,10 @@ pub enum Outcome {
 }
 
 /// Where the extracted text is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TextSource {
     /// There is none.
+    #[default]
     None,
     /// The file's own bytes are the text.
     Content,
@@ -94,8 +99,17 @@ pub enum TextSource {
     },
 }
 
+/// Who may find more in a content than the ordinary readers did, when it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Helper {
+    /// Recognition of characters in pictures.
+    Ocr,
+    /// A Tika server, for formats without a reader.
+    Tika,
+}
+
 /// What extraction found in a content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtractionRecord {
     /// [`EXTRACTOR_VERSION`] of who made it.
     pub version: u32,
@@ -111,12 +125,32 @@ pub struct ExtractionRecord {
     pub author: Option<String>,
     /// ISO 639-3 code of the text's language.
     pub language: Option<String>,
-    /// Where each page of the text ends, bytes.
+    /// Where each page of the text ends, bytes: pages of a PDF, slides, sheets, messages of a mailbox.
     pub pages: Vec<u32>,
     /// Where the text is.
     pub text: TextSource,
     /// Words in the text.
     pub words: u32,
+    /// What each of `pages` is called, for sheets that have names; else empty.
+    #[serde(deserialize_with = "or_default")]
+    pub labels: Vec<String>,
+    /// Who may still find more.
+    #[serde(deserialize_with = "or_default")]
+    pub awaits: Option<Helper>,
+}
+
+impl ExtractionRecord {
+    /// True when today's extractors have made it.
+    pub fn is_current(&self) -> bool {
+        self.version == EXTRACTOR_VERSION
+    }
+}
+
+/// Records of earlier releases end before the fields that came later.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    row: D,
+) -> std::result::Result<T, D::Error> {
+    Ok(T::deserialize(row).unwrap_or_default())
 }
 
 /// Queue and records of a store.
@@ -154,17 +188,16 @@ impl Extractions {
         Ok(jobs)
     }
 
-    /// The record of a content, made by the present extractors; `extension` as [`crate::meta::path::extension`] gives it.
+    /// The record of a content, perhaps an older extractor's ([`ExtractionRecord::is_current`]); `extension` as
+    /// [`crate::meta::path::extension`] gives it.
     pub fn record(
         &self,
         scope: Scope,
         content_hash: &[u8; 32],
         extension: &str,
     ) -> Result<Option<ExtractionRecord>> {
-        present(
-            &*self.store.snapshot()?,
-            &record_key(scope, content_hash, extension),
-        )
+        let key = record_key(scope, content_hash, extension);
+        keys::read(&*self.store.snapshot()?, &key, "extraction record")
     }
 
     /// One transaction: the record, its references to the text's blocks, `Extracted` in the partition log; the job is done.
@@ -182,6 +215,7 @@ impl Extractions {
                     continue;
                 };
                 put_record(txn, &job.record_key(), record)?;
+                later::wait(txn, job, record)?;
                 let change = Change::Extracted { file: job.file };
                 journal::append_to_partition(txn, ns, &change)?;
             }
@@ -251,7 +285,7 @@ impl Job {
 /// Queues a job, unless the present extractors' record is there.
 pub(crate) fn enqueue(txn: &mut dyn Transaction, job: &Job) -> Result<()> {
     match present(&*txn, &job.record_key())? {
-        Some(_) => Ok(()),
+        Some(record) => later::wait(txn, job, &record),
         None => keys::write(txn, queue_key(job), job),
     }
 }
@@ -264,8 +298,11 @@ pub(crate) fn adopt(txn: &mut dyn Transaction, from: Scope, job: &Job) -> Result
         &record_key(from, &job.content_hash, &extension(&job.name)),
     )?;
     match (there, here) {
-        (Some(_), _) => Ok(()),
-        (None, Some(record)) => put_record(txn, &job.record_key(), &record),
+        (Some(record), _) => later::wait(txn, job, &record),
+        (None, Some(record)) => {
+            put_record(txn, &job.record_key(), &record)?;
+            later::wait(txn, job, &record)
+        }
         (None, None) => enqueue(txn, job),
     }
 }
@@ -304,7 +341,7 @@ fn drop_text(txn: &mut dyn Transaction, key: &[u8]) -> Result<()> {
 /// A record of the present extractors.
 fn present(rows: &dyn Snapshot, key: &[u8]) -> Result<Option<ExtractionRecord>> {
     let record: Option<ExtractionRecord> = keys::read(rows, key, "extraction record")?;
-    Ok(record.filter(|record| record.version == EXTRACTOR_VERSION))
+    Ok(record.filter(ExtractionRecord::is_current))
 }
 
 /// The namespace that a file lies in, dead or alive.

@@ -48,5 +48,9 @@ pub const PARTITION: u8 = 0x41;
 pub const EXTRACT_QUEUE: u8 = 0x50;
 /// Extraction records: scope, content hash, … -> record (`extraction`).
 pub const EXTRACTION: u8 = 0x51;
+/// Files that wait for a helper of extraction: helper, account, rev, file -> empty (`extraction::later`).
+pub const EXTRACT_LATER: u8 = 0x52;
+/// What a helper has read so far: account, rev, file, page -> text (`extraction::later`).
+pub const EXTRACT_PAGE: u8 = 0x53;
 /// Audit log (`audit`).
 pub const AUDIT: u8 = 0x60;

@@ -163,9 +163,26 @@ file_types! {
     Folder "folder" Folder,
     /// Bytes of no known kind.
     Binary "binary" Other,
+    /// A 7-Zip archive.
+    SevenZip "7z" Archive,
+    /// One file (or a tar) under xz.
+    Xz "xz" Archive,
+    /// One file (or a tar) under bzip2.
+    Bzip2 "bzip2" Archive,
+    /// One file (or a tar) under Zstandard.
+    Zstandard "zstd" Archive,
 }
 
 impl FileType {
+    /// The type with a stable name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|known| known.as_str() == name)
+    }
+
     /// Whether the bytes themselves are the text.
     #[must_use]
     pub const fn is_plain(self) -> bool {

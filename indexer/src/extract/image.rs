@@ -32,7 +32,11 @@ pub(super) fn read(bytes: &[u8], kind: FileType, job: &mut Job) -> Result<(), Fa
     }
     write_iptc(head, sink);
     write_xmp(head, sink);
-    Ok(())
+    match kind {
+        // Scanners and fax machines write TIFF; nobody else does any more.
+        FileType::Tiff => Err(Failure::NeedsOcr),
+        _ => Ok(()),
+    }
 }
 
 fn exif_of(bytes: &[u8]) -> Option<Exif> {

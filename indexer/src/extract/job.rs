@@ -100,7 +100,9 @@ impl<'l> Job<'l> {
     /// Does something one level deeper.
     pub fn descend(&mut self, act: impl FnOnce(&mut Self)) {
         self.depth += 1;
+        let nested = self.sink.nest(true);
         act(self);
+        self.sink.nest(nested);
         self.depth -= 1;
     }
 

@@ -6,7 +6,7 @@ const SAMPLE_BYTES: usize = 400;
 const MIN_LETTERS: usize = 40;
 
 /// ISO 639-3 code of the text's language, when it is clear.
-pub(super) fn of(text: &str) -> Option<String> {
+pub(crate) fn of(text: &str) -> Option<String> {
     let start = text.floor_char_boundary((text.len() / 3).min(2_000));
     let end = text.floor_char_boundary((start + SAMPLE_BYTES).min(text.len()));
     let sample = &text[start..end];

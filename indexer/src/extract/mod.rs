@@ -14,7 +14,7 @@ mod file_type;
 mod html;
 mod image;
 mod job;
-mod language;
+pub(crate) mod language;
 mod mail;
 mod ole;
 mod opendocument;
@@ -23,7 +23,9 @@ mod pdf;
 mod pool;
 mod pptx;
 mod rtf;
+mod sandbox;
 mod sink;
+mod tool;
 mod wire;
 mod worker;
 mod xlsx;
@@ -37,14 +39,17 @@ pub use detect::detect;
 pub use file_type::{Category, FileType};
 use job::{Failure, Job};
 pub use pool::{WorkerCommand, WorkerPool};
-pub use storage::extraction::Outcome;
+pub use sandbox::Sandbox;
+use sink::Collected;
+pub use storage::extraction::{Helper, Outcome};
+pub use tool::{ToolFailure, ToolLimits, become_tool, find_program, run_tool};
 pub use worker::run_worker;
-
-/// Grows whenever the same bytes would give another text, so that stored extractions are known to be old.
-pub const EXTRACTOR_VERSION: u32 = 1;
 
 /// The hidden argument with which the executable becomes a worker.
 pub const WORKER_ARGUMENT: &str = "extract-worker";
+
+/// The hidden argument with which the executable becomes a program of the system, confined.
+pub const TOOL_ARGUMENT: &str = "extract-tool";
 
 /// What a file gave. `text` may hold something with every outcome: what was read before the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +66,11 @@ pub struct Extraction {
     pub language: Option<String>,
     /// What the file is.
     pub detected: FileType,
-    /// Offsets in characters (Unicode code points) of `text` where pages, slides or sheets start; may be empty.
+    /// Offsets in characters (Unicode code points) of `text` where pages, slides, sheets, chapters or messages start; may be
+    /// empty.
     pub pages: Vec<u32>,
+    /// What each of `pages` is called, where sheets have names; else empty.
+    pub labels: Vec<String>,
     /// True when `text` equals the file's own bytes as UTF-8, so that nothing needs storing.
     pub is_content: bool,
 }
@@ -112,7 +120,30 @@ impl Extraction {
             language: None,
             detected,
             pages: Vec::new(),
+            labels: Vec::new(),
             is_content: false,
+        }
+    }
+}
+
+impl Extraction {
+    /// Who may find more in the file: pictures may show words, and Tika reads what nothing here reads.
+    #[must_use]
+    pub fn helper(&self) -> Option<Helper> {
+        use FileType as T;
+        let is_picture = matches!(
+            self.detected,
+            T::Jpeg | T::Png | T::Tiff | T::Gif | T::Webp | T::Image
+        );
+        match self.outcome {
+            Outcome::NeedsOcr => Some(Helper::Ocr),
+            Outcome::Text | Outcome::NothingToExtract if is_picture => Some(Helper::Ocr),
+            Outcome::Unsupported
+                if !matches!(self.detected.category(), Category::Audio | Category::Video) =>
+            {
+                Some(Helper::Tika)
+            }
+            _ => None,
         }
     }
 }
@@ -153,14 +184,16 @@ fn read(name: &str, bytes: &[u8], detected: FileType, job: &mut Job) -> Result<(
         T::Docx => docx::read(bytes, job),
         T::Xlsx => xlsx::read(bytes, job),
         T::Pptx => pptx::read(bytes, job),
-        T::Odt | T::Ods | T::Odp => opendocument::read(bytes, job),
+        T::Odt | T::Ods | T::Odp => opendocument::read(bytes, detected, job),
         T::Epub => epub::read(bytes, job),
         T::Rtf => rtf::read(bytes, job),
         T::Pdf => pdf::read(bytes, job),
         T::Doc | T::Xls | T::Ppt | T::Msg => ole::read(bytes, detected, job),
         T::Mail => mail::read(bytes, job),
         T::Mailbox => mail::read_mailbox(bytes, job),
-        T::Zip | T::Tar | T::Gzip => archive::read(name, bytes, detected, job),
+        T::Zip | T::Tar | T::Gzip | T::SevenZip | T::Xz | T::Bzip2 | T::Zstandard => {
+            archive::read(name, bytes, detected, job)
+        }
         T::EncryptedOffice => Err(Failure::Encrypted),
         _ if detected.category() == Category::Image => image::read(bytes, detected, job),
         _ if detected.is_plain() => decode::read(bytes, job),
@@ -183,7 +216,11 @@ fn finish(
         ..
     } = job;
     let (full, late) = (sink.is_full() || cut, sink.is_late());
-    let (text, pages) = sink.into_parts();
+    let Collected {
+        text,
+        pages,
+        labels,
+    } = sink.into_parts();
     let outcome = match ended {
         _ if late => Outcome::TimedOut,
         Ok(()) if full || !whole => Outcome::TooLarge {
@@ -202,6 +239,7 @@ fn finish(
         author,
         detected,
         pages,
+        labels,
     }
 }
 

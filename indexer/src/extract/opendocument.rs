@@ -1,5 +1,6 @@
 //! OpenDocument texts, spreadsheets and presentations: content, then headers and footers of the styles.
 
+use super::FileType;
 use super::job::{Failure, Job};
 use super::package::{Package, headlines};
 use super::sink::Sink;
@@ -11,7 +12,7 @@ const MAX_REPEATS: usize = 1;
 const MAX_OBJECTS: usize = 200;
 
 /// Writes the text of an OpenDocument file.
-pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
+pub(super) fn read(bytes: &[u8], kind: FileType, job: &mut Job) -> Result<(), Failure> {
     let mut package = Package::open(bytes)?;
     if let Some(manifest) = package.xml("META-INF/manifest.xml", job)
         && manifest.contains("encryption-data")
@@ -24,10 +25,15 @@ pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     let Some(content) = package.xml("content.xml", job) else {
         return Err(Failure::damaged("content.xml is missing or unreadable"));
     };
-    let well_formed = part(&content, false, &mut job.sink);
+    let body = match kind {
+        FileType::Ods => Part::Sheets,
+        FileType::Odp => Part::Slides,
+        _ => Part::Flow,
+    };
+    let well_formed = part(&content, body, &mut job.sink);
     if let Some(styles) = package.xml("styles.xml", job) {
         job.sink.line();
-        part(&styles, true, &mut job.sink);
+        part(&styles, Part::Styles, &mut job.sink);
     }
     objects(&mut package, job);
     if well_formed {
@@ -45,13 +51,25 @@ fn objects(package: &mut Package, job: &mut Job) {
     for name in objects.take(MAX_OBJECTS) {
         if let Some(text) = package.xml(name, job) {
             job.sink.line();
-            part(&text, false, &mut job.sink);
+            part(&text, Part::Flow, &mut job.sink);
         }
     }
 }
 
+/// What a member of the package holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Headers and footers.
+    Styles,
+    /// Text without pages: they come with its layout.
+    Flow,
+    Slides,
+    Sheets,
+}
+
 /// Writes one part. Text counts inside paragraphs and headings only; of styles, inside headers and footers only.
-fn part(xml: &str, styles: bool, sink: &mut Sink) -> bool {
+fn part(xml: &str, part: Part, sink: &mut Sink) -> bool {
+    let styles = part == Part::Styles;
     let (mut paragraphs, mut margins, mut skipped) = (0u32, 0u32, 0u32);
     walk(xml, |step| {
         match step {
@@ -64,7 +82,7 @@ fn part(xml: &str, styles: bool, sink: &mut Sink) -> bool {
                     paragraphs += u32::from(is_paragraph(tag.name()));
                     margins += u32::from(is_margin(tag.name()));
                 }
-                start(&tag, styles, sink);
+                start(&tag, part, sink);
             }
             Step::End(name) => {
                 paragraphs -= u32::from(is_paragraph(name)).min(paragraphs);
@@ -95,15 +113,18 @@ fn is_margin(name: &str) -> bool {
     name.starts_with("header") || name.starts_with("footer") || name.starts_with("region-")
 }
 
-fn start(tag: &Tag, styles: bool, sink: &mut Sink) {
+fn start(tag: &Tag, part: Part, sink: &mut Sink) {
     match tag.name() {
         "tab" => sink.gap(),
         "line-break" => sink.line(),
         "s" => sink.text(&" ".repeat(MAX_REPEATS)),
-        "page" if !styles => sink.page(),
-        "table" if !styles => {
-            if let Some(name) = tag.attribute("name") {
-                sink.page();
+        "page" if part == Part::Slides => sink.page(),
+        "table" if part != Part::Styles => {
+            let name = tag.attribute("name").unwrap_or_default();
+            if part == Part::Sheets {
+                sink.sheet(&name);
+            } else {
+                sink.line();
                 sink.text(&name);
                 sink.line();
             }

@@ -209,7 +209,7 @@ impl Reader<'_, '_, '_> {
             "page" => {
                 self.flush();
                 if self.group.kept == Kept::Text {
-                    self.job.sink.page();
+                    self.job.sink.line();
                 }
             }
             "tab" | "cell" | "nestcell" => self.gap(),

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// Pages, slides or sheets whose start is remembered.
 const MAX_PAGES: usize = 20_000;
+/// Longest name of a sheet that is kept, characters.
+const MAX_LABEL_CHARS: usize = 100;
 
 /// Collects text up to a size and a time; silently ignores what comes after, and says so when asked.
 pub(super) struct Sink {
@@ -14,7 +16,19 @@ pub(super) struct Sink {
     deadline: Instant,
     writes: u32,
     pages: Vec<u32>,
+    labels: Vec<String>,
+    /// Members of the file are read: their pages are not the file's.
+    is_nested: bool,
     counted: (usize, u32),
+}
+
+/// What was collected.
+pub(super) struct Collected {
+    pub text: String,
+    /// Characters at which pages start.
+    pub pages: Vec<u32>,
+    /// What the pages are called; empty where none has a name.
+    pub labels: Vec<String>,
 }
 
 impl Sink {
@@ -28,6 +42,8 @@ impl Sink {
             deadline: Instant::now() + Duration::from_millis(time_ms / 10 * 8),
             writes: 0,
             pages: Vec::new(),
+            labels: Vec::new(),
+            is_nested: false,
             counted: (0, 0),
         }
     }
@@ -81,15 +97,37 @@ impl Sink {
         }
     }
 
-    /// The next word starts a page, slide or sheet.
+    /// The next word starts a page or slide.
     pub fn page(&mut self) {
+        self.named_page("");
+    }
+
+    /// The next word starts a sheet, with its name as the first line.
+    pub fn sheet(&mut self, name: &str) {
+        self.named_page(name);
+        self.text(name);
         self.line();
-        if self.pages.len() < MAX_PAGES {
+    }
+
+    /// Whether what follows is a member's, until this is told again; returns what held before.
+    pub fn nest(&mut self, is_nested: bool) -> bool {
+        std::mem::replace(&mut self.is_nested, is_nested)
+    }
+
+    fn named_page(&mut self, name: &str) {
+        self.line();
+        if self.pages.len() < MAX_PAGES && !self.is_nested {
             let (bytes, chars) = self.counted;
             let chars = chars
                 + u32::try_from(self.text[bytes..].chars().count()).unwrap_or(u32::MAX - chars);
             self.counted = (self.text.len(), chars);
             self.pages.push(chars);
+            let name: String = name
+                .chars()
+                .filter_map(clean)
+                .take(MAX_LABEL_CHARS)
+                .collect();
+            self.labels.push(name);
         }
     }
 
@@ -130,9 +168,14 @@ impl Sink {
         self.text.get(len..).unwrap_or_default()
     }
 
-    /// The text, and the character offsets of its pages.
-    pub fn into_parts(self) -> (String, Vec<u32>) {
-        (self.text, self.pages)
+    /// The text, where its pages start, and their names.
+    pub fn into_parts(self) -> Collected {
+        let is_named = self.labels.iter().any(|label| !label.is_empty());
+        Collected {
+            text: self.text,
+            pages: self.pages,
+            labels: if is_named { self.labels } else { Vec::new() },
+        }
     }
 
     fn cut<'t>(&mut self, text: &'t str, room: usize) -> &'t str {

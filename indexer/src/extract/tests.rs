@@ -252,3 +252,58 @@ fn broken_containers_are_told() {
         Outcome::Damaged { .. }
     ));
 }
+
+#[test]
+fn compressed_archives_are_opened() {
+    use lzma_rust2::{XzOptions, XzWriter};
+    let mut xz = XzWriter::new(Vec::new(), XzOptions::with_preset(1)).unwrap();
+    xz.write_all(b"under the xz").unwrap();
+    let xz = xz.finish().unwrap();
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    bzip2.write_all(b"under the bzip2").unwrap();
+    let bzip2 = bzip2.finish().unwrap();
+    let zstd = zstd::encode_all(&b"under the zstd"[..], 1).unwrap();
+    for (bytes, name, kind) in [
+        (xz, "a.txt.xz", FileType::Xz),
+        (bzip2, "a.txt.bz2", FileType::Bzip2),
+        (zstd, "a.txt.zst", FileType::Zstandard),
+    ] {
+        let packed = given(name, &bytes);
+        assert_eq!(packed.detected, kind);
+        assert_eq!(words(&packed), ["under", "the", kind.as_str()]);
+        let cut = given(name, &bytes[..bytes.len() / 2]);
+        assert!(!matches!(cut.outcome, Outcome::Text), "{cut:?}");
+    }
+}
+
+#[test]
+fn seven_zip_members_are_named_and_read() {
+    let mut writer = sevenz_rust2::ArchiveWriter::new(Cursor::new(Vec::new())).unwrap();
+    for (name, content) in [
+        ("folder/plan.txt", "the secret plan"),
+        ("b.html", "<p>page</p>"),
+    ] {
+        let entry = sevenz_rust2::ArchiveEntry::new_file(name);
+        writer
+            .push_archive_entry(entry, Some(content.as_bytes()))
+            .unwrap();
+    }
+    let bytes = writer.finish().unwrap().into_inner();
+    let archive = given("a.7z", &bytes);
+    assert_eq!(
+        (archive.detected, &archive.outcome),
+        (FileType::SevenZip, &Outcome::Text)
+    );
+    assert_eq!(
+        words(&archive),
+        ["folder/plan.txt", "b.html", "the", "secret", "plan", "page"]
+    );
+    let cut = given("a.7z", &bytes[..bytes.len() - 9]);
+    assert!(matches!(cut.outcome, Outcome::Damaged { .. }));
+    let small = Limits {
+        unpacked_bytes: 4,
+        ..Limits::default()
+    };
+    let cut = extract("a.7z", &bytes, &small);
+    assert!(matches!(cut.outcome, Outcome::TooLarge { .. }), "{cut:?}");
+}

@@ -43,9 +43,7 @@ pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
         if !job.next_member() {
             break;
         }
-        job.sink.page();
-        job.sink.text(&name);
-        job.sink.line();
+        job.sink.sheet(&name);
         if let Some(xml) = package.xml(&member, job) {
             sheet(&xml, &book, &mut job.sink);
         }

@@ -130,6 +130,7 @@ impl World {
                 pages: Vec::new(),
                 text: TextSource::Content,
                 words: 3,
+                ..ExtractionRecord::default()
             };
             self.sources
                 .extractions

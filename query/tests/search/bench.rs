@@ -206,6 +206,7 @@ impl Bench {
             pages: Vec::new(),
             text: source,
             words: 0,
+            ..ExtractionRecord::default()
         }
     }
 

@@ -7,14 +7,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use indexer::extract::{Limits, WorkerCommand, WorkerPool};
+use indexer::extract::{Extraction, Limits, WorkerCommand, WorkerPool};
+use indexer::late::{HelperOptions, help};
 
-/// Extracts everything below `folder` into `out`, and prints how it ended by outcome.
-pub fn run(folder: &Path, out: &Path) -> Result<()> {
+/// Extracts everything below `folder` into `out`, with the help of `helpers`, and prints how it ended by outcome.
+pub fn run(folder: &Path, out: &Path, helpers: &HelperOptions) -> Result<()> {
     let files = files(folder)?;
     std::fs::create_dir_all(out).with_context(|| format!("make {}", out.display()))?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let pool = WorkerPool::new(WorkerCommand::current_exe()?, workers, Limits::default());
+    let worker = WorkerCommand::current_exe()?;
+    let pool = WorkerPool::new(worker.clone(), workers, Limits::default());
+    let extract = |name: &str, bytes: &[u8]| {
+        let given = pool.extract(name, bytes);
+        help(helpers, &worker, name, bytes, given)
+    };
     let (next, outcomes) = (
         AtomicUsize::new(0),
         Mutex::new(BTreeMap::<String, u64>::new()),
@@ -22,7 +28,7 @@ pub fn run(folder: &Path, out: &Path) -> Result<()> {
     let begun = Instant::now();
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers)
-            .map(|_| scope.spawn(|| work(&files, &next, &pool, out, &outcomes)))
+            .map(|_| scope.spawn(|| work(&files, &next, &extract, out, &outcomes)))
             .collect();
         threads.into_iter().try_for_each(|thread| {
             thread
@@ -44,7 +50,7 @@ pub fn run(folder: &Path, out: &Path) -> Result<()> {
 fn work(
     files: &[PathBuf],
     next: &AtomicUsize,
-    pool: &WorkerPool,
+    extract: &(dyn Fn(&str, &[u8]) -> Extraction + Sync),
     out: &Path,
     outcomes: &Mutex<BTreeMap<String, u64>>,
 ) -> Result<()> {
@@ -54,7 +60,7 @@ fn work(
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-        let extraction = pool.extract(&name, &bytes);
+        let extraction = extract(&name, &bytes);
         let title = extraction
             .title
             .map(|title| format!("{title}\n"))

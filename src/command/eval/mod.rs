@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use indexer::late::HelperOptions;
 
 /// Evaluates extraction and relevance on a corpus.
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,12 @@ enum What {
         /// Where the texts go: OUT/NAME.txt
         #[arg(long)]
         out: PathBuf,
+        /// Read pictures and scans too, in these languages (`eng+deu`)
+        #[arg(long, value_name = "LANGUAGES")]
+        ocr: Option<String>,
+        /// Ask a Tika server about formats without a reader
+        #[arg(long, value_name = "URL")]
+        tika_url: Option<String>,
     },
     /// Index a judged collection in DIR (docs.jsonl, queries.tsv, qrels.txt), ask its queries as a person would type them, and print nDCG@10, MAP and Recall@100
     Relevance {
@@ -48,7 +55,18 @@ enum What {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.what {
-        What::Extraction { folder, out } => extraction::run(&folder, &out),
+        What::Extraction {
+            folder,
+            out,
+            ocr,
+            tika_url,
+        } => {
+            let helpers = HelperOptions {
+                ocr_languages: ocr,
+                tika_url,
+            };
+            extraction::run(&folder, &out, &helpers)
+        }
         What::Relevance { folder, json } => relevance::run(&folder, json),
         What::Known { folder, json } => known::run(&folder, json),
     }?;

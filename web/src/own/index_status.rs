@@ -107,6 +107,10 @@ pub fn word(record: Option<&ExtractionRecord>) -> &'static str {
     }
 }
 
+/// How a scan becomes searchable.
+const NEEDS_OCR: &str = "its text is a picture: it is read as soon as this server has the commands tesseract and pdftoppm \
+                         (Debian: apt install tesseract-ocr poppler-utils)";
+
 fn status(record: Option<&ExtractionRecord>, committed: bool) -> Value {
     let state = if record.is_some() && committed {
         "indexed"
@@ -117,6 +121,7 @@ fn status(record: Option<&ExtractionRecord>, committed: bool) -> Value {
     match record.map(|record| &record.outcome) {
         Some(Outcome::TooLarge { indexed_bytes }) => status["indexed_bytes"] = json!(indexed_bytes),
         Some(Outcome::Damaged { detail }) => status["detail"] = json!(detail),
+        Some(Outcome::NeedsOcr) => status["detail"] = json!(NEEDS_OCR),
         _ => {}
     }
     status

@@ -114,6 +114,7 @@ fn records_follow_files_to_another_owner() {
         pages: Vec::new(),
         text: TextSource::Content,
         words: 1,
+        ..ExtractionRecord::default()
     };
     extractions.finish(&jobs[0], &record).unwrap();
     w.meta

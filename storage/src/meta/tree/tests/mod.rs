@@ -3,6 +3,7 @@
 mod concurrency;
 mod damage;
 mod history;
+mod later;
 mod model;
 mod replica;
 mod rules;

@@ -272,6 +272,7 @@ fn references_follow_versions_i1_i7() {
         pages: Vec::new(),
         text,
         words: 1,
+        ..ExtractionRecord::default()
     };
     extractions.finish(&jobs[0], &record).unwrap();
     assert_eq!(extractions.depth(10).unwrap(), [(who.account, 1)]);
