@@ -125,13 +125,14 @@ pub struct ExtractionRecord {
     pub author: Option<String>,
     /// ISO 639-3 code of the text's language.
     pub language: Option<String>,
-    /// Where each page of the text ends, bytes: pages of a PDF, slides, sheets, messages of a mailbox.
+    /// Where each page of the text ends, bytes: pages of a PDF, slides, sheets, chapters of a book, messages of a mailbox,
+    /// a message and its attachments, members of an archive.
     pub pages: Vec<u32>,
     /// Where the text is.
     pub text: TextSource,
     /// Words in the text.
     pub words: u32,
-    /// What each of `pages` is called, for sheets that have names; else empty.
+    /// What each of `pages` is called, where some have names: sheets, subjects, attachments, paths in an archive; else empty.
     #[serde(deserialize_with = "or_default")]
     pub labels: Vec<String>,
     /// Who may still find more.

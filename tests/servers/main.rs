@@ -11,6 +11,7 @@ mod clients;
 mod commands;
 mod durability;
 mod engine;
+mod helpers;
 mod hostile;
 mod http;
 mod isolation;

@@ -64,6 +64,12 @@ impl Server {
 
     /// The same, with more arguments.
     pub fn start_with(&mut self, arguments: &[&str]) {
+        let path = std::env::var("PATH").unwrap();
+        self.start_with_path(&path, arguments);
+    }
+
+    /// The same, where the program finds other programs in `path` only.
+    pub fn start_with_path(&mut self, path: &str, arguments: &[&str]) {
         let log = File::options()
             .create(true)
             .append(true)
@@ -76,6 +82,7 @@ impl Server {
         }
         let mut child = command
             .args(arguments)
+            .env("PATH", path)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -87,7 +87,6 @@ fn read_tar(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Names first: where contents are encrypted, names often are not.
 fn read_7z(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     let mut reader =
         ArchiveReader::new(Cursor::new(bytes), Password::empty()).map_err(|error| match error {
@@ -98,24 +97,32 @@ fn read_7z(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
             error => Failure::damaged(format!("the 7z archive is unreadable: {error}")),
         })?;
     reader.set_thread_count(1);
-    for file in &reader.archive().files {
-        if !job.next_member() {
-            return Ok(());
-        }
-        write_name(file.name(), job);
-    }
     let mut coders = reader
         .archive()
         .blocks
         .iter()
         .flat_map(|block| &block.coders);
-    if coders.any(|coder| coder.encoder_method_id() == EncoderMethod::ID_AES256_SHA256) {
-        return Err(Failure::Encrypted);
-    }
-    if !job.may_descend() {
-        return Ok(());
+    let is_encrypted =
+        coders.any(|coder| coder.encoder_method_id() == EncoderMethod::ID_AES256_SHA256);
+    if is_encrypted || !job.may_descend() {
+        // Where contents are encrypted, names often are not.
+        for file in &reader.archive().files {
+            if !job.next_member() {
+                break;
+            }
+            write_name(file.name(), job);
+        }
+        return if is_encrypted {
+            Err(Failure::Encrypted)
+        } else {
+            Ok(())
+        };
     }
     let read = reader.for_each_entries(|file, content| {
+        if !job.next_member() {
+            return Ok(false);
+        }
+        write_name(file.name(), job);
         // Members of a block are packed together: what is passed over is unpacked too, and counts.
         if file.size() > job.unpacked_left().min(job.limits.input_bytes as u64) {
             job.is_cut = true;
@@ -163,8 +170,8 @@ fn inner_name(name: &str, suffix: &str) -> String {
 }
 
 fn write_name(name: &str, job: &mut Job) {
-    job.sink.line();
-    job.sink
-        .text(&name[..name.floor_char_boundary(MAX_NAME_BYTES)]);
+    let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
+    job.sink.part(name);
+    job.sink.text(name);
     job.sink.line();
 }

@@ -34,7 +34,8 @@ pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     if let Some(from) = message.from().and_then(Address::first) {
         job.set_author(from.name().or_else(|| from.address()).unwrap_or_default());
     }
-    write(&message, job);
+    job.sink.part("");
+    write(&message, true, job);
     if let Some(header) = broken_header(&bytes) {
         job.sink.line();
         job.sink.text(&decode::to_text(header, None));
@@ -95,15 +96,21 @@ fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, pattern)
 }
 
-/// Writes the messages of a mailbox; every message is a page.
+/// Writes the messages of a mailbox; every message is a page with its subject.
 pub(super) fn read_mailbox(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     for message in messages(bytes) {
         if !job.next_member() {
             break;
         }
-        job.sink.page();
-        if let Some(message) = MessageParser::default().parse(message) {
-            write(&message, job);
+        let message = MessageParser::default().parse(message);
+        job.sink.part(
+            message
+                .as_ref()
+                .and_then(Message::subject)
+                .unwrap_or_default(),
+        );
+        if let Some(message) = message {
+            write(&message, false, job);
         }
     }
     Ok(())
@@ -144,7 +151,8 @@ fn separator(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-fn write(message: &Message, job: &mut Job) {
+/// Writes one message; its attachments are pages of their own in a file that `is_one` message.
+fn write(message: &Message, is_one: bool, job: &mut Job) {
     headers(message, &mut job.sink);
     let plain: usize = message
         .text_bodies()
@@ -162,7 +170,7 @@ fn write(message: &Message, job: &mut Job) {
         }
         written.push(id);
         if let Some(part) = message.part(id) {
-            write_part(part, job);
+            write_part(part, is_one, job);
         }
     }
 }
@@ -192,10 +200,13 @@ fn headers(message: &Message, sink: &mut Sink) {
     sink.line();
 }
 
-fn write_part(part: &MessagePart, job: &mut Job) {
+fn write_part(part: &MessagePart, is_one: bool, job: &mut Job) {
     job.sink.line();
     let name = part.attachment_name().unwrap_or_default();
     if !name.is_empty() {
+        if is_one {
+            job.sink.part(name);
+        }
         job.sink.text(name);
         job.sink.line();
     }
@@ -203,7 +214,7 @@ fn write_part(part: &MessagePart, job: &mut Job) {
         PartType::Text(text) => job.sink.text(text),
         PartType::Html(page) => html::read_text(page, job),
         PartType::Message(message) if job.may_descend() && job.next_member() => {
-            job.descend(|job| write(message, job))
+            job.descend(|job| write(message, false, job))
         }
         PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
             if job.next_member() {
@@ -230,6 +241,7 @@ mod tests {
         assert_eq!(given.detected, FileType::Mail);
         assert_eq!(given.title.as_deref(), Some("Grüße"));
         assert_eq!(given.author.as_deref(), Some("Ann Example"));
+        assert_eq!(given.labels, ["", "note.txt"]);
         for word in ["Grüße", "ann@example.org", "the body", "note.txt", "inside"] {
             assert!(given.text.contains(word), "{word} in {}", given.text);
         }
@@ -240,7 +252,7 @@ mod tests {
         let mailbox = b"From a@b Mon\nFrom: a@b\nSubject: one\n\nfirst\n\nFrom c@d Tue\nFrom: c@d\nSubject: two\n\nsecond\n";
         let given = extract("a.mbox", mailbox, &Limits::default());
         assert_eq!(given.detected, FileType::Mailbox);
-        assert_eq!(given.pages.len(), 2);
+        assert_eq!(given.labels, ["one", "two"]);
         assert!(given.text.contains("first") && given.text.contains("second"));
     }
 }

@@ -66,10 +66,10 @@ pub struct Extraction {
     pub language: Option<String>,
     /// What the file is.
     pub detected: FileType,
-    /// Offsets in characters (Unicode code points) of `text` where pages, slides, sheets, chapters or messages start; may be
-    /// empty.
+    /// Offsets in characters (Unicode code points) of `text` where pages, slides, sheets, chapters, messages, attachments or
+    /// members of an archive start; may be empty.
     pub pages: Vec<u32>,
-    /// What each of `pages` is called, where sheets have names; else empty.
+    /// What each of `pages` is called, where some have names (sheets, subjects, members' paths); else empty.
     pub labels: Vec<String>,
     /// True when `text` equals the file's own bytes as UTF-8, so that nothing needs storing.
     pub is_content: bool,

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 /// Pages, slides or sheets whose start is remembered.
 const MAX_PAGES: usize = 20_000;
-/// Longest name of a sheet that is kept, characters.
+/// Longest name of a page that is kept, characters.
 const MAX_LABEL_CHARS: usize = 100;
+/// Names of pages that are kept in all, bytes: they are in the record, which every hit reads.
+const MAX_LABEL_BYTES: usize = 64 << 10;
 
 /// Collects text up to a size and a time; silently ignores what comes after, and says so when asked.
 pub(super) struct Sink {
@@ -17,6 +19,7 @@ pub(super) struct Sink {
     writes: u32,
     pages: Vec<u32>,
     labels: Vec<String>,
+    label_bytes: usize,
     /// Members of the file are read: their pages are not the file's.
     is_nested: bool,
     counted: (usize, u32),
@@ -43,6 +46,7 @@ impl Sink {
             writes: 0,
             pages: Vec::new(),
             labels: Vec::new(),
+            label_bytes: 0,
             is_nested: false,
             counted: (0, 0),
         }
@@ -109,6 +113,11 @@ impl Sink {
         self.line();
     }
 
+    /// The next word starts a part that has a name of its own: a message, an attachment, an archive's member.
+    pub fn part(&mut self, name: &str) {
+        self.named_page(name);
+    }
+
     /// Whether what follows is a member's, until this is told again; returns what held before.
     pub fn nest(&mut self, is_nested: bool) -> bool {
         std::mem::replace(&mut self.is_nested, is_nested)
@@ -127,7 +136,10 @@ impl Sink {
                 .filter_map(clean)
                 .take(MAX_LABEL_CHARS)
                 .collect();
-            self.labels.push(name);
+            self.label_bytes += name.len();
+            let has_room = self.label_bytes <= MAX_LABEL_BYTES;
+            self.labels
+                .push(if has_room { name } else { String::new() });
         }
     }
 

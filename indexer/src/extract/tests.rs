@@ -15,6 +15,15 @@ fn zipped(members: &[(&str, &str)]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
+fn zipped_bytes(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer
+        .start_file(name, SimpleFileOptions::default())
+        .unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
 fn given(name: &str, bytes: &[u8]) -> Extraction {
     extract(name, bytes, &Limits::default())
 }
@@ -141,6 +150,7 @@ fn workbooks() {
         ]
     );
     assert_eq!(book.pages, [0]);
+    assert_eq!(book.labels, ["Budget"]);
 }
 
 #[test]
@@ -185,6 +195,31 @@ fn open_documents_and_books() {
     let document = given("a", &odt);
     assert_eq!(document.detected, FileType::Odt);
     assert_eq!(words(&document), ["para", "graph", "head"]);
+
+    let tables = "<o><table:table table:name='Plan'><text:p>one</text:p></table:table>\
+        <table:table table:name='Größe'><text:p>two</text:p></table:table></o>";
+    let sheets = |mime: &str| given("a", &zipped(&[("mimetype", mime), ("content.xml", tables)]));
+    let ods = sheets("application/vnd.oasis.opendocument.spreadsheet");
+    assert_eq!(words(&ods), ["Plan", "one", "Größe", "two"]);
+    assert_eq!(
+        (&ods.pages[..], ods.labels),
+        (&[0, 9][..], vec!["Plan".to_owned(), "Größe".to_owned()])
+    );
+    let odt = sheets("application/vnd.oasis.opendocument.text");
+    assert_eq!((odt.pages, odt.labels), (vec![], vec![]));
+    let inside = zipped_bytes(
+        "ods/a.ods",
+        &zipped(&[
+            ("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
+            ("content.xml", tables),
+        ]),
+    );
+    let archive = given("a.zip", &inside);
+    assert!(words(&archive).contains(&"two"));
+    assert_eq!(
+        (archive.pages, archive.labels),
+        (vec![0], vec!["ods/a.ods".to_owned()])
+    );
 
     let epub = zipped(&[
         ("mimetype", "application/epub+zip"),
@@ -296,8 +331,9 @@ fn seven_zip_members_are_named_and_read() {
     );
     assert_eq!(
         words(&archive),
-        ["folder/plan.txt", "b.html", "the", "secret", "plan", "page"]
+        ["folder/plan.txt", "the", "secret", "plan", "b.html", "page"]
     );
+    assert_eq!(archive.labels, ["folder/plan.txt", "b.html"]);
     let cut = given("a.7z", &bytes[..bytes.len() - 9]);
     assert!(matches!(cut.outcome, Outcome::Damaged { .. }));
     let small = Limits {

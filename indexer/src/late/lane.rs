@@ -1,6 +1,6 @@
 //! The lane of one helper: waits for its helper, for a file, for a quiet moment; then one file, then again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use storage::extraction::later::Later;
@@ -17,9 +17,11 @@ use crate::{stage, text};
 /// How long a file waits for ordinary extraction to be through; helpers step back behind it anyway.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a helper that is not there is looked for.
-const SEARCH_PERIOD: Duration = Duration::from_secs(30);
-/// How long files rest that could not be done.
-const ASIDE: Duration = Duration::from_secs(600);
+const SEARCH_PERIOD: Duration = Duration::from_secs(10);
+/// How long a file rests that could not be done, the first time and at most: a file may be what brings a helper down.
+const ASIDE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
+/// Files that rest and are remembered.
+const MAX_ASIDE: usize = 10_000;
 /// The longest wait between two looks for a file.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
@@ -41,8 +43,8 @@ enum Present {
 #[derive(Default)]
 struct Memory {
     after: Option<AccountId>,
-    aside: HashSet<(FileId, Rev)>,
-    aside_since: Option<Instant>,
+    /// Until when files rest, and how long they have rested.
+    aside: HashMap<(FileId, Rev), (Instant, Duration)>,
 }
 
 impl Lane {
@@ -92,25 +94,20 @@ impl Lane {
                     continue;
                 }
             };
-            match self.find() {
-                Ok(helper) => {
-                    was_absent = false;
-                    if !board.wait_for_quiet(PATIENCE) {
-                        return;
-                    }
-                    if let Err(missing) = self.work(sources, board, &helper, &later, &mut memory) {
-                        tracing::warn!(missing, "files wait for a helper of extraction");
-                        board.wait_until_closed(SEARCH_PERIOD);
-                    }
+            let done = self.find().and_then(|helper| {
+                if board.wait_for_quiet(PATIENCE) {
+                    self.work(sources, board, &helper, &later, &mut memory)
+                } else {
+                    Ok(())
                 }
-                Err(missing) => {
-                    if !was_absent {
-                        tracing::info!(missing, "files wait for a helper of extraction");
-                    }
-                    was_absent = true;
-                    board.wait_until_closed(SEARCH_PERIOD);
+            });
+            if let Err(missing) = &done {
+                if !was_absent {
+                    tracing::info!(missing, "files wait for a helper of extraction");
                 }
+                board.wait_until_closed(SEARCH_PERIOD);
             }
+            was_absent = done.is_err();
         }
     }
 
@@ -146,12 +143,15 @@ impl Lane {
         memory.after = Some(later.job.account);
         let done = self.read(sources, board, helper, later);
         match done {
-            Ok(Ok(())) | Ok(Err(Trouble::Stopped)) => Ok(()),
+            Ok(Ok(())) => {
+                memory.aside.remove(&(later.job.file, later.job.rev));
+                Ok(())
+            }
             Ok(Err(Trouble::Absent(missing))) => {
                 memory.put_aside(later);
                 Err(missing)
             }
-            Ok(Err(Trouble::Failed(_))) => Ok(()),
+            Ok(Err(Trouble::Stopped | Trouble::Failed(_))) => Ok(()),
             Err(error) => {
                 tracing::warn!(file = %later.job.file, %error, "not read by a helper; trying again later");
                 memory.put_aside(later);
@@ -212,22 +212,23 @@ impl Lane {
 }
 
 impl Memory {
-    fn next(&mut self, sources: &Sources, kind: Helper) -> storage::Result<Option<Later>> {
-        if self
-            .aside_since
-            .is_some_and(|since| since.elapsed() > ASIDE)
-        {
-            self.aside.clear();
-            self.aside_since = None;
-        }
-        sources
-            .extractions
-            .next_later(kind, self.after, &self.aside)
+    fn next(&self, sources: &Sources, kind: Helper) -> storage::Result<Option<Later>> {
+        let now = Instant::now();
+        let resting = self.aside.iter().filter(|(_, (until, _))| *until > now);
+        let resting = resting.map(|(key, _)| *key).collect();
+        sources.extractions.next_later(kind, self.after, &resting)
     }
 
     fn put_aside(&mut self, later: &Later) {
-        self.aside.insert((later.job.file, later.job.rev));
-        self.aside_since.get_or_insert_with(Instant::now);
+        if self.aside.len() >= MAX_ASIDE {
+            self.aside.clear();
+        }
+        let key = (later.job.file, later.job.rev);
+        let rest = self
+            .aside
+            .get(&key)
+            .map_or(ASIDE.0, |(_, last)| (*last * 2).min(ASIDE.1));
+        self.aside.insert(key, (Instant::now() + rest, rest));
     }
 }
 

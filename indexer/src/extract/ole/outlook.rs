@@ -20,6 +20,7 @@ pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure
     if let Some(sender) = text(compound, "", "0C1A", job) {
         job.set_author(&sender);
     }
+    job.sink.part("");
     message(compound, "", 0, job);
     Ok(())
 }
@@ -97,6 +98,9 @@ fn attachment(compound: &mut Compound, storage: &str, depth: u32, job: &mut Job)
         .or_else(|| text(compound, storage, "3704", job))
         .unwrap_or_default();
     job.sink.line();
+    if depth == 0 {
+        job.sink.part(&name);
+    }
     job.sink.text(&name);
     job.sink.line();
     if let Some(content) = binary(compound, storage, "3701", job) {
