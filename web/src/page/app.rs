@@ -13,6 +13,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     font-src 'self'; connect-src 'self'; frame-src 'self'; media-src 'self'; \
     manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// What a built file may do when it is a worker: pdf.js decodes pictures, with WebAssembly, and fetches nothing itself.
+const WORKER_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; frame-ancestors 'none'";
+
 /// The page's document, at every address of the page.
 pub async fn index(headers: HeaderMap) -> Result<Response, Failure> {
     let page = index_html().ok_or(Failure::NotFound)?;
@@ -33,11 +36,13 @@ pub async fn index(headers: HeaderMap) -> Result<Response, Failure> {
 /// A built file; its name holds a hash of its content, so browsers may keep it.
 pub async fn built(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
     let asset = asset(&format!("assets/{path}")).ok_or(Failure::NotFound)?;
-    Ok(answer(
-        asset,
-        &headers,
-        "public, max-age=31536000, immutable",
-    ))
+    let cache = "public, max-age=31536000, immutable";
+    let mut response = answer(asset, &headers, cache);
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(WORKER_POLICY),
+    );
+    Ok(response)
 }
 
 fn answer(asset: Asset, headers: &HeaderMap, cache: &'static str) -> Response {
