@@ -1,16 +1,19 @@
-/** What people do with files and folders; each says how it went. */
+/** What people do with files and folders; each says how it went, and can be taken back. */
 
-import { downloadUrl, files } from './api';
+import { downloadUrl, files, zipUrl } from './api';
 import { ApiError, wordsOf } from './call';
+import { items } from './format';
+import { t } from './i18n.svelte';
 import { listing } from './listing.svelte';
 import { isWithin, join, nameOf, parentOf } from './paths';
 import { done, problem } from './toast.svelte';
 import { inTurn } from './turns';
-import { plural } from './format';
 import type { Entry } from './types';
+import { undo } from './undo.svelte';
 
-const what = (entries: readonly Entry[]) =>
-  entries.length === 1 ? `“${entries[0]?.name}”` : plural(entries.length, 'item');
+type Named = Pick<Entry, 'name'>;
+const what = (entries: readonly Named[]) => (entries.length === 1 ? `“${entries[0]?.name}”` : items(entries.length));
+const folderName = (folder: string) => nameOf(folder) || t('Files');
 
 /** Makes a folder; the words of what went wrong, or ''. */
 export async function makeFolder(path: string): Promise<string> {
@@ -26,18 +29,33 @@ export async function makeFolder(path: string): Promise<string> {
 /** Renames in place; the words of what went wrong, or ''. */
 export async function rename(entry: Entry, name: string): Promise<string> {
   if (name === entry.name) return '';
+  const to = join(parentOf(entry.path_display), name);
   try {
-    const to = join(parentOf(entry.path_display), name);
-    const { metadata } = await files.move(entry.path_display, to);
-    listing.forget([entry.path_lower]);
-    listing.apply([{ ...metadata, '.tag': entry['.tag'] } as Entry]);
-    return '';
+    await move(entry.path_display, to);
   } catch (error) {
     return wordsOf(error);
   }
+  undo.offer(t('Renamed to “{name}”', { name }), () => moveAll([{ from: to, to: entry.path_display }], t('Renamed back')));
+  return '';
 }
 
-/** Moves entries into a folder, with an undo. */
+async function move(from: string, to: string): Promise<Entry> {
+  const { metadata } = await files.move(from, to);
+  listing.forget([from]);
+  listing.apply([metadata]);
+  return metadata;
+}
+
+async function moveAll(steps: readonly { from: string; to: string }[], said: string): Promise<void> {
+  try {
+    await inTurn(steps, async ({ from, to }) => void (await move(from, to)));
+    done(said);
+  } catch (error) {
+    problem(wordsOf(error));
+  }
+}
+
+/** Moves entries into a folder. */
 export async function moveInto(entries: readonly Entry[], folder: string): Promise<void> {
   const going = entries.filter(
     (entry) => parentOf(entry.path_lower) !== folder.toLowerCase() && !isWithin(folder, entry.path_lower),
@@ -45,34 +63,39 @@ export async function moveInto(entries: readonly Entry[], folder: string): Promi
   const moved: { from: string; to: string }[] = [];
   try {
     await inTurn(going, async (entry) => {
-      const { metadata } = await files.move(entry.path_display, join(folder, entry.name));
-      moved.push({ from: entry.path_display, to: metadata.path_display });
-      listing.forget([entry.path_lower]);
-      listing.apply([{ ...metadata, '.tag': entry['.tag'] } as Entry]);
+      const { path_display } = await move(entry.path_display, join(folder, entry.name));
+      moved.push({ from: path_display, to: entry.path_display });
     });
   } catch (error) {
     problem(wordsOf(error));
   }
   if (!moved.length) return;
-  const words = moved.length === going.length ? what(going) : plural(moved.length, 'item');
-  done(`Moved ${words} to ${nameOf(folder) || 'Files'}`, { label: 'Undo', run: () => moveBack(moved) });
+  const words = moved.length === going.length ? what(going) : items(moved.length);
+  const said = t('Moved {what} to {folder}', { what: words, folder: folderName(folder) });
+  undo.offer(said, () => moveAll(moved, t('Moved back')));
 }
 
-async function moveBack(moved: readonly { from: string; to: string }[]): Promise<void> {
+/** Copies entries into a folder; a copy beside its original gets a name of its own. */
+export async function copyInto(entries: readonly Entry[], folder: string): Promise<void> {
+  const made: Entry[] = [];
   try {
-    await inTurn(moved, async ({ from, to }) => {
-      const { metadata } = await files.move(to, from);
-      listing.forget([to]);
+    await inTurn(entries, async (entry) => {
+      const { metadata } = await files.copy(entry.path_display, join(folder, entry.name));
+      made.push(metadata);
       listing.apply([metadata]);
     });
-    done('Moved back');
   } catch (error) {
     problem(wordsOf(error));
   }
+  if (!made.length) return;
+  const said = t('Copied {what} to {folder}', { what: what(made), folder: folderName(folder) });
+  undo.offer(said, async () => {
+    await removeAll(made);
+    done(t('The copies are gone'));
+  });
 }
 
-/** Deletes entries, with an undo. */
-export async function remove(entries: readonly Entry[]): Promise<void> {
+async function removeAll(entries: readonly Entry[]): Promise<Entry[]> {
   const gone: Entry[] = [];
   try {
     await inTurn(entries, async (entry) => {
@@ -87,28 +110,37 @@ export async function remove(entries: readonly Entry[]): Promise<void> {
   } catch (error) {
     problem(wordsOf(error));
   }
-  if (gone.length) done(`Deleted ${what(gone)}`, { label: 'Undo', run: () => undelete(gone) });
+  return gone;
 }
 
-async function undelete(gone: readonly Entry[]): Promise<void> {
+/** Deletes entries. */
+export async function remove(entries: readonly Entry[]): Promise<void> {
+  const gone = await removeAll(entries);
+  if (gone.length) undo.offer(t('Deleted {what}', { what: what(gone) }), () => undelete(gone));
+}
+
+/** Brings deleted entries back. */
+export async function undelete(gone: readonly { id: string; name: string }[]): Promise<void> {
   try {
     await inTurn(gone, async (entry) => listing.apply([(await files.undelete(entry.id)).metadata]));
-    done(`Restored ${what(gone)}`);
+    done(t('Restored {what}', { what: what(gone) }));
   } catch (error) {
     problem(wordsOf(error));
   }
 }
 
-/** Lets the browser save files, and folders as archives, one after another. */
-export async function download(entries: readonly Entry[]): Promise<void> {
-  for (const entry of entries) {
-    const folder = entry['.tag'] === 'folder';
-    const link = document.createElement('a');
-    link.href = downloadUrl(entry.path_display, folder);
-    link.download = folder ? `${entry.name}.zip` : entry.name;
-    link.click();
-    await new Promise((next) => setTimeout(next, 300));
+/** Lets the browser save a file, or folders and several files as one archive. */
+export function download(entries: readonly Entry[]): void {
+  const [first] = entries;
+  if (!first) return;
+  const link = document.createElement('a');
+  if (entries.length > 1) {
+    link.href = zipUrl(entries.map((entry) => entry.path_display), folderName(parentOf(first.path_display)));
+  } else {
+    link.href = downloadUrl(first.path_display, first['.tag'] === 'folder');
   }
+  link.download = '';
+  link.click();
 }
 
 /** Puts words on the clipboard and says so. */
@@ -117,6 +149,6 @@ export async function copyWords(words: string, said: string): Promise<void> {
     await navigator.clipboard.writeText(words);
     done(said);
   } catch {
-    problem('The browser did not allow copying. Select the text and copy it by hand.');
+    problem(t('The browser did not allow copying. Select the text and copy it by hand.'));
   }
 }

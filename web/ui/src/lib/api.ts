@@ -1,6 +1,7 @@
 /** Every route the page uses, typed. */
 
 import { ApiError, call } from './call';
+import { t } from './i18n.svelte';
 import type * as T from './types';
 
 type Signal = AbortSignal | undefined;
@@ -18,6 +19,7 @@ export const search = {
   run: (query: string, options: T.SearchOptions, signal?: Signal) =>
     call<T.SearchPage>('firefly/search', { query, options }, { signal }),
   more: (cursor: string, signal?: Signal) => call<T.SearchPage>('firefly/search/continue', { cursor }, { signal }),
+  operators: () => call<T.Operators>('firefly/search/operators', null),
   fileStatus: (path: string, signal?: Signal) =>
     call<T.FileIndexStatus>('firefly/index_status', { path }, { signal }),
   status: () => call<T.IndexStatus>('firefly/index_status', {}),
@@ -31,17 +33,32 @@ interface ListOptions {
   limit?: number;
 }
 
+/** The searches that the account keeps. */
+export const searches = {
+  list: () => call<T.KeptSearches>('firefly/searches/list', null),
+  save: (name: string, search: string) => call<T.KeptSearches>('firefly/searches/save', { name, search }),
+  forget: (id: string) => call<T.KeptSearches>('firefly/searches/forget', { id }),
+  note: (search: string) => call<T.KeptSearches>('firefly/searches/note', { search }),
+  clear: () => call<T.KeptSearches>('firefly/searches/clear', null),
+};
+
 export const files = {
   list: (path: string, options: ListOptions = {}, signal?: Signal) =>
     call<T.Listing>('files/list_folder', { path, ...options }, { signal }),
   listMore: (cursor: string, signal?: Signal) => call<T.Listing>('files/list_folder/continue', { cursor }, { signal }),
-  longpoll: (cursor: string, timeout: number, signal?: Signal) =>
-    call<{ changes: boolean; backoff?: number }>('files/list_folder/longpoll', { cursor, timeout }, { signal }),
   metadata: (path: string, signal?: Signal) => call<T.Entry>('files/get_metadata', { path }, { signal }),
   createFolder: (path: string) =>
     call<{ metadata: T.FolderEntry }>('files/create_folder_v2', { path, autorename: false }),
   move: (from_path: string, to_path: string, autorename = false) =>
     call<{ metadata: T.Entry }>('files/move_v2', { from_path, to_path, autorename }),
+  copy: (from_path: string, to_path: string) =>
+    call<{ metadata: T.Entry }>('files/copy_v2', { from_path, to_path, autorename: true }),
+  /** A file's versions, newest first; also those it had under other names. */
+  versions: (id: string, signal?: Signal) =>
+    call<T.Versions>('files/list_revisions', { path: id, mode: 'id', limit: 100 }, { signal }),
+  /** Makes an older version the newest one. */
+  restore: (path: string, rev: string) => call<T.FileEntry>('files/restore', { path, rev }),
+  trash: (limit: number, signal?: Signal) => call<T.Trash>('firefly/trash', { limit }, { signal }),
   remove: (path: string) => call<{ metadata: T.Entry }>('files/delete_v2', { path }),
   /** Brings back what was deleted, by its id or the path where it was; a folder with all that was in it. */
   undelete: (path: string) => call<{ metadata: T.Entry }>('firefly/undelete', { path }),
@@ -70,6 +87,16 @@ export function downloadUrl(path: string, folder = false): string {
   return `/2/files/${folder ? 'download_zip' : 'download'}?arg=${argument({ path })}&dl=1`;
 }
 
+/** The address of several files and folders as one archive. */
+export function zipUrl(paths: readonly string[], name: string): string {
+  return `/2/firefly/zip?arg=${argument({ paths, name })}`;
+}
+
+/** The address of a picture's small form; `rev` makes a new version a new address. */
+export function thumbnailUrl(path: string, rev: string, size: 'w64h64' | 'w256h256' | 'w1024h768'): string {
+  return `/2/firefly/thumbnail?arg=${argument({ path, size })}&rev=${encodeURIComponent(rev)}`;
+}
+
 /** The address that shows a file in the page; `rev` only makes a new version a new address. */
 export function previewUrl(path: string, rev: string): string {
   return `/2/firefly/preview?arg=${argument({ path })}&rev=${encodeURIComponent(rev)}`;
@@ -85,9 +112,9 @@ async function finish<R>(launch: T.Launch<R>, check: string): Promise<void> {
     await new Promise((wake) => setTimeout(wake, 500));
     const status = await call<{ '.tag': string }>(check, { async_job_id: launch.async_job_id });
     if (status['.tag'] === 'complete') return;
-    if (status['.tag'] === 'failed') throw new ApiError(409, 'failed', 'That could not be finished.');
+    if (status['.tag'] === 'failed') throw new ApiError(409, 'failed', t('That could not be finished.'));
   }
-  throw new ApiError(0, '', 'That takes unusually long. Look again in a minute.');
+  throw new ApiError(0, '', t('That takes unusually long. Look again in a minute.'));
 }
 
 export const sharing = {
@@ -108,6 +135,8 @@ export const sharing = {
       members: [{ member: { '.tag': 'email', email }, access_level: canEdit ? editor : viewer }],
       quiet: false,
     }),
+  setRole: (shared_folder_id: string, member: object, canEdit: boolean) =>
+    call<unknown>('sharing/update_folder_member', { shared_folder_id, member, access_level: canEdit ? editor : viewer }),
   async removeMember(shared_folder_id: string, member: object): Promise<void> {
     const launch = await call<T.Launch<unknown>>('sharing/remove_folder_member', {
       shared_folder_id,
@@ -139,12 +168,17 @@ export const sharing = {
       'sharing/list_shared_links',
       path ? { path, direct_only: true } : {},
     ),
-  createLink: (path: string) => call<T.SharedLink>('sharing/create_shared_link_with_settings', { path }),
+  createLink: (path: string, settings: T.LinkSettings = {}) =>
+    call<T.SharedLink>('sharing/create_shared_link_with_settings', { path, settings }),
+  changeLink: (url: string, settings: T.LinkSettings, remove_expiration = false) =>
+    call<T.SharedLink>('sharing/modify_shared_link_settings', { url, settings, remove_expiration }),
   revokeLink: (url: string) => call<null>('sharing/revoke_shared_link', { url }),
 };
 
 export const account = {
   space: () => call<T.SpaceUsage>('users/get_space_usage', null),
+  changePassword: (old_password: string, new_password: string) =>
+    call<null>('firefly/account/change_password', { old_password, new_password }),
   create: (email: string, name: string) => call<T.CreatedAccount>('firefly/account/create', { email, name }),
   tokens: () => call<{ tokens: T.Token[] }>('firefly/token/list', null),
   createToken: (name: string) => call<{ token: string; id?: string }>('firefly/token/create', { name }),

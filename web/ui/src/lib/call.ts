@@ -1,5 +1,7 @@
 /** One way to call the server: JSON in, JSON out, errors as `ApiError`. */
 
+import { later, t } from './i18n.svelte';
+
 /** What the server refused or failed to do; `message` is fit to be shown. */
 export class ApiError extends Error {
   constructor(
@@ -26,58 +28,61 @@ export class ApiError extends Error {
 
 /** Words for the errors people meet. */
 const SENTENCES: Record<string, string> = {
-  invalid_credentials: 'That email and password do not match.',
-  invalid_code: 'This link was used before or has expired. Ask for a new one.',
-  weak_password: 'That password is too easy to guess. Use at least 10 characters.',
-  not_found: 'It is not there any more. Someone may have moved or deleted it.',
-  conflict: 'Something with that name is already there.',
-  insufficient_space: 'There is not enough space left for this.',
-  malformed_path: 'That name cannot be used. Avoid / and \\, and keep it under 255 bytes.',
-  disallowed_name: 'That name cannot be used.',
-  no_write_permission: 'You may look at this folder but not change it.',
-  no_permission: 'You do not have permission for that.',
-  access_denied: 'You do not have permission for that.',
-  restricted_content: 'You do not have permission for that.',
-  too_many_write_operations: 'Too many changes at once. Try again in a moment.',
-  too_many_files: 'That is too many files at once.',
-  cant_move_folder_into_itself: 'A folder cannot be moved into itself.',
-  cant_copy_shared_folder: 'A shared folder cannot be copied.',
-  cant_nest_shared_folder: 'A shared folder cannot be put into another one.',
-  cant_move_shared_folder: 'This shared folder cannot be moved there.',
-  duplicated_or_nested_paths: 'Some of these are inside each other.',
-  content_hash_mismatch: 'The file was damaged on its way. Try again.',
-  already_shared: 'This folder is shared already.',
-  inside_shared_folder: 'This folder is inside a shared folder.',
-  contains_shared_folder: 'This folder contains a shared folder.',
-  is_file: 'Only folders can be shared with people. Share a link to the file instead.',
-  invalid_dropbox_id: 'No account here has that address.',
-  bad_member: 'No account here has that address.',
-  unverified_dropbox_id: 'No account here has that address.',
-  email_not_found: 'No account here has that address.',
-  already_exists: 'That exists already.',
-  email_taken: 'There is an account with that address already.',
-  invalid_email: 'That is no email address.',
-  insufficient_quota: 'There is not enough space left for this.',
-  member_error: 'That person is not a member any more.',
-  not_a_member: 'You are not a member of this folder any more.',
-  not_mountable: 'This folder cannot be added to your files.',
-  already_mounted: 'This folder is among your files already.',
-  folder_owner: 'The owner cannot leave: stop sharing instead.',
-  shared_link_not_found: 'This link is gone already.',
-  payload_too_large: 'That is too large for one request.',
+  invalid_credentials: later('That email and password do not match.'),
+  too_many_saved: later('There are a hundred saved searches already. Forget one first.'),
+  invalid_search: later('That search cannot be kept.'),
+  too_large: later('That is too much for one archive.'),
+  invalid_code: later('This link was used before or has expired. Ask for a new one.'),
+  weak_password: later('That password is too easy to guess. Use at least 10 characters.'),
+  not_found: later('It is not there any more. Someone may have moved or deleted it.'),
+  conflict: later('Something with that name is already there.'),
+  insufficient_space: later('There is not enough space left for this.'),
+  malformed_path: later('That name cannot be used. Avoid / and \\, and keep it under 255 bytes.'),
+  disallowed_name: later('That name cannot be used.'),
+  no_write_permission: later('You may look at this folder but not change it.'),
+  no_permission: later('You do not have permission for that.'),
+  access_denied: later('You do not have permission for that.'),
+  restricted_content: later('You do not have permission for that.'),
+  too_many_write_operations: later('Too many changes at once. Try again in a moment.'),
+  too_many_files: later('That is too many files at once.'),
+  cant_move_folder_into_itself: later('A folder cannot be moved into itself.'),
+  cant_copy_shared_folder: later('A shared folder cannot be copied.'),
+  cant_nest_shared_folder: later('A shared folder cannot be put into another one.'),
+  cant_move_shared_folder: later('This shared folder cannot be moved there.'),
+  duplicated_or_nested_paths: later('Some of these are inside each other.'),
+  content_hash_mismatch: later('The file was damaged on its way. Try again.'),
+  already_shared: later('This folder is shared already.'),
+  inside_shared_folder: later('This folder is inside a shared folder.'),
+  contains_shared_folder: later('This folder contains a shared folder.'),
+  is_file: later('Only folders can be shared with people. Share a link to the file instead.'),
+  invalid_dropbox_id: later('No account here has that address.'),
+  bad_member: later('No account here has that address.'),
+  unverified_dropbox_id: later('No account here has that address.'),
+  email_not_found: later('No account here has that address.'),
+  already_exists: later('That exists already.'),
+  email_taken: later('There is an account with that address already.'),
+  invalid_email: later('That is no email address.'),
+  insufficient_quota: later('There is not enough space left for this.'),
+  member_error: later('That person is not a member any more.'),
+  not_a_member: later('You are not a member of this folder any more.'),
+  not_mountable: later('This folder cannot be added to your files.'),
+  already_mounted: later('This folder is among your files already.'),
+  folder_owner: later('The owner cannot leave: stop sharing instead.'),
+  shared_link_not_found: later('This link is gone already.'),
+  payload_too_large: later('That is too large for one request.'),
 };
 
 function sentence(status: number, summary: string, user: unknown): string {
   if (typeof user === 'string' && user) return user;
   if (user && typeof user === 'object' && 'text' in user) return String(user.text);
   const known = summary.split('/').reverse().find((tag) => tag in SENTENCES);
-  if (known) return SENTENCES[known] ?? '';
-  if (status === 0) return 'The server cannot be reached. Check the connection.';
-  if (status === 401) return 'Please sign in again.';
-  if (status === 429) return 'That was a little fast. Try again in a moment.';
-  if (status >= 500) return 'The server had a problem. Try again in a moment.';
-  if (status === 404) return 'This server does not offer that.';
-  return summary ? `The server refused (${summary.replace(/[/.]+$/, '')}).` : 'The server refused.';
+  if (known) return t(SENTENCES[known] ?? '');
+  if (status === 0) return t('The server cannot be reached. Check the connection.');
+  if (status === 401) return t('Please sign in again.');
+  if (status === 429) return t('That was a little fast. Try again in a moment.');
+  if (status >= 500) return t('The server had a problem. Try again in a moment.');
+  if (status === 404) return t('This server does not offer that.');
+  return summary ? t('The server refused ({why}).', { why: summary.replace(/[/.]+$/, '') }) : t('The server refused.');
 }
 
 /** Makes an `ApiError` of a refusing answer. */

@@ -1,3 +1,4 @@
+import { later, t } from './i18n.svelte';
 import { extensionOf } from './paths';
 import type { Entry } from './types';
 
@@ -30,21 +31,40 @@ export function kindOf(entry: Pick<Entry, '.tag' | 'name'>): Kind {
 }
 
 const LABELS: Record<Kind, string> = {
-  folder: 'Folders', document: 'Documents', spreadsheet: 'Spreadsheets', presentation: 'Presentations', pdf: 'PDFs',
-  image: 'Images', text: 'Text', code: 'Code', mail: 'Mail', archive: 'Archives', audio: 'Audio', video: 'Video', other: 'Other',
+  folder: later('Folders'), document: later('Documents'), spreadsheet: later('Spreadsheets'), presentation: later('Presentations'),
+  pdf: later('PDFs'), image: later('Images'), text: later('Text'), code: later('Code'), mail: later('Mail'), archive: later('Archives'),
+  audio: later('Audio'), video: later('Video'), other: later('Other'),
 };
 
 /** The word for many of a kind. */
 export function kindLabel(kind: string): string {
-  return LABELS[kind as Kind] ?? kind;
+  return t(LABELS[kind as Kind] ?? kind);
+}
+
+/** Pictures that the server makes small. */
+const DECODED = new Set(['bmp', 'gif', 'jpeg', 'jpg', 'png', 'webp']);
+/** Larger ones have no small form, bytes. */
+const MOST_BYTES = 32 * 1024 * 1024;
+
+export function hasThumbnail(file: { name: string; size: number }): boolean {
+  return DECODED.has(extensionOf(file.name)) && file.size <= MOST_BYTES;
 }
 
 /** Images that browsers show. */
-const SHOWN_IMAGES = new Set(['png', 'jpg', 'jpeg', 'gif', 'webp', 'avif', 'bmp', 'ico', 'svg']);
+const SHOWN_IMAGES = new Set(['png', 'jpg', 'jpeg', 'gif', 'webp', 'avif', 'bmp', 'svg']);
+const SHOWN_AUDIO = new Set(['mp3', 'm4a', 'ogg', 'oga', 'opus', 'wav', 'flac', 'aac']);
+const SHOWN_VIDEO = new Set(['mp4', 'm4v', 'webm', 'mov', 'ogv']);
 
-/** How a file is previewed: as it is, or by its words. */
-export function previewOf(name: string): 'image' | 'pdf' | 'words' {
+/** How a file is previewed as it is; `words` where only its text can be shown. */
+export type PreviewKind = 'image' | 'audio' | 'video' | 'pdf' | 'markdown' | 'code' | 'mail' | 'words';
+
+export function previewOf(name: string): PreviewKind {
   const ending = extensionOf(name);
   if (SHOWN_IMAGES.has(ending)) return 'image';
-  return ending === 'pdf' ? 'pdf' : 'words';
+  if (SHOWN_AUDIO.has(ending)) return 'audio';
+  if (SHOWN_VIDEO.has(ending)) return 'video';
+  if (ending === 'pdf') return 'pdf';
+  if (ending === 'md' || ending === 'markdown') return 'markdown';
+  if (ending === 'eml') return 'mail';
+  return kindOf({ '.tag': 'file', name }) === 'code' ? 'code' : 'words';
 }

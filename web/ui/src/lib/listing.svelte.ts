@@ -1,13 +1,10 @@
-/** The open folder: listed page by page, then kept fresh by waiting for changes. */
+/** The open folder: listed page by page, then kept fresh by the event stream. */
 
-import { files, listAll } from './api';
+import { listAll } from './api';
 import { ApiError, isAbort, wordsOf } from './call';
+import { live, type Told } from './live.svelte';
 import { isWithin, parentOf } from './paths';
 import type { AnyEntry, Entry } from './types';
-
-const POLL_SECONDS = 30;
-const BACKOFF_MS = 1_000;
-const BACKOFF_MOST_MS = 30_000;
 
 export class Listing {
   path = $state('');
@@ -16,25 +13,45 @@ export class Listing {
   state = $state<'listing' | 'ready' | 'missing' | 'failed'>('listing');
   problem = $state('');
   #known = new Map<string, Entry>();
+  #shown = 0;
+  /** What was told while a listing was under way: it may have read what was there before. */
+  #meanwhile: AnyEntry[] | undefined;
+  #anew = false;
   #controller = new AbortController();
 
-  /** Lists `path` and keeps it fresh until another folder is opened or `close` is called. */
+  constructor() {
+    live.listen((told) => this.#hear(told));
+  }
+
+  /** Lists `path`; what changes in it is told by the event stream from then on. */
   async open(path: string): Promise<void> {
     this.close();
     const { signal } = (this.#controller = new AbortController());
     this.path = path;
     this.state = 'listing';
     this.#known.clear();
+    this.#shown = 0;
     this.entries = [];
-    try {
-      const cursor = await listAll(path, { limit: 1000 }, signal, (page) => this.apply(page));
-      this.state = 'ready';
-      void this.#watch(cursor, signal);
-    } catch (error) {
-      if (isAbort(error) || signal.aborted) return;
-      this.state = error instanceof ApiError && error.has('not_found') ? 'missing' : 'failed';
-      this.problem = wordsOf(error);
-    }
+    await this.#list(signal, (page) => {
+      this.#take(page);
+      // A large folder is sorted each time it is shown: twice as many make it worth it.
+      if (this.#known.size >= 2 * this.#shown) this.#show();
+    });
+  }
+
+  /** Lists the same folder again, behind what is shown. */
+  async refresh(): Promise<void> {
+    if (this.#meanwhile) return void (this.#anew = true);
+    const found: AnyEntry[] = [];
+    const { signal } = this.#controller;
+    await this.#list(
+      signal,
+      (page) => found.push(...page),
+      () => {
+        this.#known.clear();
+        this.#take(found);
+      },
+    );
   }
 
   close(): void {
@@ -43,68 +60,62 @@ export class Listing {
 
   /** Takes changes to entries of this folder; others are passed over. */
   apply(changes: readonly AnyEntry[]): void {
-    for (const entry of changes) {
-      if (parentOf(entry.path_lower) !== this.path.toLowerCase()) continue;
-      if (entry['.tag'] === 'deleted') this.#known.delete(entry.path_lower);
-      else this.#known.set(entry.path_lower, entry);
-    }
-    this.entries = [...this.#known.values()];
+    if (this.#take(changes)) this.#show();
   }
 
   /** Takes away what is at or below these paths. */
   forget(paths: readonly string[]): void {
-    for (const key of [...this.#known.keys()]) {
-      if (paths.some((path) => isWithin(key, path))) this.#known.delete(key);
+    const before = this.#known.size;
+    for (const path of paths) this.#known.delete(path.toLowerCase());
+    if (this.#known.size !== before) this.#show();
+  }
+
+  async #list(signal: AbortSignal, each: (page: AnyEntry[]) => void, last = () => {}): Promise<void> {
+    this.#meanwhile = [];
+    this.#anew = false;
+    try {
+      await listAll(this.path, { limit: 2000 }, signal, each);
+      if (signal.aborted) return;
+      last();
+      this.#take(this.#meanwhile);
+      this.#meanwhile = undefined;
+      this.#show();
+      this.state = 'ready';
+      if (this.#anew) await this.refresh();
+    } catch (error) {
+      if (isAbort(error) || signal.aborted) return;
+      this.#meanwhile = undefined;
+      this.state = error instanceof ApiError && error.has('not_found') ? 'missing' : 'failed';
+      this.problem = wordsOf(error);
     }
+  }
+
+  #take(changes: readonly AnyEntry[]): boolean {
+    const here = this.path.toLowerCase();
+    let took = false;
+    for (const entry of changes) {
+      if (parentOf(entry.path_lower) !== here) continue;
+      took = true;
+      if (entry['.tag'] === 'deleted') this.#known.delete(entry.path_lower);
+      else this.#known.set(entry.path_lower, entry);
+    }
+    return took;
+  }
+
+  #show(): void {
+    this.#shown = this.#known.size;
     this.entries = [...this.#known.values()];
   }
 
-  async #watch(from: string, signal: AbortSignal): Promise<void> {
-    let cursor = from;
-    let failures = 0;
-    while (!signal.aborted) {
-      try {
-        await visible(signal);
-        const { changes, backoff } = await files.longpoll(cursor, POLL_SECONDS, signal);
-        if (changes) cursor = await this.#catchUp(cursor, signal);
-        failures = 0;
-        if (backoff) await pause(backoff * 1000, signal);
-      } catch (error) {
-        if (isAbort(error) || signal.aborted) return;
-        if (error instanceof ApiError && error.has('reset')) return void this.open(this.path);
-        if (!(error instanceof ApiError) || !error.retryable) return;
-        failures += 1;
-        await pause(Math.min(BACKOFF_MOST_MS, BACKOFF_MS * 2 ** failures), signal);
-      }
-    }
+  #hear(told: Told): void {
+    if (this.#controller.signal.aborted) return;
+    if (told === 'anew') return void this.refresh();
+    this.#meanwhile?.push(...told.entries);
+    this.apply(told.entries);
+    const gone = told.entries.some((entry) => entry['.tag'] === 'deleted' && isWithin(this.path, entry.path_lower));
+    const here = told.entries.some((entry) => entry['.tag'] === 'folder' && entry.path_lower === this.path.toLowerCase());
+    if (this.path && (gone || (here && this.state === 'missing'))) void this.open(this.path);
   }
-
-  async #catchUp(from: string, signal: AbortSignal): Promise<string> {
-    let page;
-    let cursor = from;
-    do {
-      page = await files.listMore(cursor, signal);
-      if (!signal.aborted) this.apply(page.entries);
-      cursor = page.cursor;
-    } while (page.has_more);
-    return cursor;
-  }
-}
-
-/** Waits for the tab to be looked at. */
-function visible(signal: AbortSignal): Promise<void> {
-  if (!document.hidden) return Promise.resolve();
-  return new Promise((go) => {
-    document.addEventListener('visibilitychange', () => go(), { once: true, signal });
-    signal.addEventListener('abort', () => go(), { once: true });
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((go) => {
-    const timer = setTimeout(go, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), go()), { once: true });
-  });
 }
 
 export const listing = new Listing();

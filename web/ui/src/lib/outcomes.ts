@@ -1,14 +1,28 @@
+import { later, t } from './i18n.svelte';
 import type { Outcome } from './types';
 
+const BY_NAME = later('Findable by name');
+
 /** What became of a file's words, as a short state and a sentence. */
-export const OUTCOMES: Record<Outcome, { state: string; words: string }> = {
-  text: { state: 'Every word is findable', words: '' },
-  nothing_to_extract: { state: 'Findable by name', words: 'There are no words in this file.' },
-  encrypted: { state: 'Findable by name', words: 'This file is protected by a password, so its words cannot be read.' },
-  unsupported: { state: 'Findable by name', words: 'Firefly does not know how to read words in this kind of file.' },
-  timed_out: { state: 'Findable by name', words: 'Reading this file took too long.' },
-  too_large: { state: 'Findable by name', words: 'This file is too large to be read.' },
-  needs_ocr: { state: 'Findable by name', words: 'The words in this file are pictures. Nothing here can read those yet.' },
-  damaged: { state: 'Findable by name', words: 'This file seems damaged: its words cannot be read.' },
-  waiting: { state: 'Being read', words: 'Firefly has not read this file yet. That usually takes a moment.' },
+const OUTCOMES: Record<Outcome, { state: string; words: string }> = {
+  text: { state: later('Every word is findable'), words: '' },
+  nothing_to_extract: { state: BY_NAME, words: later('There are no words in this file.') },
+  encrypted: { state: BY_NAME, words: later('This file is protected by a password, so its words cannot be read.') },
+  unsupported: { state: BY_NAME, words: later('Firefly does not know how to read words in this kind of file.') },
+  timed_out: { state: BY_NAME, words: later('Reading this file took too long.') },
+  too_large: { state: BY_NAME, words: later('This file is too large to be read.') },
+  needs_ocr: { state: BY_NAME, words: later('The words in this file are pictures. Nothing here can read those yet.') },
+  damaged: { state: BY_NAME, words: later('This file seems damaged: its words cannot be read.') },
+  waiting: { state: later('Being read'), words: later('Firefly has not read this file yet. That usually takes a moment.') },
 };
+
+/** The short state; what a newer server says is shown as it is. */
+export function outcomeState(outcome: Outcome): string {
+  return t(OUTCOMES[outcome]?.state ?? outcome);
+}
+
+/** The sentence, or ''. */
+export function outcomeWords(outcome: Outcome): string {
+  const words = OUTCOMES[outcome]?.words;
+  return words ? t(words) : '';
+}

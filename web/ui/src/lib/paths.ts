@@ -1,5 +1,7 @@
 /** Paths in the account: the root is '', everything else starts with a slash. */
 
+import { t } from './i18n.svelte';
+
 export function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
@@ -51,9 +53,9 @@ export function crumbsOf(path: string): Crumb[] {
 
 /** Why a name cannot be used, in words, or '' when it can. */
 export function nameProblem(name: string): string {
-  if (!name.trim()) return 'Give it a name.';
-  if (/[/\\]/.test(name)) return 'A name cannot contain / or \\.';
-  if (name === '.' || name === '..') return 'That name is not possible.';
-  if (new TextEncoder().encode(name).length > 255) return 'That name is too long.';
+  if (!name.trim()) return t('Give it a name.');
+  if (/[/\\]/.test(name)) return t('A name cannot contain / or \\.');
+  if (name === '.' || name === '..') return t('That name is not possible.');
+  if (new TextEncoder().encode(name).length > 255) return t('That name is too long.');
   return '';
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isSearching, NOTHING, parseState, periodCounts, queryText, searchHref, toggleType, type SearchState } from './query';
+import { isSearching, NOTHING, parseState, periodCounts, queryText, searchHref, toggled, type SearchState } from './query';
 
 const of = (some: Partial<SearchState>): SearchState => ({ ...NOTHING, ...some });
 
@@ -9,6 +9,7 @@ describe('the address holds the state', () => {
     [{ q: 'annual report' }, '/search?q=annual+report'],
     [{ q: 'a&b=c#d%', types: ['pdf', 'code'] }, '/search?q=a%26b%3Dc%23d%25&type=pdf%2Ccode'],
     [{ q: 'übergrößenträger 本', modified: 'week', sort: 'name' }, '/search?q=%C3%BCbergr%C3%B6%C3%9Fentr%C3%A4ger+%E6%9C%AC&modified=week&sort=name'],
+    [{ q: 'x', endings: ['md', 'txt'] }, '/search?q=x&ext=md%2Ctxt'],
     [{ q: 'x', folder: '/Team/2024' }, '/search?q=x&in=%2FTeam%2F2024'],
   ])('%j', (some, href) => {
     const state = of(some);
@@ -37,10 +38,9 @@ test('blank words search for nothing', () => {
   expect(isSearching(of({ types: ['pdf'] }))).toBe(true);
 });
 
-test('a type filter is put on and taken off', () => {
-  const on = toggleType(of({ types: ['pdf'] }), 'mail');
-  expect(on.types).toEqual(['pdf', 'mail']);
-  expect(toggleType(on, 'pdf').types).toEqual(['mail']);
+test('a filter is put on and taken off', () => {
+  expect(toggled([], 'pdf')).toEqual(['pdf']);
+  expect(toggled(['pdf', 'code'], 'pdf')).toEqual(['code']);
 });
 
 test('longer periods hold the shorter ones', () => {

@@ -6,6 +6,8 @@ export interface SearchState {
   q: string;
   /** Some of the server's type facets; none is all. */
   types: string[];
+  /** Endings of names, without the dot; none is all. */
+  endings: string[];
   /** One of `PERIODS`, or nothing. */
   modified: string;
   /** The folder that is searched; the root is ''. */
@@ -13,7 +15,7 @@ export interface SearchState {
   sort: SearchOrder;
 }
 
-export const NOTHING: SearchState = { q: '', types: [], modified: '', folder: '', sort: 'relevance' };
+export const NOTHING: SearchState = { q: '', types: [], endings: [], modified: '', folder: '', sort: 'relevance' };
 
 export const TYPES = [
   'document', 'pdf', 'spreadsheet', 'presentation', 'image', 'text', 'code', 'mail', 'archive', 'audio', 'video', 'folder', 'other',
@@ -30,6 +32,7 @@ export function parseState(params: URLSearchParams): SearchState {
   return {
     q: params.get('q') ?? '',
     types: TYPES.filter((type) => params.get('type')?.split(',').includes(type)),
+    endings: (params.get('ext') ?? '').split(',').filter((ending) => /^[\p{L}\p{N}_-]{1,20}$/u.test(ending)),
     modified: known('modified', PERIODS),
     folder: (params.get('in') ?? '').replace(/\/+$/, ''),
     sort: (known('sort', ORDERS) || 'relevance') as SearchOrder,
@@ -41,6 +44,7 @@ export function searchHref(state: SearchState, open = ''): string {
   const params = new URLSearchParams();
   if (state.q) params.set('q', state.q);
   if (state.types.length) params.set('type', state.types.join(','));
+  if (state.endings.length) params.set('ext', state.endings.join(','));
   if (state.modified) params.set('modified', state.modified);
   if (state.folder) params.set('in', state.folder);
   if (state.sort !== 'relevance') params.set('sort', state.sort);
@@ -51,21 +55,21 @@ export function searchHref(state: SearchState, open = ''): string {
 
 /** Whether there is anything to search for. */
 export function isSearching(state: SearchState): boolean {
-  return Boolean(state.q.trim() || state.types.length || state.modified);
+  return Boolean(state.q.trim() || state.types.length || state.endings.length || state.modified);
 }
 
 /** The query with the filters as operators. The words come last: the last word is still being typed. */
-export function queryText(state: SearchState, without: 'type' | 'modified' | '' = ''): string {
+export function queryText(state: SearchState, without: 'type' | 'extension' | 'modified' | '' = ''): string {
   const filters = [];
   if (state.types.length && without !== 'type') filters.push(`type:${state.types.join(',')}`);
+  if (state.endings.length && without !== 'extension') filters.push(`ext:${state.endings.join(',')}`);
   if (state.modified && without !== 'modified') filters.push(`modified:${SPANS[state.modified as Period]}`);
   return [...filters, state.q.trimStart()].filter(Boolean).join(' ');
 }
 
-/** The state with a type filter added, or taken away when it is there. */
-export function toggleType(state: SearchState, type: string): SearchState {
-  const types = state.types.includes(type) ? state.types.filter((one) => one !== type) : [...state.types, type];
-  return { ...state, types };
+/** The values with one more, or with one less when it is there. */
+export function toggled(values: readonly string[], value: string): string[] {
+  return values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
 }
 
 /**

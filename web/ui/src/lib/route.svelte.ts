@@ -41,6 +41,14 @@ export function setParam(name: string, value: string, options: { replace?: boole
   navigate(location.pathname + (text ? `?${text}` : ''), options);
 }
 
+/** The present address with something's details opened beside it. */
+export function detailsHref(path: string): string {
+  const params = new URLSearchParams(location.search);
+  params.set('open', path);
+  params.set('pane', 'details');
+  return `${location.pathname}?${params}`;
+}
+
 /** Lets plain clicks on the page's own links change the address without loading. Returns what ends it. */
 export function followLinks(): () => void {
   const click = (event: MouseEvent) => {

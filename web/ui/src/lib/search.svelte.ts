@@ -3,9 +3,14 @@
 import { search as api } from './api';
 import { isAbort, wordsOf } from './call';
 import { isSearching, queryText, type SearchState } from './query';
-import type { FacetCount, Hit, SearchOptions, SearchPage } from './types';
+import type { Facets, Hit, SearchOptions, SearchPage } from './types';
 
 const PAGE = 30;
+/** More hits than this are not fetched again at once. */
+const MOST_AGAIN = 300;
+const NO_FACETS: Facets = { type: [], extension: [], modified: [] };
+/** How soon an open search looks again after something changed, and once more when the index has read it; milliseconds. */
+const LIVE_MS = [400, 2_500];
 /** Keys that come faster than this are one question. */
 const PAUSE_MS = 40;
 
@@ -15,8 +20,9 @@ export class Search {
   tookMs = $state(0);
   partial = $state(false);
   warnings = $state.raw<string[]>([]);
-  types = $state.raw<FacetCount[]>([]);
-  periods = $state.raw<FacetCount[]>([]);
+  facets = $state.raw<Facets>(NO_FACETS);
+  /** How many hits the first page had: later pages stand below it in their order. */
+  firstPage = $state(0);
   busy = $state(false);
   problem = $state('');
   /** The question that `hits` answer. */
@@ -25,6 +31,7 @@ export class Search {
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = '';
+  #later: ReturnType<typeof setTimeout>[] = [];
 
   get hasMore(): boolean {
     return this.#cursor !== null;
@@ -45,6 +52,25 @@ export class Search {
   again(state: SearchState): void {
     this.#asked = '';
     this.ask(state);
+  }
+
+  /** Looks again behind what is shown: something has changed. */
+  refresh(): void {
+    this.#later.forEach(clearTimeout);
+    this.#later = LIVE_MS.map((ms) => setTimeout(() => void this.#lookAgain(), ms));
+  }
+
+  async #lookAgain(): Promise<void> {
+    const state = this.answered;
+    if (!state || this.busy || document.hidden) return;
+    const { signal } = this.#controller;
+    try {
+      const page = await api.run(queryText(state), options(state, Math.min(MOST_AGAIN, Math.max(PAGE, this.hits.length))), signal);
+      if (!signal.aborted && this.answered === state) this.#take(page, state);
+    } catch (error) {
+      // What is shown was right a moment ago; the next change looks again.
+      if (!isAbort(error)) console.warn('the results could not be looked at again', error);
+    }
   }
 
   /** Stops waiting for answers. */
@@ -80,16 +106,24 @@ export class Search {
     this.problem = '';
     this.busy = false;
     this.#cursor = page.has_more ? page.cursor : null;
-    if (!state.types.length) this.types = page.facets?.type ?? [];
-    if (!state.modified) this.periods = page.facets?.modified ?? [];
+    this.firstPage = page.hits.length;
+    const { type, extension, modified } = page.facets ?? NO_FACETS;
+    this.facets = {
+      type: state.types.length ? this.facets.type : type,
+      extension: state.endings.length ? this.facets.extension : extension,
+      modified: state.modified ? this.facets.modified : modified,
+    };
   }
 
   /** A filter that is set hides its other values: counts them without it. */
   async #widen(state: SearchState, signal: AbortSignal): Promise<void> {
-    const without = async (filter: 'type' | 'modified') =>
-      (await api.run(queryText(state, filter), options(state, 1), signal)).facets?.[filter] ?? [];
-    if (state.types.length) this.types = await without('type');
-    if (state.modified) this.periods = await without('modified');
+    const widen = async (filter: keyof Facets) => {
+      const page = await api.run(queryText(state, filter), options(state, 1), signal);
+      this.facets = { ...this.facets, [filter]: page.facets?.[filter] ?? [] };
+    };
+    if (state.types.length) await widen('type');
+    if (state.endings.length) await widen('extension');
+    if (state.modified) await widen('modified');
   }
 
   /** Adds the next page. */
@@ -114,8 +148,7 @@ export class Search {
 
   #clear(): void {
     this.hits = [];
-    this.types = [];
-    this.periods = [];
+    this.facets = NO_FACETS;
     this.total = 0;
     this.problem = '';
     this.warnings = [];

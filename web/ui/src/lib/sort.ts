@@ -7,7 +7,7 @@ export interface Sort {
 }
 
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' }).compare;
-const time = (entry: Entry) => (entry['.tag'] === 'file' ? entry.server_modified : '');
+const time = (entry: Entry) => (entry['.tag'] === 'file' ? entry.client_modified : '');
 const size = (entry: Entry) => (entry['.tag'] === 'file' ? entry.size : -1);
 
 /** Folders first, then by the key, then by name. */

@@ -28,7 +28,8 @@ export interface FileEntry {
   size: number;
   client_modified: string;
   server_modified: string;
-  sharing_info?: SharingInfo;
+  content_hash: string;
+  sharing_info?: SharingInfo & { modified_by?: string };
 }
 
 export interface FolderEntry {
@@ -45,6 +46,41 @@ export interface DeletedEntry {
   name: string;
   path_lower: string;
   path_display: string;
+}
+
+export interface Versions {
+  is_deleted: boolean;
+  entries: FileEntry[];
+  has_more: boolean;
+}
+
+/** Something in the trash: what was deleted itself, not what lay in it. */
+export interface TrashEntry {
+  id: string;
+  name: string;
+  path_display: string;
+  path_lower: string;
+  is_folder: boolean;
+  size: number | null;
+  deleted: string;
+  may_restore: boolean;
+}
+
+export interface Trash {
+  entries: TrashEntry[];
+  has_more: boolean;
+}
+
+/** What may be typed in a search; `kind` says what its values are. */
+export interface Operators {
+  operators: { name: string; about: string; kind: string; values: string[]; only_these: boolean }[];
+  people: { email: string; name: string }[];
+}
+
+/** A search as its address has it: `q=…&type=pdf`. */
+export interface KeptSearches {
+  saved: { id: string; name: string; search: string }[];
+  recent: { search: string }[];
 }
 
 export type Entry = FileEntry | FolderEntry;
@@ -167,6 +203,15 @@ export interface SharedLink {
   name: string;
   path_lower?: string;
   expires?: string;
+  link_permissions?: { require_password?: boolean; allow_download?: boolean };
+}
+
+/** What a shared link asks for; what is absent stays as it is. */
+export interface LinkSettings {
+  require_password?: boolean;
+  link_password?: string;
+  expires?: string;
+  allow_download?: boolean;
 }
 
 /** The answer of a call that may finish later. */

@@ -1,4 +1,4 @@
-/** Reads what was dropped on the page: files, and folders with all that is in them. */
+/** Reads what was dropped on the page or chosen: files, and folders with all that is in them. */
 
 import { files } from '../api';
 import { ApiError } from '../call';
@@ -7,22 +7,49 @@ import { isLitter, targetPath } from './plan';
 export interface Dropped {
   file: File;
   path: string;
+  /** With it the file can be read again after a reload; not every browser gives one. */
+  handle?: FileSystemFileHandle;
 }
 
 /** Files on the way in at once, at most. */
 const MOST_FILES = 50_000;
 
+type Handle = FileSystemFileHandle | FileSystemDirectoryHandle;
+interface WithHandle {
+  getAsFileSystemHandle?: () => Promise<Handle | null>;
+}
+
 /** What goes where, for a drop on `folder`. Must be called inside the drop event: the browser forgets the items after it. */
 export async function readDrop(transfer: DataTransfer, folder: string): Promise<Dropped[]> {
   const roots = Array.from(transfer.items)
     .filter((item) => item.kind === 'file')
-    .map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
+    .map((item) => ({
+      entry: item.webkitGetAsEntry(),
+      file: item.getAsFile(),
+      // Files that a script made have no handle, and say so by failing.
+      handle: (item as unknown as WithHandle).getAsFileSystemHandle?.().catch(() => null),
+    }));
   const found: Dropped[] = [];
-  for (const { entry, file } of roots) {
-    if (entry) await walk(entry, folder, found);
+  for (const { entry, file, handle } of roots) {
+    const held = await handle;
+    if (held) await walkHandle(held, folder, found);
+    else if (entry) await walk(entry, folder, found);
     else if (file) found.push({ file, path: targetPath(folder, file.name) });
   }
   return found;
+}
+
+async function walkHandle(handle: Handle, folder: string, found: Dropped[]): Promise<void> {
+  if (isLitter(handle.name) || found.length >= MOST_FILES) return;
+  const path = targetPath(folder, handle.name);
+  if (handle.kind === 'file') {
+    found.push({ file: await handle.getFile(), path, handle });
+    return;
+  }
+  const before = found.length;
+  const inside = handle as FileSystemDirectoryHandle & { values: () => AsyncIterable<Handle> };
+  for await (const child of inside.values()) await walkHandle(child, path, found);
+  if (found.length === before) await ensureFolder(path);
 }
 
 async function walk(entry: FileSystemEntry, folder: string, found: Dropped[]): Promise<void> {
@@ -57,4 +84,25 @@ export function readChosen(chosen: FileList, folder: string): Dropped[] {
   return Array.from(chosen)
     .filter((file) => !isLitter(file.name))
     .map((file) => ({ file, path: targetPath(folder, file.webkitRelativePath || file.name) }));
+}
+
+interface WithPicker {
+  showOpenFilePicker?: (options: { multiple: boolean }) => Promise<FileSystemFileHandle[]>;
+}
+
+/** Files chosen in the dialog that gives handles; nothing where the browser has none. */
+export async function pickFiles(folder: string): Promise<Dropped[] | undefined> {
+  const pick = (window as unknown as WithPicker).showOpenFilePicker;
+  if (!pick) return undefined;
+  let handles: FileSystemFileHandle[];
+  try {
+    handles = await pick.call(window, { multiple: true });
+  } catch (error) {
+    // Shut without a choice.
+    if (error instanceof DOMException && error.name === 'AbortError') return [];
+    return undefined;
+  }
+  return Promise.all(
+    handles.map(async (handle) => ({ file: await handle.getFile(), path: targetPath(folder, handle.name), handle })),
+  );
 }

@@ -33,6 +33,7 @@ test('waiting grows, heeds the server, and ends', () => {
   expect([1, 2, 3].map((n) => waitBeforeRetry(n))).toEqual([1000, 2000, 4000]);
   expect(waitBeforeRetry(1, 9)).toBe(9000);
   expect(waitBeforeRetry(7)).toBeUndefined();
+  expect(waitBeforeRetry(700, 0, true)).toBe(30_000);
 });
 
 test('speed is of the last moments only', () => {

@@ -23,9 +23,9 @@ export function nextPart(size: number, offset: number, part = PART_BYTES): Part 
 
 const WAIT_MS = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 
-/** How long to wait before try number `failures + 1`; nothing when it is time to give up. */
-export function waitBeforeRetry(failures: number, retryAfterSeconds = 0): number | undefined {
-  const wait = WAIT_MS[failures - 1];
+/** How long to wait before try number `failures + 1`; nothing when it is time to give up, which a lost connection is never. */
+export function waitBeforeRetry(failures: number, retryAfterSeconds = 0, offline = false): number | undefined {
+  const wait = WAIT_MS[failures - 1] ?? (offline ? WAIT_MS.at(-1) : undefined);
   return wait === undefined ? undefined : Math.max(wait, retryAfterSeconds * 1000);
 }
 

@@ -1,6 +1,7 @@
 /** Sends one file: bytes up, progress back. */
 
 import { ApiError, asciiJson, refusal, sessionHeaders, signedOut } from '../call';
+import { t } from '../i18n.svelte';
 import type { FileEntry } from '../types';
 import { contentHash } from './hash';
 import { needsSession, nextPart } from './plan';
@@ -19,6 +20,8 @@ interface Job {
   onConflict: OnConflict;
   progress: Progress;
   signal: AbortSignal;
+  /** `progress` has changed: worth keeping. */
+  reached: () => void;
   /** Bytes of the file that have left, so far. */
   sent: (bytes: number) => void;
 }
@@ -32,6 +35,7 @@ export async function send(job: Job): Promise<FileEntry> {
     const started = await post<{ session_id: string }>('files/upload_session/start', { close: false }, new Blob([]), job, 0);
     job.progress.session = started.session_id;
     job.progress.offset = 0;
+    job.reached();
   }
   await appendAll(job);
   const cursor = { session_id: job.progress.session, offset: job.progress.offset };
@@ -50,6 +54,7 @@ async function appendAll(job: Job): Promise<void> {
     } catch (error) {
       progress.offset = resumeOffset(error, file.size);
     }
+    job.reached();
   }
 }
 
@@ -91,7 +96,7 @@ function post<A>(route: string, argument: object, body: Blob, job: Job, base: nu
     for (const [name, value] of Object.entries(sessionHeaders())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => job.sent(base + event.loaded);
     request.onabort = () => settle(() => reject(new DOMException('stopped', 'AbortError')));
-    request.onerror = () => settle(() => reject(new ApiError(0, '', 'The connection broke.')));
+    request.onerror = () => settle(() => reject(new ApiError(0, '', t('The connection broke.'))));
     request.onload = () => settle(() => answer(request, resolve, reject));
     if (job.signal.aborted) return settle(() => reject(new DOMException('stopped', 'AbortError')));
     job.signal.addEventListener('abort', stop);

@@ -1,0 +1,81 @@
+/** What others change, as they change it: one event stream for the page, open while somebody looks at it. */
+
+import type { AnyEntry } from './types';
+
+/** What the stream tells: entries that changed, in order; or that much may have changed unseen. */
+export type Told = { entries: AnyEntry[] } | 'anew';
+
+const AGAIN_MS = 3_000;
+
+class Live {
+  /** Whether changes arrive right now. */
+  connected = $state(false);
+  #listeners = new Set<(told: Told) => void>();
+  #source: EventSource | undefined;
+  #cursor = '';
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #wanted = false;
+
+  /** Calls `then` with every change until the returned function is called. */
+  listen(then: (told: Told) => void): () => void {
+    this.#listeners.add(then);
+    return () => this.#listeners.delete(then);
+  }
+
+  start(): void {
+    this.#wanted = true;
+    document.addEventListener('visibilitychange', this.#look);
+    addEventListener('online', this.#look);
+    this.#look();
+  }
+
+  stop(): void {
+    this.#wanted = false;
+    document.removeEventListener('visibilitychange', this.#look);
+    removeEventListener('online', this.#look);
+    this.#shut();
+    this.#cursor = '';
+  }
+
+  #look = () => {
+    if (!this.#wanted || document.hidden) return this.#shut();
+    if (!this.#source) this.#open();
+  };
+
+  #open(): void {
+    const source = new EventSource(`/2/firefly/events${this.#cursor ? `?after=${encodeURIComponent(this.#cursor)}` : ''}`);
+    this.#source = source;
+    source.addEventListener('ready', (event) => {
+      this.connected = true;
+      this.#cursor = event.lastEventId;
+      if (!JSON.parse(event.data).continued) this.#tell('anew');
+    });
+    source.addEventListener('change', (event) => {
+      this.#cursor = event.lastEventId;
+      this.#tell(JSON.parse(event.data));
+    });
+    source.addEventListener('reset', () => {
+      this.#cursor = '';
+      this.#again();
+    });
+    source.onerror = () => this.#again();
+  }
+
+  #again(): void {
+    this.#shut();
+    this.#timer = setTimeout(this.#look, AGAIN_MS);
+  }
+
+  #shut(): void {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.#source = undefined;
+    this.connected = false;
+  }
+
+  #tell(told: Told): void {
+    for (const listener of this.#listeners) listener(told);
+  }
+}
+
+export const live = new Live();
