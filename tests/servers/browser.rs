@@ -1,13 +1,14 @@
-//! The page in a real Chromium: `tests/clients/browser` clicks and types, from the one-time link on.
+//! The page in a real Chromium: each script of `tests/clients/browser` clicks and types at a server of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::clients::{node_modules, run, script};
 use crate::program::Server;
 
-/// What drives the browser.
-const DRIVER: [&str; 1] = ["playwright-core@1.65.1"];
+/// What drives the browser, and what judges the page for people who see or move otherwise.
+const DRIVERS: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
 /// Names under which Debian and others install the browser.
 const BROWSERS: [&str; 4] = [
     "chromium-headless-shell",
@@ -15,16 +16,49 @@ const BROWSERS: [&str; 4] = [
     "chromium-browser",
     "google-chrome",
 ];
+/// One browser at a time: they wait for what is painted.
+static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
-fn people_sign_in_upload_search_and_read() {
-    let (modules, server) = (node_modules("browser", &DRIVER), Server::start(false));
+fn people_search_and_read() {
+    browse("search.mjs");
+}
+
+#[test]
+fn people_keep_files_in_order() {
+    browse("files.mjs");
+}
+
+#[test]
+fn uploads_go_on_over_cuts_and_reloads() {
+    browse("uploads.mjs");
+}
+
+#[test]
+fn people_share_and_revoke() {
+    browse("sharing.mjs");
+}
+
+#[test]
+fn people_sign_in_and_set_things() {
+    browse("account.mjs");
+}
+
+#[test]
+fn every_page_is_for_everybody_and_runs_nothing_hostile() {
+    browse("craft.mjs");
+}
+
+/// Runs a script; with `SERVERS_PICTURES` set it makes the pictures of the README.
+fn browse(name: &str) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (modules, server) = (node_modules("browser", &DRIVERS), Server::start(false));
     let greeting = server.greeting();
     let link = &greeting[greeting.find("http").unwrap()..];
     let mut command = Command::new("node");
     command
         .arg("--test")
-        .arg(script("browser/page.mjs"))
+        .arg(script(&format!("browser/{name}")))
         .env("SERVER_URL", server.url())
         .env("WELCOME_URL", link.trim())
         .env("EMAIL", "admin@localhost")

@@ -1,0 +1,86 @@
+// Signing in and out, and what people set: password, tokens, language, colours, density.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { box, end, go, open, PASSWORD, picture, toast, window_of } from './common.mjs';
+
+let page;
+const OTHER = 'another lantern gravel';
+
+before(async () => {
+  page = await window_of(null);
+});
+after(end);
+
+async function signIn(password) {
+  await page.getByLabel('Email').fill(process.env.EMAIL);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+test('the one-time link asks for a password and signs in', async () => {
+  await page.goto(process.env.WELCOME_URL);
+  await page.getByLabel('Password', { exact: true }).fill('short');
+  assert.equal(await page.getByRole('button', { name: 'Start' }).isDisabled(), true);
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Start' }).click();
+  await box(page).waitFor();
+  assert.equal(new URL(page.url()).pathname, '/');
+});
+
+test('a password is changed by who knows the old one', async () => {
+  await go(page, 'Settings');
+  await page.getByLabel('Present password').fill('not this one');
+  await page.getByLabel('New password').fill(OTHER);
+  await page.getByRole('button', { name: 'Change the password' }).click();
+  await page.getByText('That is not the present password.').waitFor();
+  await page.getByLabel('Present password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Change the password' }).click();
+  await toast(page, 'The password is changed').waitFor();
+  await page.locator('button:enabled', { hasText: 'Sign out' }).first().click();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await open(page, '/settings');
+  await signIn(PASSWORD);
+  await page.getByRole('alert').waitFor();
+  await signIn(OTHER);
+  await page.getByRole('heading', { name: 'Settings' }).waitFor();
+});
+
+test('a token is made, listed and revoked', async () => {
+  await page.getByLabel('What the token is for').fill('backup');
+  await page.getByRole('button', { name: 'Create a token' }).click();
+  const token = await page.getByLabel('The new token').inputValue();
+  const call = () => fetch(`${process.env.SERVER_URL}/2/users/get_space_usage`, { method: 'POST', headers: { Authorization: `Bearer ${token}` } });
+  assert.equal((await call()).status, 200);
+  await page.reload();
+  await page.getByRole('listitem').filter({ hasText: 'backup' }).getByText(/used|made/).waitFor();
+  await page.getByRole('button', { name: 'Revoke backup' }).click();
+  await page.getByRole('button', { name: 'Revoke backup' }).waitFor({ state: 'detached' });
+  assert.equal((await call()).status, 401);
+});
+
+test('the page speaks German, and remembers it', async () => {
+  await picture(page, 'settings');
+  await page.getByLabel('Language').selectOption('de');
+  await page.getByRole('heading', { name: 'Einstellungen' }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'Einstellungen' }).waitFor();
+  assert.equal(await page.locator('html').getAttribute('lang'), 'de');
+  await page.getByRole('link', { name: 'Dateien', exact: true }).click();
+  await page.getByText('Legen Sie die ersten Dateien ab').waitFor();
+  await picture(page, 'german');
+  await page.getByRole('link', { name: 'Einstellungen', exact: true }).click();
+  await page.getByLabel('Sprache').selectOption('en');
+  await page.getByRole('heading', { name: 'Settings' }).waitFor();
+});
+
+test('rows stand closer where somebody wants that', async () => {
+  await page.getByRole('radio', { name: 'Close' }).check();
+  assert.equal(await page.locator('html').getAttribute('data-density'), 'close');
+  await page.getByRole('radio', { name: 'Roomy' }).check();
+});
+
+test('a session that is gone leads to the sign-in page', async () => {
+  await page.context().clearCookies();
+  await go(page, 'Trash');
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+});

@@ -1,0 +1,141 @@
+// What all tests of the page share: people with accounts, browsers, pictures, and files to drop.
+// Environment: SERVER_URL, WELCOME_URL (the administrator's one-time link), EMAIL, NODE_MODULES (has playwright-core and axe-core),
+// BROWSER (its path), and PICTURES, a folder for screenshots, where those are wanted.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+
+const require = createRequire(`${process.env.NODE_MODULES}/`);
+const { chromium } = require('playwright-core');
+export const SERVER = process.env.SERVER_URL;
+export const PASSWORD = 'lantern gravel nine';
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
+const WAIT_MS = 30_000;
+
+/** What no page may ever say: a refused script, an error nobody caught. */
+export const complaints = [];
+let browser;
+
+async function post(route, argument, headers = {}) {
+  const answer = await fetch(`${SERVER}/2/${route}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(argument),
+  });
+  const text = await answer.text();
+  assert.ok(answer.ok, `${route}: ${answer.status} ${text}`);
+  return { answer, body: text ? JSON.parse(text) : null };
+}
+
+/** Somebody with an account: `token` for the API, `cookie` for browsers. */
+async function claim(url, email) {
+  const { answer, body } = await post('firefly/session/claim', { code: new URL(url).hash.slice(1), password: PASSWORD });
+  const cookie = answer.headers.get('set-cookie').split(';')[0];
+  const { body: made } = await post('firefly/token/create', { name: 'test' }, { Cookie: cookie, 'X-Firefly-Csrf': body.csrf_token });
+  return person(email, made.token, cookie);
+}
+
+function person(email, token, cookie) {
+  const headers = { Authorization: `Bearer ${token}` };
+  return {
+    email, token, cookie,
+    rpc: async (route, argument) => (await post(route, argument, headers)).body,
+    upload: async (path, content, more = {}) => {
+      const answer = await fetch(`${SERVER}/2/files/upload`, {
+        method: 'POST',
+        headers: { ...headers, 'Content-Type': 'application/octet-stream', 'Dropbox-API-Arg': JSON.stringify({ path, mode: 'overwrite', ...more }).replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`) },
+        body: content,
+      });
+      assert.ok(answer.ok, `${path}: ${await answer.clone().text()}`);
+      return answer.json();
+    },
+  };
+}
+
+/** The administrator, by the one-time link that the first start printed. */
+export const administrator = () => claim(process.env.WELCOME_URL, process.env.EMAIL);
+
+/** Another account, made by the administrator. */
+export async function another(admin, name) {
+  const email = `${name}@example.org`;
+  const { invite_url } = await admin.rpc('firefly/account/create', { email, name });
+  return claim(invite_url, email);
+}
+
+/** A browser window of somebody, or of nobody. */
+export async function window_of(someone, options = {}) {
+  browser ??= await chromium.launch({ executablePath: process.env.BROWSER, args: FLAGS });
+  const context = await browser.newContext({ viewport: { width: 1360, height: 850 }, locale: 'en-GB', ...options });
+  if (someone) {
+    const [name, ...value] = someone.cookie.split('=');
+    await context.addCookies([{ name, value: value.join('='), url: SERVER, httpOnly: true, sameSite: 'Strict' }]);
+  }
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && /Content Security Policy|Uncaught|Refused/.test(message.text())) complaints.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!/^(data|blob):/.test(request.url()) && new URL(request.url()).origin !== SERVER) complaints.push(`asked another host: ${request.url()}`);
+  });
+  return page;
+}
+
+export const end = async () => {
+  await browser?.close();
+  assert.deepEqual(complaints, []);
+};
+
+export const box = (page) => page.getByRole('combobox', { name: 'Search everything you can see' });
+export const hits = (page) => page.getByRole('listbox', { name: 'Results' }).getByRole('option');
+export const row = (page, name) => page.getByRole('grid', { name: 'Files and folders' }).getByRole('row').filter({ has: page.getByRole('link', { name, exact: true }) });
+export const link = (page, name) => page.getByRole('main').getByRole('link', { name, exact: true });
+export const pane = (page, name) => page.getByRole('complementary', { name: `Preview of ${name}` });
+export const go = (page, place) => page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: place, exact: true }).click();
+export const open = (page, address) => page.goto(SERVER + address);
+export const toast = (page, words) => page.getByRole('status').filter({ hasText: words }).first();
+
+/** Keeps a picture where pictures are wanted. */
+export async function picture(page, name) {
+  if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` });
+}
+
+/** Drops files onto the page, as a desktop does. */
+export async function drop(page, files) {
+  const transfer = await page.evaluateHandle((dropped) => {
+    const made = new DataTransfer();
+    for (const { name, type, text } of dropped) made.items.add(new File([text], name, { type }));
+    return made;
+  }, files);
+  await page.dispatchEvent('body', 'dragenter', { dataTransfer: transfer });
+  await page.dispatchEvent('body', 'drop', { dataTransfer: transfer });
+}
+
+/** Waits until something holds: what was saved a moment ago may still be read. */
+export async function until(holds, what, ms = 90_000) {
+  for (const end = Date.now() + ms; ;) {
+    if (await holds()) return;
+    if (Date.now() > end) throw new Error(`not in time: ${what}`);
+    await new Promise((again) => setTimeout(again, 250));
+  }
+}
+
+/** Waits until a file's words are searchable. */
+export const searchable = (someone, path) =>
+  until(async () => (await someone.rpc('firefly/index_status', { path })).state === 'indexed', path);
+
+/** Types words until they have this many hits. */
+export async function search(page, words, count) {
+  const until_ms = Date.now() + 90_000;
+  for (;;) {
+    await box(page).fill('');
+    await box(page).fill(words);
+    try {
+      await hits(page).nth(count - 1).waitFor({ timeout: 1500 });
+      if ((await hits(page).count()) === count) return;
+    } catch (error) {
+      if (Date.now() > until_ms) throw error;
+    }
+    if (Date.now() > until_ms) throw new Error(`${await hits(page).count()} hits for ${words}`);
+  }
+}
