@@ -18,3 +18,13 @@ export function whenSeen(then: () => void): (element: HTMLElement) => () => void
     };
   };
 }
+
+/** Brings an element into the middle, or to the top, of what scrolls around it; the page itself stays where it is. */
+export function bring(element: Element | null | undefined, to: 'middle' | 'top' = 'middle'): void {
+  let around = element?.parentElement;
+  while (around && !/auto|scroll/.test(getComputedStyle(around).overflowY)) around = around.parentElement;
+  if (!element || !around || around === document.documentElement) return;
+  const [inner, outer] = [element.getBoundingClientRect(), around.getBoundingClientRect()];
+  const room = to === 'top' ? 16 : Math.max(0, (outer.height - inner.height) / 2);
+  around.scrollTop += inner.top - outer.top - room;
+}

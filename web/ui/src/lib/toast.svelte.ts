@@ -15,11 +15,12 @@ class Toasts {
   shown = $state.raw<Toast[]>([]);
   #next = 1;
 
-  add(toast: Omit<Toast, 'id'>): void {
+  add(toast: Omit<Toast, 'id'>): number {
     const id = this.#next;
     this.#next += 1;
     this.shown = [...this.shown, { ...toast, id }].slice(-AT_MOST);
     setTimeout(() => this.close(id), toast.action || toast.kind === 'problem' ? LONG_MS : SHORT_MS);
+    return id;
   }
 
   close(id: number): void {
@@ -29,9 +30,9 @@ class Toasts {
 
 export const toasts = new Toasts();
 
-/** Says that something is done. */
-export function done(text: string, action?: Toast['action']): void {
-  toasts.add({ text, kind: 'done', action });
+/** Says that something is done; returns what closes it. */
+export function done(text: string, action?: Toast['action']): number {
+  return toasts.add({ text, kind: 'done', action });
 }
 
 /** Says what went wrong. */

@@ -1,12 +1,13 @@
 /** What can be taken back: every move, rename, deletion and restoration, the last one first. */
 
 import { t } from './i18n.svelte';
-import { done } from './toast.svelte';
+import { done, toasts } from './toast.svelte';
 
 const AT_MOST = 30;
 
 interface Step {
   run: () => Promise<void>;
+  toast: number;
 }
 
 class Undo {
@@ -14,9 +15,11 @@ class Undo {
 
   /** Says what was done, and offers to take it back. */
   offer(said: string, run: () => Promise<void>): void {
-    const step = { run };
+    const before = this.#steps.at(-1);
+    if (before) toasts.close(before.toast);
+    const step: Step = { run, toast: 0 };
+    step.toast = done(said, { label: t('Undo'), run: () => this.#take(step) });
     this.#steps = [...this.#steps, step].slice(-AT_MOST);
-    done(said, { label: t('Undo'), run: () => this.#take(step) });
   }
 
   /** Takes the last step back; false when there is none. */
@@ -29,6 +32,7 @@ class Undo {
   async #take(step: Step): Promise<void> {
     if (!this.#steps.includes(step)) return;
     this.#steps = this.#steps.filter((other) => other !== step);
+    toasts.close(step.toast);
     await step.run();
   }
 }
