@@ -1,22 +1,27 @@
 //! Walks a shard's matches: counts, facets and the best keys of a page. What is excluded or in another namespace is none of them. // I6
 
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use indexer::exclusion::Exclusions;
-use indexer::schema::Fields;
 use serde::{Deserialize, Serialize};
+use storage::meta::NamespaceId;
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::columnar::{Column, StrColumn};
-use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+use tantivy::columnar::Column;
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, Score, SegmentOrdinal, SegmentReader};
 
 use crate::request::Order;
+use crate::segment::{Commit, Segment};
 
 /// Scores are compared in steps of this, so that a page does not hang on the last bits of a float sum.
 const SCORE_STEPS: f32 = 1024.0;
-/// Documents between two looks at the clock.
-const CLOCK_EVERY: u32 = 4096;
+/// Documents that are looked at together.
+const BLOCK: usize = COLLECT_BLOCK_BUFFER_LEN;
+/// Blocks between two looks at the clock.
+const CLOCK_EVERY: u32 = 64;
+/// Extensions of a segment that are counted by number; where there are more, by a map.
+const MAX_COUNTERS: usize = 4096;
 /// Categories that there may be.
 const CATEGORIES: usize = 16;
 /// Boundaries of the age facet, days.
@@ -33,10 +38,8 @@ pub struct Key {
 
 /// What is wanted of a shard's matches.
 pub struct Page<'a> {
-    /// The fields.
-    pub fields: &'a Fields,
-    /// The account's namespaces.
-    pub namespaces: &'a Arc<HashSet<u64>>,
+    /// The segments, and the account's namespaces in each.
+    pub commit: &'a Arc<Commit>,
     /// What has gone since the commit.
     pub exclusions: &'a Exclusions,
     /// The search is limited to folders: what lies in another one since the commit is none of it.
@@ -99,22 +102,19 @@ impl Matches {
 
 /// One segment of a page.
 pub struct SegmentPage {
-    page: SegmentColumns,
+    segment: Arc<Segment>,
+    /// The account's namespaces in the segment, in order; none when it has no others.
+    namespaces: Option<Vec<NamespaceId>>,
+    wanted: Wanted,
     matches: Matches,
     heap: BinaryHeap<Key>,
-    extensions: HashMap<u64, u64>,
-    seen: u32,
+    extensions: Counters,
+    block: Vec<(DocId, Score)>,
+    blocks: u32,
 }
 
-struct SegmentColumns {
-    file: Column<u64>,
-    namespace: Column<u64>,
-    category: Column<u64>,
-    modified: Column<i64>,
-    size: Column<u64>,
-    name: Option<StrColumn>,
-    extension: Option<StrColumn>,
-    namespaces: Arc<HashSet<u64>>,
+/// What of [`Page`] a segment needs.
+struct Wanted {
     exclusions: Exclusions,
     in_folders: bool,
     order: Order,
@@ -125,6 +125,12 @@ struct SegmentColumns {
     deadline: Instant,
 }
 
+/// Counts by number.
+enum Counters {
+    Few(Vec<u64>),
+    Many(HashMap<u64, u64>),
+}
+
 impl Collector for Page<'_> {
     type Fruit = Matches;
     type Child = SegmentPage;
@@ -132,19 +138,16 @@ impl Collector for Page<'_> {
     fn for_segment(
         &self,
         _: SegmentOrdinal,
-        segment: &SegmentReader,
+        reader: &SegmentReader,
     ) -> tantivy::Result<SegmentPage> {
-        let columns = segment.fast_fields();
-        let name = |field| segment.schema().get_field_name(field);
-        let page = SegmentColumns {
-            file: columns.u64(name(self.fields.file))?,
-            namespace: columns.u64(name(self.fields.namespace))?,
-            category: columns.u64(name(self.fields.category))?,
-            modified: columns.i64(name(self.fields.modified))?,
-            size: columns.u64(name(self.fields.size))?,
-            name: columns.str(name(self.fields.sort_name))?,
-            extension: columns.str(name(self.fields.extension))?,
-            namespaces: self.namespaces.clone(),
+        let part = self.commit.part(reader)?;
+        let segment = part.segment.clone();
+        let only_ours = part.present.len() == segment.namespaces();
+        let extensions = segment
+            .extension
+            .as_ref()
+            .map_or(0, |column| column.num_terms());
+        let wanted = Wanted {
             exclusions: self.exclusions.clone(),
             in_folders: self.in_folders,
             order: self.order,
@@ -155,11 +158,14 @@ impl Collector for Page<'_> {
             deadline: self.deadline,
         };
         Ok(SegmentPage {
-            page,
+            namespaces: (!only_ours).then(|| part.present.clone()),
+            segment,
+            wanted,
             matches: Matches::default(),
             heap: BinaryHeap::new(),
-            extensions: HashMap::new(),
-            seen: 0,
+            extensions: Counters::new(extensions),
+            block: Vec::with_capacity(BLOCK),
+            blocks: 0,
         })
     }
 
@@ -180,38 +186,21 @@ impl SegmentCollector for SegmentPage {
     type Fruit = Matches;
 
     fn collect(&mut self, doc: DocId, score: Score) {
-        self.seen = self.seen.wrapping_add(1);
-        if self.seen.is_multiple_of(CLOCK_EVERY) && Instant::now() >= self.page.deadline {
-            self.matches.is_cut = true;
+        self.block.push((doc, score));
+        if self.block.len() == BLOCK {
+            self.look();
         }
-        if self.matches.is_cut {
-            return;
-        }
-        let page = &self.page;
-        let value = |column: &Column<u64>| column.first(doc).unwrap_or(0);
-        let file = value(&page.file);
-        if page.exclusions.contains(file) || !page.namespaces.contains(&value(&page.namespace)) {
-            return;
-        }
-        if page.in_folders && page.exclusions.is_moved(file) {
-            return;
-        }
-        self.matches.total += 1;
-        if page.facets {
-            self.count(doc);
-        }
-        self.keep(doc, score, file);
     }
 
     fn harvest(mut self) -> Matches {
+        self.look();
         self.matches.keys = self.heap.into_sorted_vec();
-        if let Some(column) = &self.page.extension {
-            for (ordinal, n) in self.extensions {
-                let mut text = String::new();
-                // A value that cannot be read is not counted by name; it stays in the total.
-                if column.ord_to_str(ordinal, &mut text).unwrap_or(false) {
-                    self.matches.extension.insert(text, n);
-                }
+        let named = self.segment.extension.as_ref();
+        for (ordinal, n) in self.extensions.counted() {
+            let mut text = String::new();
+            // A value that cannot be read is not counted by name; it stays in the total.
+            if named.is_some_and(|column| column.ord_to_str(ordinal, &mut text).unwrap_or(false)) {
+                self.matches.extension.insert(text, n);
             }
         }
         self.matches
@@ -219,29 +208,90 @@ impl SegmentCollector for SegmentPage {
 }
 
 impl SegmentPage {
-    fn count(&mut self, doc: DocId) {
-        let page = &self.page;
-        let category = page.category.first(doc).unwrap_or(0) as usize;
-        self.matches.category[category.min(CATEGORIES - 1)] += 1;
-        if let Some(ordinal) = page
-            .extension
-            .as_ref()
-            .and_then(|column| column.term_ords(doc).next())
-        {
-            *self.extensions.entry(ordinal).or_default() += 1;
+    /// Takes in the documents of a block.
+    fn look(&mut self) {
+        self.blocks = self.blocks.wrapping_add(1);
+        let is_time = self.blocks.is_multiple_of(CLOCK_EVERY);
+        if is_time && Instant::now() >= self.wanted.deadline {
+            self.matches.is_cut = true;
         }
-        let days = (page.now_ms - page.modified.first(doc).unwrap_or(0)) / 86_400_000;
-        self.matches.age[AGES_DAYS
-            .iter()
-            .position(|age| days < *age)
-            .unwrap_or(AGES_DAYS.len())] += 1;
+        let mut block = std::mem::take(&mut self.block);
+        if !self.matches.is_cut && !block.is_empty() {
+            self.drop_others(&mut block);
+            self.drop_excluded(&mut block);
+            self.matches.total += block.len() as u64;
+            if self.wanted.facets {
+                self.count(&block);
+            }
+            for (doc, score) in &block {
+                self.keep(*doc, *score);
+            }
+        }
+        block.clear();
+        self.block = block;
     }
 
-    fn keep(&mut self, doc: DocId, score: Score, file: u64) {
-        let key = self.page.key(doc, score, file);
-        let full = self.heap.len() >= self.page.limit;
+    /// What is in another namespace is none of ours. // I6
+    fn drop_others(&self, block: &mut Vec<(DocId, Score)>) {
+        let Some(ours) = &self.namespaces else { return };
+        let found = values(&self.segment.namespace, block);
+        retain(block, |i| {
+            let ns = NamespaceId(found[i].unwrap_or(0));
+            ours.binary_search(&ns).is_ok()
+        });
+    }
+
+    /// What has gone since the commit is no match. // I6
+    fn drop_excluded(&self, block: &mut Vec<(DocId, Score)>) {
+        let (exclusions, in_folders) = (&self.wanted.exclusions, self.wanted.in_folders);
+        if exclusions.is_empty() && !in_folders {
+            return;
+        }
+        let files = values(&self.segment.file, block);
+        retain(block, |i| {
+            let file = files[i].unwrap_or(0);
+            !exclusions.contains(file) && !(in_folders && exclusions.is_moved(file))
+        });
+    }
+
+    fn count(&mut self, block: &[(DocId, Score)]) {
+        let segment = &self.segment;
+        let known = ..block.len();
+        for category in &values(&segment.category, block)[known] {
+            let category = category.unwrap_or(0) as usize;
+            self.matches.category[category.min(CATEGORIES - 1)] += 1;
+        }
+        for modified in &values(&segment.modified, block)[known] {
+            let days = (self.wanted.now_ms - modified.unwrap_or(0)) / 86_400_000;
+            let age = AGES_DAYS.iter().position(|age| days < *age);
+            self.matches.age[age.unwrap_or(AGES_DAYS.len())] += 1;
+        }
+        if let Some(column) = &segment.extension {
+            for ordinal in values(column.ords(), block)[known].iter().flatten() {
+                self.extensions.add(*ordinal);
+            }
+        }
+    }
+
+    fn keep(&mut self, doc: DocId, score: Score) {
+        let full = self.heap.len() >= self.wanted.limit;
+        let number = self.number(doc, score);
+        if full && self.heap.peek().is_none_or(|last| number > last.number) {
+            return;
+        }
+        let key = Key {
+            number,
+            text: self.text(doc),
+            file: self.segment.file.first(doc).unwrap_or(0),
+        };
         let late = full && self.heap.peek().is_none_or(|last| key >= *last);
-        if late || self.page.after.as_ref().is_some_and(|after| key <= *after) {
+        if late
+            || self
+                .wanted
+                .after
+                .as_ref()
+                .is_some_and(|after| key <= *after)
+        {
             return;
         }
         if full {
@@ -249,25 +299,73 @@ impl SegmentPage {
         }
         self.heap.push(key);
     }
+
+    fn number(&self, doc: DocId, score: Score) -> i64 {
+        let segment = &self.segment;
+        match self.wanted.order {
+            Order::Relevance => -((score * SCORE_STEPS).round() as i64),
+            Order::Modified => segment.modified.first(doc).unwrap_or(0).saturating_neg(),
+            Order::Size => -(segment.size.first(doc).unwrap_or(0).min(i64::MAX as u64) as i64),
+            Order::Name => 0,
+        }
+    }
+
+    fn text(&self, doc: DocId) -> String {
+        let mut text = String::new();
+        if self.wanted.order == Order::Name
+            && let Some(column) = &self.segment.name
+            && let Some(ordinal) = column.term_ords(doc).next()
+            && !column.ord_to_str(ordinal, &mut text).unwrap_or(false)
+        {
+            text.clear();
+        }
+        text
+    }
 }
 
-impl SegmentColumns {
-    fn key(&self, doc: DocId, score: Score, file: u64) -> Key {
-        let mut text = String::new();
-        let number = match self.order {
-            Order::Relevance => -((score * SCORE_STEPS).round() as i64),
-            Order::Modified => self.modified.first(doc).unwrap_or(0).saturating_neg(),
-            Order::Size => -(self.size.first(doc).unwrap_or(0).min(i64::MAX as u64) as i64),
-            Order::Name => {
-                if let Some(column) = &self.name
-                    && let Some(ordinal) = column.term_ords(doc).next()
-                    && !column.ord_to_str(ordinal, &mut text).unwrap_or(false)
-                {
-                    text.clear();
+/// The values of a block's documents, in their order.
+fn values<T: Copy + PartialOrd + std::fmt::Debug + Send + Sync + 'static>(
+    column: &Column<T>,
+    block: &[(DocId, Score)],
+) -> [Option<T>; BLOCK] {
+    let (mut docs, mut found) = ([0; BLOCK], [None; BLOCK]);
+    for (into, (doc, _)) in docs.iter_mut().zip(block) {
+        *into = *doc;
+    }
+    column.first_vals(&docs[..block.len()], &mut found[..block.len()]);
+    found
+}
+
+/// Keeps the documents of a block that `keeps` says yes to, by their place in it.
+fn retain(block: &mut Vec<(DocId, Score)>, keeps: impl Fn(usize) -> bool) {
+    let mut place = 0..;
+    block.retain(|_| place.next().is_some_and(&keeps));
+}
+
+impl Counters {
+    fn new(numbers: usize) -> Self {
+        match numbers {
+            0..=MAX_COUNTERS => Counters::Few(vec![0; numbers]),
+            _ => Counters::Many(HashMap::new()),
+        }
+    }
+
+    fn add(&mut self, number: u64) {
+        match self {
+            Counters::Few(counts) => {
+                if let Some(count) = counts.get_mut(number as usize) {
+                    *count += 1;
                 }
-                0
             }
-        };
-        Key { number, text, file }
+            Counters::Many(counts) => *counts.entry(number).or_default() += 1,
+        }
+    }
+
+    fn counted(self) -> Vec<(u64, u64)> {
+        let some = |(_, n): &(u64, u64)| *n > 0;
+        match self {
+            Counters::Few(counts) => (0..).zip(counts).filter(some).collect(),
+            Counters::Many(counts) => counts.into_iter().collect(),
+        }
     }
 }

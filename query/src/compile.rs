@@ -10,8 +10,7 @@ use storage::extraction::Outcome;
 use storage::meta::{FileId, NamespaceId};
 use tantivy::Term;
 use tantivy::query::{
-    BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery,
-    TermQuery, TermSetQuery,
+    BooleanQuery, ConstScoreQuery, EmptyQuery, Occur, Query, RangeQuery, TermQuery, TermSetQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
@@ -23,6 +22,8 @@ use crate::plan::{Plan, Planned, Word};
 use crate::request::Status;
 use crate::resolve::{Asked, Expansions, Found, Resolved, WEIGHTS};
 use crate::scope::Area;
+use crate::statistics::Statistics;
+use crate::word::{Form, Tagged, WordQuery, Worth};
 
 /// What a word counts that only a folder above has in its name.
 const FOLDER_SCORE: f32 = 0.5;
@@ -43,6 +44,8 @@ pub struct Compiler<'a> {
     pub folders: &'a HashMap<usize, Vec<Area>>,
     /// What filters stand for that the index cannot tell.
     pub limits: &'a Limits,
+    /// What words are weighed with.
+    pub statistics: &'a Statistics,
 }
 
 type Compiled = Box<dyn Query>;
@@ -108,16 +111,24 @@ impl Compiler<'_> {
     }
 
     fn tagged_in(&self, namespaces: &[NamespaceId], tag: Tag<'_>) -> Compiled {
-        let terms = namespaces.iter().map(|ns| self.asked.terms(*ns).tag(tag));
-        constant(terms.collect(), 0.0)
+        let terms = namespaces
+            .iter()
+            .map(|ns| (*ns, self.asked.terms(*ns).tag(tag)));
+        Box::new(Tagged {
+            commit: self.asked.commit.clone(),
+            field: self.asked.view.fields.tag,
+            terms: Arc::new(terms.collect()),
+            score: 0.0,
+        })
     }
 
     fn word(&self, index: usize) -> Compiled {
         let (word, resolved) = (&self.planned.words[index], &self.resolved[index]);
-        let mut any = match word.tokens.len() {
+        let forms = match word.tokens.len() {
             1 => self.tokens(index, resolved),
             _ => self.phrase(index, word, resolved),
         };
+        let mut any = self.found(forms);
         any.extend(word.in_names.iter().map(|form| self.plan(form)));
         if let Some(areas) = self.folders.get(&index) {
             any.extend(areas.iter().map(|area| self.area(area, FOLDER_SCORE)));
@@ -128,29 +139,35 @@ impl Compiler<'_> {
     /// A word of which, if it has several tokens ("slip-flow"), some are enough.
     fn loose(&self, index: usize) -> Compiled {
         let (word, resolved) = (&self.planned.words[index], &self.resolved[index]);
-        match word.tokens.len() {
-            1 => self.word(index),
-            _ => union(
-                self.phrase(index, word, resolved)
-                    .into_iter()
-                    .chain(self.tokens(index, resolved))
-                    .chain(word.in_names.iter().map(|form| self.plan(form)))
-                    .collect(),
-            ),
+        if word.tokens.len() == 1 {
+            return self.word(index);
         }
+        let mut forms = self.phrase(index, word, resolved);
+        forms.extend(self.tokens(index, resolved));
+        let mut any = self.found(forms);
+        any.extend(word.in_names.iter().map(|form| self.plan(form)));
+        union(any)
+    }
+
+    /// The query of a word's forms; none when there are none.
+    fn found(&self, forms: Vec<Form>) -> Vec<Compiled> {
+        if forms.is_empty() {
+            return Vec::new();
+        }
+        vec![Box::new(WordQuery {
+            commit: self.asked.commit.clone(),
+            forms: Arc::new(forms),
+        })]
     }
 
     /// The tokens of a word, each for itself.
-    fn tokens(&self, index: usize, resolved: &Resolved) -> Vec<Compiled> {
-        let exact = resolved
-            .exact
-            .iter()
-            .flatten()
-            .map(|found| self.scored(found, 1.0));
-        let stems = resolved.stems.iter().map(|found| self.scored(found, 1.0));
-        let started = self
-            .started(index, resolved)
-            .map(|found| self.scored(found, WEIGHTS.expansion));
+    fn tokens(&self, index: usize, resolved: &Resolved) -> Vec<Form> {
+        let exact = resolved.exact.iter().flatten();
+        let exact = exact.map(|found| self.form(found, 1.0, ""));
+        let stems = resolved.stems.iter();
+        let stems = stems.map(|found| self.form(found, 1.0, "stem of "));
+        let started = self.started(index, resolved);
+        let started = started.map(|found| self.form(found, WEIGHTS.expansion, "start of "));
         exact.chain(stems).chain(started).collect()
     }
 
@@ -161,58 +178,73 @@ impl Compiler<'_> {
         resolved: &'r Resolved,
     ) -> impl Iterator<Item = &'r Found> {
         let kept = self.expansions.get(&index);
-        let found = resolved.expansions.iter().map(|(found, _)| found);
+        let found = resolved.expansions.iter();
         found.filter(move |found| kept.is_some_and(|kept| kept.contains(&found.token)))
     }
 
     /// All tokens in their order, in one field of one namespace.
-    fn phrase(&self, index: usize, word: &Word, resolved: &Resolved) -> Vec<Compiled> {
+    fn phrase(&self, index: usize, word: &Word, resolved: &Resolved) -> Vec<Form> {
         let mut any = Vec::new();
-        let whole = if word.prefix {
-            word.tokens.len() - 1
-        } else {
-            word.tokens.len()
+        let whole = word.tokens.len() - usize::from(word.prefix);
+        let (ahead, last) = resolved.exact.split_at(whole);
+        let Some((first, next)) = ahead.split_first() else {
+            return any;
         };
-        for first in &resolved.exact[0] {
-            let (field, ns) = (first.field, first.ns);
-            let has = |found: &[Found]| {
-                found
-                    .iter()
-                    .any(|found| found.field == field && found.ns == ns)
-            };
-            if !resolved.exact[..whole].iter().all(|found| has(found)) {
+        for first in first {
+            let field = first.field;
+            let in_field = |found: &'_ [Found]| found.iter().position(|found| found.field == field);
+            let next: Option<Vec<&Found>> = next
+                .iter()
+                .map(|found| in_field(found).map(|at| &found[at]))
+                .collect();
+            let Some(next) = next else { continue };
+            let ahead: Vec<&Found> = std::iter::once(first).chain(next).collect();
+            if !word.prefix {
+                any.push(self.side_by_side(word, &ahead, 1.0));
                 continue;
             }
-            let terms = |tokens: &[(usize, String)]| {
-                tokens
-                    .iter()
-                    .map(|(at, token)| (*at, self.asked.terms(ns).text(field, token)))
-                    .collect::<Vec<_>>()
-            };
-            if !word.prefix || has(&resolved.exact[whole]) {
-                any.push(boosted(phrase(terms(&word.tokens)), self.weight(field)));
-            }
-            if word.prefix {
-                let last = self
-                    .started(index, resolved)
-                    .filter(|found| found.field == field && found.ns == ns);
-                any.extend(last.map(|found| {
-                    let mut tokens = word.tokens.clone();
-                    tokens[whole].1.clone_from(&found.token);
-                    boosted(
-                        phrase(terms(&tokens)),
-                        self.weight(field) * WEIGHTS.expansion,
-                    )
-                }));
-            }
+            let exact = last.iter().flatten().map(|found| (found, 1.0));
+            let started = self.started(index, resolved);
+            let started = started.map(|found| (found, WEIGHTS.expansion));
+            let ends = exact
+                .chain(started)
+                .filter(|(found, _)| found.field == field);
+            any.extend(ends.map(|(end, factor)| {
+                let all: Vec<&Found> = ahead.iter().copied().chain([end]).collect();
+                self.side_by_side(word, &all, factor)
+            }));
         }
         any
     }
 
-    fn scored(&self, found: &Found, factor: f32) -> Compiled {
-        let term = self.asked.term(found.field, found.ns, &found.token);
-        let query = TermQuery::new(term, IndexRecordOption::WithFreqs);
-        boosted(Box::new(query), self.weight(found.field) * factor)
+    fn side_by_side(&self, word: &Word, found: &[&Found], factor: f32) -> Form {
+        let field = found[0].field;
+        let tokens: Vec<_> = found.iter().map(|found| found.token.as_str()).collect();
+        let weight = self.statistics.weight(field, &tokens);
+        let offsets = word.tokens.iter().map(|(offset, _)| *offset as u32);
+        Form {
+            field,
+            tokens: offsets
+                .zip(found.iter().map(|found| found.places.clone()))
+                .collect(),
+            score: Worth::Bm25(weight).boosted(self.weight(field) * factor),
+            label: self.label(field, "", &tokens.join(" ")),
+        }
+    }
+
+    fn form(&self, found: &Found, factor: f32, kind: &str) -> Form {
+        let weight = self.statistics.weight(found.field, &[&found.token]);
+        Form {
+            field: found.field,
+            tokens: vec![(0, found.places.clone())],
+            score: Worth::Bm25(weight).boosted(self.weight(found.field) * factor),
+            label: self.label(found.field, kind, &found.token),
+        }
+    }
+
+    fn label(&self, field: Field, kind: &str, token: &str) -> String {
+        let name = self.asked.view.searcher.schema().get_field_name(field);
+        format!("{kind}{token} in {name}")
     }
 
     fn weight(&self, field: Field) -> f32 {
@@ -313,21 +345,11 @@ impl Compiler<'_> {
         }
         let whole: Vec<_> = area.whole.iter().copied().filter(|ns| mine(ns)).collect();
         if !whole.is_empty() {
-            let terms = whole
-                .iter()
-                .map(|ns| self.asked.terms(*ns).tag(self.asked.all()));
-            any.push(constant(terms.collect(), score));
+            let all = self.tagged_in(&whole, self.asked.all());
+            any.push(Box::new(ConstScoreQuery::new(all, score)));
         }
         union(any)
     }
-}
-
-fn phrase(terms: Vec<(usize, Term)>) -> Compiled {
-    Box::new(PhraseQuery::new_with_offset(terms))
-}
-
-fn boosted(query: Compiled, by: f32) -> Compiled {
-    Box::new(BoostQuery::new(query, by))
 }
 
 fn constant(mut terms: Vec<Term>, score: f32) -> Compiled {

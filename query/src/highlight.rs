@@ -201,33 +201,69 @@ fn ascii_matches(text: &str, needles: &Needles) -> Vec<Match> {
 /// The first match of the passage that has most of the needles, then most of them side by side, then most matches.
 fn best_window(matches: &[Match], needles: usize) -> Option<usize> {
     let mut best = None;
-    for first in 0..matches.len() {
-        let window = matches[first..]
-            .iter()
-            .take_while(|m| m.end <= matches[first].start + PASSAGE_BYTES - LEAD_BYTES);
-        let score = score(window, needles);
+    let (mut window, mut end) = (Window::of(needles), 0);
+    for (first, at) in matches.iter().enumerate() {
+        let fits = |m: &Match| m.end <= at.start + PASSAGE_BYTES - LEAD_BYTES;
+        while matches.get(end).is_some_and(fits) {
+            window.enter(matches, end, first);
+            end += 1;
+        }
+        let score = window.score();
         if best.is_none_or(|(_, highest)| score > highest) {
             best = Some((first, score));
+        }
+        if end > first {
+            window.leave(matches, first, end);
+        } else {
+            end = first + 1; // a match that is longer than a passage
         }
     }
     best.map(|(first, _)| first)
 }
 
-fn score<'a>(window: impl Iterator<Item = &'a Match>, needles: usize) -> usize {
-    let mut seen = vec![false; needles];
-    let (mut distinct, mut together, mut all) = (0, 0, 0);
-    let mut before: Option<&Match> = None;
-    for m in window {
-        if !std::mem::replace(&mut seen[m.needle], true) {
-            distinct += 1;
+/// The matches of one possible passage, counted.
+struct Window {
+    seen: Vec<u32>,
+    distinct: usize,
+    together: usize,
+    all: usize,
+}
+
+impl Window {
+    fn of(needles: usize) -> Self {
+        Window {
+            seen: vec![0; needles],
+            distinct: 0,
+            together: 0,
+            all: 0,
         }
-        together += usize::from(
-            before.is_some_and(|b| b.position + 1 == m.position && b.needle != m.needle),
-        );
-        all += 1;
-        before = Some(m);
     }
-    distinct * 10_000 + together.min(99) * 100 + all.min(99)
+
+    /// Takes in match `at` behind the ones from `first` on.
+    fn enter(&mut self, matches: &[Match], at: usize, first: usize) {
+        let seen = &mut self.seen[matches[at].needle];
+        self.distinct += usize::from(*seen == 0);
+        *seen += 1;
+        self.all += 1;
+        self.together += usize::from(at > first && is_next(&matches[at - 1], &matches[at]));
+    }
+
+    /// Lets match `at`, the first one, go; the window ends before `end`.
+    fn leave(&mut self, matches: &[Match], at: usize, end: usize) {
+        let seen = &mut self.seen[matches[at].needle];
+        *seen -= 1;
+        self.distinct -= usize::from(*seen == 0);
+        self.all -= 1;
+        self.together -= usize::from(at + 1 < end && is_next(&matches[at], &matches[at + 1]));
+    }
+
+    fn score(&self) -> usize {
+        self.distinct * 10_000 + self.together.min(99) * 100 + self.all.min(99)
+    }
+}
+
+fn is_next(before: &Match, after: &Match) -> bool {
+    before.position + 1 == after.position && before.needle != after.needle
 }
 
 /// The start of the word at or before `at`, but not far before.

@@ -1,9 +1,10 @@
 //! Answers from shards: parse, plan, fan out, rank, highlight.
 //!
 //! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`], [`folders`], [`people`] and [`limits`] (where to look),
-//! [`resolve`] (which terms a shard has), [`statistics`], [`compile`], [`inside`] and [`excluded`] (to the engine's query), [`collect`] (counts and keys),
-//! [`hit`] (looked up again, marked), [`highlight`], [`cursor`] (what
-//! a page leaves to the next), and [`engine`], which runs them.
+//! [`segment`] (what a shard's segments are made of), [`resolve`] (which terms they have), [`statistics`], [`compile`] with [`word`],
+//! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), [`collect`] (counts and keys), [`facets`], [`hit`]
+//! (looked up again, marked), [`highlight`], [`cursor`] (what a page leaves to the next), [`prepared`] and [`named`] (a search
+//! that is ready to run), and [`engine`], which runs them.
 
 pub mod collect;
 pub mod compile;
@@ -12,19 +13,26 @@ pub mod cursor;
 pub mod engine;
 mod error;
 pub mod excluded;
+mod facets;
 pub mod folders;
 pub mod highlight;
 pub mod hit;
 pub mod inside;
 pub mod limits;
+mod named;
 mod numbers;
 pub mod parse;
 pub mod people;
+mod phrase;
 pub mod plan;
+mod prepared;
 pub mod request;
 pub mod resolve;
 pub mod scope;
+mod segment;
 pub mod statistics;
+mod sums;
+mod word;
 
 pub use engine::Engine;
 pub use error::{Error, Result};

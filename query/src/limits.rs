@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use indexer::ShardView;
 use storage::meta::{Address, NamespaceId, Place, Refusal, View};
 
 use crate::error::{Error, Result};
 use crate::folders::Folders;
 use crate::parse::{Clause, Filter, Shared};
 use crate::people::People;
+use crate::prepared::Part;
 use crate::request::Status;
 use crate::scope::{self, Area};
 
@@ -67,7 +67,7 @@ pub struct Lookup<'a> {
     /// The namespaces that are searched.
     pub namespaces: &'a [NamespaceId],
     /// The shards' commits and the namespaces in each.
-    pub parts: &'a [(ShardView, Vec<NamespaceId>)],
+    pub parts: &'a [Part],
     /// Live or deleted files.
     pub status: Status,
     /// Shared folders and where they are mounted, looked up once.
@@ -170,10 +170,14 @@ impl Lookup<'_> {
     /// By the index, which has deleted folders too.
     fn dead(&self, place: &Place) -> Result<Area> {
         let mut folders = HashSet::from([place.node.id.0]);
-        let part = self.parts.iter().find(|(_, mine)| mine.contains(&place.ns));
-        if let Some((view, _)) = part {
+        let part = self
+            .parts
+            .iter()
+            .find(|part| part.namespaces.contains(&place.ns));
+        if let Some(part) = part {
             folders.clear();
-            Folders::of(view, place.ns, Status::Deleted)?.below(place.node.id.0, &mut folders);
+            Folders::of(&part.view, place.ns, Status::Deleted)?
+                .below(place.node.id.0, &mut folders);
         }
         Ok(Area {
             ns: Some(place.ns),

@@ -1,19 +1,22 @@
-//! Which of the query's terms one shard has: found once, so that a word in hundreds of namespaces costs nothing where it is absent.
+//! Which of the query's terms one shard has, and where their postings are: each dictionary is asked once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 use indexer::ShardView;
 use indexer::analyse;
 use indexer::term::{self, Tag, Terms};
 use serde::{Deserialize, Serialize};
 use storage::meta::NamespaceId;
-use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocSet, Searcher, TERMINATED, Term};
+use tantivy::Term;
+use tantivy::postings::TermInfo;
+use tantivy::schema::Field;
 
 use crate::error::Result;
 use crate::plan::{Planned, Word};
 use crate::request::Status;
+use crate::segment::{self, Commit};
 use crate::statistics::Statistics;
 
 /// Words that one typed start may stand for; the most frequent ones.
@@ -22,35 +25,67 @@ pub const MAX_EXPANSIONS: usize = 64;
 const MAX_SCANNED: usize = 4096;
 /// A start of so many characters or fewer is looked for in names only.
 const SHORT_START: usize = 2;
-/// Documents whose length is looked at, for a shard's average.
-const SAMPLED: u64 = 1024;
 
 /// From how many of an account's namespaces in one shard on, single words are looked up in the two wide fields: once, not once a
 /// namespace (docs/decisions/0001). What is found there is filtered by namespace before anything is counted.
-const WIDE_FROM: usize = 16;
-/// Stands for all namespaces in a [`Found`] of a wide field; no namespace has this number.
+const WIDE_FROM: usize = 128;
+/// Stands for all namespaces in a [`Place`] of a wide field; no namespace has this number.
 pub const EVERYWHERE: NamespaceId = NamespaceId(0);
 
 /// A word found in a shard.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Found {
-    /// Where.
+    /// In which field.
     pub field: Field,
-    /// In which namespace, or [`EVERYWHERE`].
-    pub ns: NamespaceId,
     /// The token.
     pub token: String,
+    /// Documents that have it.
+    pub documents: u64,
+    /// Where its postings are.
+    pub places: Arc<Vec<Place>>,
+}
+
+/// Postings of a token in one segment.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The segment's number in its commit.
+    pub segment: usize,
+    /// Whose they are, or [`EVERYWHERE`].
+    pub ns: NamespaceId,
+    /// Where they are.
+    pub info: TermInfo,
 }
 
 /// One word of the query in one shard.
 #[derive(Debug, Default, Clone)]
 pub struct Resolved {
-    /// By token of the word: where it is.
+    /// By token of the word: where it is, by field.
     pub exact: Vec<Vec<Found>>,
     /// Where the stems of the tokens are.
     pub stems: Vec<Found>,
-    /// What the started last token may stand for, with its documents.
-    pub expansions: Vec<(Found, u64)>,
+    /// What the started last token may stand for.
+    pub expansions: Vec<Found>,
+}
+
+impl Resolved {
+    /// Everything that was found.
+    pub fn all(&self) -> impl Iterator<Item = &Found> {
+        let exact = self.exact.iter().flatten();
+        exact.chain(&self.stems).chain(&self.expansions)
+    }
+
+    /// The word in some fields alone, without its stems.
+    pub fn only_in(&self, fields: &[Field]) -> Resolved {
+        let only = |found: &[Found]| -> Vec<Found> {
+            let kept = found.iter().filter(|found| fields.contains(&found.field));
+            kept.cloned().collect()
+        };
+        Resolved {
+            exact: self.exact.iter().map(|found| only(found)).collect(),
+            stems: Vec::new(),
+            expansions: only(&self.expansions),
+        }
+    }
 }
 
 /// The tokens that started words may stand for, by word of the query; frozen in cursors.
@@ -60,6 +95,8 @@ pub type Expansions = BTreeMap<usize, Vec<String>>;
 pub struct Asked<'a> {
     /// The shard's commit.
     pub view: &'a ShardView,
+    /// Its segments.
+    pub commit: &'a Arc<Commit>,
     /// The account's namespaces in it.
     pub namespaces: &'a [NamespaceId],
     /// Live or deleted files.
@@ -118,12 +155,12 @@ impl Asked<'_> {
             && self.namespaces.len() >= WIDE_FROM
     }
 
-    /// Where a field's words may be.
-    fn spaces(&self, field: Field) -> &[NamespaceId] {
+    /// Where a field's words may be in a segment.
+    fn spaces<'p>(&self, part: &'p segment::Part, field: Field) -> &'p [NamespaceId] {
         let fields = &self.view.fields;
         match field == fields.wide || field == fields.wide_name {
             true => &[EVERYWHERE],
-            false => self.namespaces,
+            false => &part.present,
         }
     }
 
@@ -153,20 +190,32 @@ impl Asked<'_> {
 
 /// Looks the words of a query up in one shard, and counts what BM25 needs.
 pub fn resolve(asked: &Asked<'_>, planned: &Planned) -> Result<(Vec<Resolved>, Statistics)> {
-    let mut statistics = Statistics::default();
-    for ns in asked.namespaces {
-        let term = asked.terms(*ns).tag(asked.all());
-        statistics.add_documents(asked.view.searcher.doc_freq(&term)?);
-    }
-    lengths(asked, &mut statistics)?;
     let mut dictionary = Dictionary {
         asked,
-        statistics,
+        statistics: counted(asked),
         known: HashMap::new(),
     };
     let words = planned.words.iter().map(|word| dictionary.word(word));
     let words = words.collect::<Result<Vec<_>>>()?;
     Ok((words, dictionary.statistics))
+}
+
+/// How many documents the account has in a shard, and how long they are.
+fn counted(asked: &Asked<'_>) -> Statistics {
+    let mut statistics = Statistics::default();
+    for part in &asked.commit.segments {
+        let present = part.present.iter();
+        for space in present.filter_map(|ns| part.segment.space(*ns)) {
+            statistics.add_documents(match asked.status {
+                Status::Active => space.live,
+                Status::Deleted => space.deleted,
+            });
+            for (field, documents, words) in part.segment.lengths(space) {
+                statistics.add_length(field, documents, words);
+            }
+        }
+    }
+    statistics
 }
 
 /// What was looked up already: a word that is typed twice is counted once.
@@ -230,16 +279,16 @@ impl Dictionary<'_> {
         Ok(resolved)
     }
 
-    fn expand(&mut self, fields: &[Field], start: &str) -> Result<Vec<(Found, u64)>> {
+    fn expand(&mut self, fields: &[Field], start: &str) -> Result<Vec<Found>> {
         let expansions = expand(self.asked, fields, start)?;
-        for (found, documents) in &expansions {
+        for found in &expansions {
             self.statistics
-                .add_frequency(found.field, &found.token, *documents);
+                .add_frequency(found.field, &found.token, found.documents);
         }
         Ok(expansions)
     }
 
-    /// The namespaces that have `token` in `field`.
+    /// Where `token` is in `field`; at most one.
     fn find(&mut self, field: Field, token: &str) -> Result<&[Found]> {
         let key = (field, token.to_owned());
         if !self.known.contains_key(&key) {
@@ -251,50 +300,50 @@ impl Dictionary<'_> {
 
     fn look(&mut self, field: Field, token: &str) -> Result<Vec<Found>> {
         let asked = self.asked;
-        let segments = asked.view.searcher.segment_readers().iter();
-        let inverted: Vec<_> = segments
-            .map(|segment| segment.inverted_index(field))
-            .collect::<tantivy::Result<_>>()?;
-        let mut found = Vec::new();
-        for &ns in asked.spaces(field) {
-            let term = asked.term(field, ns, token);
-            let mut documents = 0;
-            for inverted in &inverted {
-                documents += u64::from(inverted.doc_freq(&term)?);
-            }
-            if documents > 0 {
-                self.statistics.add_frequency(field, token, documents);
-                found.push(Found {
-                    field,
-                    ns,
-                    token: token.to_owned(),
-                });
+        let (mut places, mut documents) = (Vec::new(), 0);
+        for (segment, part) in asked.commit.segments.iter().enumerate() {
+            let Some(inverted) = part.segment.inverted(field) else {
+                continue;
+            };
+            for &ns in asked.spaces(part, field) {
+                let term = asked.term(field, ns, token);
+                if let Some(info) = inverted.get_term_info(&term)? {
+                    documents += u64::from(info.doc_freq);
+                    places.push(Place { segment, ns, info });
+                }
             }
         }
-        Ok(found)
+        if documents == 0 {
+            return Ok(Vec::new());
+        }
+        self.statistics.add_frequency(field, token, documents);
+        Ok(vec![Found {
+            field,
+            token: token.to_owned(),
+            documents,
+            places: Arc::new(places),
+        }])
     }
 }
 
 /// The words that start like `start`, most frequent first.
-fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<Vec<(Found, u64)>> {
-    let mut counted: HashMap<Found, u64> = HashMap::new();
+fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<Vec<Found>> {
+    let mut counted: HashMap<(Field, String), (u64, Vec<Place>)> = HashMap::new();
     let short = start.chars().count() <= SHORT_START && start.is_ascii();
     let known = &asked.view.fields;
     let names = [known.name, known.deleted_name, known.wide_name];
-    for &field in fields
+    let searched = fields
         .iter()
-        .filter(|field| !short || names.contains(field))
-    {
-        for segment in asked.view.searcher.segment_readers() {
-            let inverted = segment.inverted_index(field)?;
-            for &ns in asked.spaces(field) {
+        .filter(|field| !short || names.contains(field));
+    for &field in searched {
+        for (segment, part) in asked.commit.segments.iter().enumerate() {
+            let Some(inverted) = part.segment.inverted(field) else {
+                continue;
+            };
+            for &ns in asked.spaces(part, field) {
                 let range = asked.starting(ns, start);
-                let mut stream = inverted
-                    .terms()
-                    .range()
-                    .ge(range.start)
-                    .lt(range.end)
-                    .into_stream()?;
+                let stream = inverted.terms().range().ge(range.start).lt(range.end);
+                let mut stream = stream.into_stream()?;
                 let mut scanned = 0;
                 while scanned < MAX_SCANNED && stream.advance() {
                     scanned += 1;
@@ -303,27 +352,28 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<Vec<(Found
                         _ => term::parse(stream.key()).map(|(_, token)| token),
                     };
                     if let Some(token) = token.filter(|token| *token != start) {
-                        let found = Found {
-                            field,
-                            ns,
-                            token: token.to_owned(),
-                        };
-                        *counted.entry(found).or_default() += u64::from(stream.value().doc_freq);
+                        let info = stream.value().clone();
+                        let entry = counted.entry((field, token.to_owned())).or_default();
+                        entry.0 += u64::from(info.doc_freq);
+                        entry.1.push(Place { segment, ns, info });
                     }
                 }
             }
         }
     }
-    let kept = most_frequent(
-        counted
-            .iter()
-            .map(|(found, documents)| (found.token.as_str(), *documents)),
-    );
-    let kept: std::collections::HashSet<String> = kept.into_iter().collect();
-    Ok(counted
+    let sums = counted
+        .iter()
+        .map(|((_, token), (n, _))| (token.as_str(), *n));
+    let kept: std::collections::HashSet<String> = most_frequent(sums).into_iter().collect();
+    let found = counted
         .into_iter()
-        .filter(|(found, _)| kept.contains(&found.token))
-        .collect())
+        .map(|((field, token), (documents, places))| Found {
+            field,
+            token,
+            documents,
+            places: Arc::new(places),
+        });
+    Ok(found.filter(|found| kept.contains(&found.token)).collect())
 }
 
 /// The [`MAX_EXPANSIONS`] tokens that are in most documents.
@@ -338,73 +388,4 @@ pub fn most_frequent<'a>(tokens: impl Iterator<Item = (&'a str, u64)>) -> Vec<St
         .take(MAX_EXPANSIONS)
         .map(|(token, _)| token.to_owned())
         .collect()
-}
-
-/// Samples how long the account's own documents are.
-fn lengths(asked: &Asked<'_>, statistics: &mut Statistics) -> Result<()> {
-    let fields = &asked.view.fields;
-    let (per_namespace, mut left) = (
-        SAMPLED
-            .div_ceil(asked.namespaces.len().max(1) as u64)
-            .max(8),
-        SAMPLED,
-    );
-    let sampled = [
-        fields.body,
-        fields.stem,
-        fields.name,
-        fields.title,
-        fields.wide,
-        fields.wide_name,
-    ];
-    for &ns in asked.namespaces {
-        if left == 0 {
-            return Ok(());
-        }
-        let term = asked.terms(ns).tag(Tag::Live);
-        let seen = sample(
-            &asked.view.searcher,
-            &term,
-            per_namespace.min(left),
-            &sampled,
-            statistics,
-        )?;
-        left = left.saturating_sub(seen);
-    }
-    Ok(())
-}
-
-fn sample(
-    searcher: &Searcher,
-    term: &Term,
-    most: u64,
-    fields: &[Field],
-    statistics: &mut Statistics,
-) -> Result<u64> {
-    let mut seen = 0;
-    for segment in searcher.segment_readers() {
-        let inverted = segment.inverted_index(term.field())?;
-        let Some(mut postings) = inverted.read_postings(term, IndexRecordOption::Basic)? else {
-            continue;
-        };
-        if postings.doc_freq() == 0 {
-            continue;
-        }
-        let norms: Vec<_> = fields
-            .iter()
-            .map(|field| Ok((*field, segment.get_fieldnorms_reader(*field)?)))
-            .collect::<tantivy::Result<_>>()?;
-        let mut doc = postings.doc();
-        while doc != TERMINATED && seen < most {
-            for (field, norms) in &norms {
-                let words = norms.fieldnorm(doc);
-                if words > 0 {
-                    statistics.add_length(*field, 1, u64::from(words));
-                }
-            }
-            seen += 1;
-            doc = postings.advance();
-        }
-    }
-    Ok(seen)
 }

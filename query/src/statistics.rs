@@ -3,18 +3,16 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use tantivy::Term;
-use tantivy::query::Bm25StatisticsProvider;
+use tantivy::query::Bm25Weight;
 use tantivy::schema::Field;
 
 use indexer::analyse::stem;
-use indexer::term;
 
 use crate::plan::Planned;
 use crate::resolve::Expansions;
 
 /// Words of an average document by field when nothing is known.
-const DEFAULT_LENGTH: u64 = 200;
+const DEFAULT_LENGTH: f32 = 200.0;
 
 /// Numbers that BM25 needs, over all namespaces and shards of one search. Frozen in cursors.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -76,28 +74,23 @@ impl Statistics {
     }
 }
 
-impl Bm25StatisticsProvider for Statistics {
-    fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
-        let average = match self.lengths.get(&field.field_id()) {
-            Some((documents, tokens)) if *documents > 0 => {
-                (*tokens as f64 / *documents as f64).max(1.0)
-            }
-            _ => DEFAULT_LENGTH as f64,
+impl Statistics {
+    /// What the tokens count side by side in a field; one token by itself.
+    pub fn weight(&self, field: Field, tokens: &[&str]) -> Bm25Weight {
+        let length = match self.lengths.get(&field.field_id()) {
+            Some((documents, words)) if *documents > 0 => *words as f32 / *documents as f32,
+            _ => DEFAULT_LENGTH,
         };
-        Ok((average * self.total_num_docs()? as f64) as u64)
-    }
-
-    fn total_num_docs(&self) -> tantivy::Result<u64> {
-        let most = self.frequencies.values().max().copied().unwrap_or(0);
-        Ok(self.documents.max(most).max(1))
-    }
-
-    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
-        let bytes = term.serialized_value_bytes();
-        // A wide field's term is the token itself, the others have the namespace before it.
-        let whole =
-            std::str::from_utf8(bytes).map_or(0, |token| self.frequency(term.field(), token));
-        let token = term::parse(bytes).map_or("", |(_, token)| token);
-        Ok(whole.max(self.frequency(term.field(), token)).max(1))
+        let weight = |token: &&str| {
+            let frequency = self.frequency(field, token).max(1);
+            let documents = self.documents.max(frequency);
+            Bm25Weight::for_one_term_without_explain(frequency, documents, length.max(1.0))
+        };
+        let mut weights = tokens.iter().map(weight);
+        let first = weights.next().unwrap_or_else(|| weight(&""));
+        // Side by side the words' rarities add up.
+        let rarity = |weight: &Bm25Weight| weight.max_score();
+        let sum = weights.map(|weight| rarity(&weight)).sum::<f32>() + rarity(&first);
+        first.boost_by(sum / rarity(&first).max(f32::MIN_POSITIVE))
     }
 }

@@ -215,7 +215,8 @@ fn a_folder_may_be_given_by_id_or_namespace() {
 fn an_account_of_many_shared_folders_finds_the_same_and_learns_no_others_words() {
     let bench = Bench::with_shards(1);
     let (ann, bob) = (bench.account("ann"), bench.account("bob"));
-    for number in 0..20 {
+    // As many as it takes for the fields without namespaces.
+    for number in 0..130 {
         bench.put(
             &ann,
             &format!("/s{number}/plan{number}.txt"),
@@ -242,7 +243,7 @@ fn an_account_of_many_shared_folders_finds_the_same_and_learns_no_others_words()
         max_results: 2,
         ..asked("pl")
     };
-    assert_eq!(bench.pages(&ann, &request, |_| {}).len(), 20);
+    assert_eq!(bench.pages(&ann, &request, |_| {}).len(), 130);
     let request = Request {
         max_results: 2,
         ..asked("apple pla")

@@ -1,0 +1,299 @@
+//! A search that is ready to run: planned, its words looked up in every shard, its weights and folders known.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use indexer::ShardView;
+use rayon::prelude::*;
+use storage::meta::{Actor, NamespaceId};
+use time::OffsetDateTime;
+
+use crate::collect::{Key, Matches, Page};
+use crate::compile::Compiler;
+use crate::cursor::MAX_EXTENSIONS;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::limits::{BELOW, Limits, Lookup};
+use crate::parse::{Clause, Filter, Query};
+use crate::people::People;
+use crate::plan::{MAX_TOKENS, Planned, plan};
+use crate::request::{Request, Status};
+use crate::resolve::{Asked, EVERYWHERE, Expansions, Resolved, most_frequent, resolve};
+use crate::scope::{self, Area};
+use crate::segment::Commit;
+use crate::statistics::Statistics;
+
+/// One shard's part of a search.
+pub struct Part {
+    /// Its commit.
+    pub view: ShardView,
+    /// The account's namespaces in it, in order.
+    pub namespaces: Vec<NamespaceId>,
+    /// The commit's segments.
+    pub commit: Arc<Commit>,
+    /// The query's words in it.
+    pub resolved: Vec<Resolved>,
+}
+
+/// A search that is ready to run.
+pub struct Prepared<'a> {
+    /// The plan.
+    pub planned: Planned,
+    /// Live or deleted files.
+    pub status: Status,
+    /// The shards.
+    pub parts: Vec<Part>,
+    /// False when a shard cannot answer.
+    pub complete: bool,
+    /// What words are weighed with.
+    pub statistics: Statistics,
+    /// What started words stand for.
+    pub expansions: Expansions,
+    /// What lies below folders whose name has a word, by word.
+    pub folders: HashMap<usize, Vec<Area>>,
+    /// The folders that limit the search.
+    pub limits: Limits,
+    /// What was asked.
+    pub request: &'a Request,
+    /// The search's clock.
+    pub now: OffsetDateTime,
+    /// When to stop.
+    pub deadline: Instant,
+}
+
+impl Engine {
+    /// Everything that has to be known before the search itself.
+    pub(crate) fn prepare<'a>(
+        &self,
+        actor: Actor,
+        request: &'a Request,
+        query: &Query,
+        now: OffsetDateTime,
+        deadline: Instant,
+    ) -> Result<Prepared<'a>> {
+        let view = self.sources().meta.view(actor.account)?;
+        let mut namespaces = scope::namespaces(&view, actor.root)?;
+        namespaces.sort_unstable();
+        let status = match query.deleted {
+            true => Status::Deleted,
+            false => request.status,
+        };
+        let planned = plan(&query.clause, request.filename_only);
+        let (mut parts, complete) = self.parts(&namespaces, deadline)?;
+        let lookup = Lookup {
+            people: People::new(&self.sources().meta, actor),
+            view: &view,
+            root: actor.root,
+            namespaces: &namespaces,
+            parts: &parts,
+            status,
+            mounts: OnceCell::new(),
+        };
+        let limits = lookup.limits(&query.clause, request.below.as_ref())?;
+        let counted: Vec<Statistics> = parts
+            .par_iter_mut()
+            .map(|part| {
+                let (resolved, counted) = resolve(&part.asked(status), &planned)?;
+                part.resolved = resolved;
+                Ok(counted)
+            })
+            .collect::<Result<_>>()?;
+        let mut statistics = Statistics::default();
+        for counted in counted {
+            statistics.merge(counted);
+        }
+        let expansions = expansions(&planned, &parts);
+        statistics.keep(&planned, &expansions);
+        let mut prepared = Prepared {
+            planned,
+            status,
+            parts,
+            complete,
+            statistics,
+            expansions,
+            folders: HashMap::new(),
+            limits,
+            request,
+            now,
+            deadline,
+        };
+        if !request.filename_only {
+            prepared.folders = prepared.named_folders(&view)?;
+        }
+        Ok(prepared)
+    }
+
+    /// The shards that hold the namespaces, with exclusions moved to their logs' heads (I5); false when one cannot answer.
+    fn parts(&self, namespaces: &[NamespaceId], deadline: Instant) -> Result<(Vec<Part>, bool)> {
+        let shards = self.shards();
+        let parts = shards.par_iter().map(|shard| {
+            let owned = |ns: &NamespaceId| shard.owns(*ns);
+            let namespaces: Vec<_> = namespaces.iter().copied().filter(owned).collect();
+            if namespaces.is_empty() {
+                return Ok((None, true));
+            }
+            let Some(view) = shard.view(&namespaces, deadline) else {
+                return Ok((None, false));
+            };
+            let commit = Arc::new(self.segments.of(shard.number, &view, &namespaces)?);
+            let complete = view.complete;
+            let part = Part {
+                view,
+                namespaces,
+                commit,
+                resolved: Vec::new(),
+            };
+            Ok((Some(part), complete))
+        });
+        let parts: Vec<(Option<Part>, bool)> = parts.collect::<Result<_>>()?;
+        let complete = parts.iter().all(|(_, complete)| *complete);
+        let parts = parts.into_iter().filter_map(|(part, _)| part);
+        Ok((parts.collect(), complete))
+    }
+}
+
+impl Prepared<'_> {
+    /// Searches all shards: the first `limit` keys after `after`; `relaxed` demands only some of the words.
+    pub fn search(&self, after: Option<&Key>, limit: usize, relaxed: bool) -> Result<Matches> {
+        let relaxable = relaxed.then(|| self.planned.relaxable(0)).flatten();
+        let search = |part: &Part| -> Result<Matches> {
+            let asked = part.asked(self.status);
+            let compiler = self.compiler(&asked, part, &part.resolved);
+            let query = match &relaxable {
+                Some(words) => compiler.relaxed(words),
+                None => compiler.plan(&self.planned.plan),
+            };
+            let page = Page {
+                commit: &part.commit,
+                exclusions: &part.view.exclusions,
+                in_folders: self.limits.has_folders(),
+                order: self.request.order,
+                after,
+                limit,
+                facets: self.request.facets,
+                now_ms: self.now.unix_timestamp() * 1000,
+                deadline: self.deadline,
+            };
+            Ok(part.view.searcher.search(&query, &page)?)
+        };
+        let found = self.parts.par_iter().map(search);
+        let found: Vec<Matches> = found.collect::<Result<_>>()?;
+        let mut all = Matches::default();
+        for matches in found {
+            all.merge(matches, limit);
+        }
+        Ok(all)
+    }
+
+    /// Compiles for one shard, with the query's words as they are there.
+    pub fn compiler<'c>(
+        &'c self,
+        asked: &'c Asked<'c>,
+        part: &'c Part,
+        resolved: &'c [Resolved],
+    ) -> Compiler<'c> {
+        debug_assert_eq!(part.resolved.len(), resolved.len());
+        Compiler {
+            asked,
+            planned: &self.planned,
+            resolved,
+            expansions: &self.expansions,
+            folders: &self.folders,
+            limits: &self.limits,
+            statistics: &self.statistics,
+        }
+    }
+
+    /// True when words were looked up in everybody's, who may have other words and counts than this account.
+    pub fn is_wide(&self) -> bool {
+        let resolved = self.parts.iter().flat_map(|part| &part.resolved);
+        let mut places = resolved
+            .flat_map(|word| word.all())
+            .flat_map(|found| found.places.iter());
+        places.any(|place| place.ns == EVERYWHERE)
+    }
+
+    /// Remarks on words that were left out, and on folders that limit the search.
+    pub fn warnings(&self) -> Vec<String> {
+        let cut = self
+            .planned
+            .is_cut
+            .then(|| format!("only the first {MAX_TOKENS} words were searched"));
+        cut.into_iter().chain(self.limits.warnings()).collect()
+    }
+}
+
+impl Part {
+    /// What the shard is asked with.
+    pub fn asked(&self, status: Status) -> Asked<'_> {
+        Asked {
+            view: &self.view,
+            commit: &self.commit,
+            namespaces: &self.namespaces,
+            status,
+        }
+    }
+}
+
+/// The query with the request's own limits added.
+pub fn narrowed(mut query: Query, request: &Request) -> Query {
+    let mut sides = vec![query.clause];
+    let any = |filters: Vec<Clause>| {
+        if filters.is_empty() {
+            Clause::All
+        } else {
+            Clause::Or(filters)
+        }
+    };
+    sides.push(any(request
+        .extensions
+        .iter()
+        .take(MAX_EXTENSIONS)
+        .map(|e| Clause::Filter(Filter::Extension(e.clone())))
+        .collect()));
+    let known = crate::parse::CATEGORIES
+        .into_iter()
+        .filter(|known| request.categories.iter().any(|c| c == known));
+    sides.push(any(known
+        .map(|category| Clause::Filter(Filter::Category(category)))
+        .collect()));
+    if request.below.is_some() {
+        sides.push(Clause::Filter(Filter::In(BELOW.into())));
+    }
+    let mut flat = Vec::new();
+    for side in sides {
+        match side {
+            Clause::All => {}
+            Clause::And(inner) => flat.extend(inner),
+            other => flat.push(other),
+        }
+    }
+    query.clause = match flat.len() {
+        0 => Clause::All,
+        1 => flat.remove(0),
+        _ => Clause::And(flat),
+    };
+    query
+}
+
+/// What the started words stand for over all shards.
+fn expansions(planned: &Planned, parts: &[Part]) -> Expansions {
+    let mut expansions = Expansions::new();
+    for (index, _) in planned
+        .words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| word.prefix)
+    {
+        let found = parts
+            .iter()
+            .flat_map(|part| &part.resolved[index].expansions);
+        expansions.insert(
+            index,
+            most_frequent(found.map(|found| (found.token.as_str(), found.documents))),
+        );
+    }
+    expansions
+}

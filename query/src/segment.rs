@@ -1,0 +1,235 @@
+//! Segments as searches read them: columns and lengths opened once for all searches, and which namespaces are in them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indexer::ShardView;
+use indexer::schema::{FLAG_DELETED, Fields};
+use storage::meta::NamespaceId;
+use tantivy::columnar::{Column, StrColumn};
+use tantivy::fieldnorm::FieldNormReader;
+use tantivy::index::SegmentId;
+use tantivy::schema::Field;
+use tantivy::{InvertedIndexReader, SegmentReader};
+
+use crate::error::Result;
+
+/// Fields of which lengths are counted.
+const MEASURED: usize = 6;
+
+/// One segment. Deletions are not in it: they change from commit to commit, and a segment stays.
+pub struct Segment {
+    /// The file ids.
+    pub file: Column<u64>,
+    /// The namespaces.
+    pub namespace: Column<u64>,
+    /// The categories' codes.
+    pub category: Column<u64>,
+    /// Times of modification, milliseconds.
+    pub modified: Column<i64>,
+    /// Bytes.
+    pub size: Column<u64>,
+    /// The folders that documents lie in.
+    pub below: Column<u64>,
+    /// Folded names.
+    pub name: Option<StrColumn>,
+    /// Extensions.
+    pub extension: Option<StrColumn>,
+    /// Documents, deleted ones too.
+    pub documents: u32,
+    measured: [(Field, FieldNormReader); MEASURED],
+    inverted: Vec<(Field, Arc<InvertedIndexReader>)>,
+    spaces: HashMap<NamespaceId, Space>,
+}
+
+/// What a segment has of one namespace.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Space {
+    /// Documents of live files.
+    pub live: u64,
+    /// Documents of deleted files.
+    pub deleted: u64,
+    /// Live documents that have the field, and their words in it.
+    lengths: [(u64, u64); MEASURED],
+}
+
+impl Segment {
+    fn open(fields: &Fields, reader: &SegmentReader) -> tantivy::Result<Self> {
+        let columns = reader.fast_fields();
+        let name = |field| reader.schema().get_field_name(field);
+        let norms =
+            |field| Ok::<_, tantivy::TantivyError>((field, reader.get_fieldnorms_reader(field)?));
+        let measured = [
+            norms(fields.body)?,
+            norms(fields.stem)?,
+            norms(fields.name)?,
+            norms(fields.title)?,
+            norms(fields.wide)?,
+            norms(fields.wide_name)?,
+        ];
+        let inverted = [
+            fields.name,
+            fields.deleted_name,
+            fields.title,
+            fields.body,
+            fields.stem,
+            fields.wide_name,
+            fields.wide,
+            fields.tag,
+            fields.parent,
+        ];
+        let inverted = inverted.map(|field| Ok((field, reader.inverted_index(field)?)));
+        let inverted = inverted.into_iter().collect::<tantivy::Result<_>>()?;
+        let mut segment = Segment {
+            file: columns.u64(name(fields.file))?,
+            namespace: columns.u64(name(fields.namespace))?,
+            category: columns.u64(name(fields.category))?,
+            modified: columns.i64(name(fields.modified))?,
+            size: columns.u64(name(fields.size))?,
+            below: columns.u64(name(fields.below))?,
+            name: columns.str(name(fields.sort_name))?,
+            extension: columns.str(name(fields.extension))?,
+            documents: reader.max_doc(),
+            measured,
+            inverted,
+            spaces: HashMap::new(),
+        };
+        segment.measure(&columns.u64(name(fields.flags))?);
+        Ok(segment)
+    }
+
+    /// Counts, once, what every namespace has here.
+    fn measure(&mut self, flags: &Column<u64>) {
+        for doc in 0..self.documents {
+            let ns = NamespaceId(self.namespace.first(doc).unwrap_or(0));
+            let space = self.spaces.entry(ns).or_default();
+            if flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0 {
+                space.deleted += 1;
+                continue;
+            }
+            space.live += 1;
+            for (length, (_, norms)) in space.lengths.iter_mut().zip(&self.measured) {
+                let words = u64::from(norms.fieldnorm(doc));
+                *length = (length.0 + u64::from(words > 0), length.1 + words);
+            }
+        }
+    }
+
+    /// The dictionary and postings of a text field.
+    pub fn inverted(&self, field: Field) -> Option<&Arc<InvertedIndexReader>> {
+        let mut known = self.inverted.iter();
+        known
+            .find(|(known, _)| *known == field)
+            .map(|(_, inverted)| inverted)
+    }
+
+    /// How long documents are in a field; none for fields without lengths.
+    pub fn norms(&self, field: Field) -> Option<&FieldNormReader> {
+        let mut known = self.measured.iter();
+        known
+            .find(|(known, _)| *known == field)
+            .map(|(_, norms)| norms)
+    }
+
+    /// What it has of a namespace.
+    pub fn space(&self, ns: NamespaceId) -> Option<&Space> {
+        self.spaces.get(&ns)
+    }
+
+    /// Those of `namespaces` (in order) that it has something of, in order.
+    pub fn present(&self, namespaces: &[NamespaceId]) -> Vec<NamespaceId> {
+        if self.spaces.len() >= namespaces.len() {
+            let here = |ns: &NamespaceId| self.spaces.contains_key(ns);
+            return namespaces.iter().copied().filter(here).collect();
+        }
+        let asked = |ns: &NamespaceId| namespaces.binary_search(ns).is_ok();
+        let mut present: Vec<_> = self.spaces.keys().copied().filter(asked).collect();
+        present.sort_unstable();
+        present
+    }
+
+    /// Namespaces that it has something of.
+    pub fn namespaces(&self) -> usize {
+        self.spaces.len()
+    }
+
+    /// Sums up how long the documents of a namespace are: field, documents, words.
+    pub fn lengths(&self, space: &Space) -> [(Field, u64, u64); MEASURED] {
+        std::array::from_fn(|i| (self.measured[i].0, space.lengths[i].0, space.lengths[i].1))
+    }
+}
+
+/// The segments of one commit, and the account's namespaces in each.
+pub struct Commit {
+    /// In the searcher's order.
+    pub segments: Vec<Part>,
+    by_id: HashMap<SegmentId, usize>,
+}
+
+/// One segment of a search.
+pub struct Part {
+    /// The segment.
+    pub segment: Arc<Segment>,
+    /// The account's namespaces in it, in order.
+    pub present: Vec<NamespaceId>,
+}
+
+impl Commit {
+    /// The number of a segment among [`Self::segments`].
+    pub fn number(&self, reader: &SegmentReader) -> Option<usize> {
+        self.by_id.get(&reader.segment_id()).copied()
+    }
+
+    /// A segment of this commit.
+    pub fn part(&self, reader: &SegmentReader) -> tantivy::Result<&Part> {
+        let part = self.number(reader).map(|number| &self.segments[number]);
+        part.ok_or_else(|| {
+            let what = format!("segment {} is of another commit", reader.segment_id());
+            tantivy::TantivyError::InternalError(what)
+        })
+    }
+}
+
+/// Opened segments of all shards, as long as their commits have them. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Segments(Arc<Mutex<HashMap<u16, Opened>>>);
+
+type Opened = HashMap<SegmentId, Arc<Segment>>;
+
+impl Segments {
+    /// The segments of a shard's commit, for an account's namespaces (in order).
+    pub fn of(&self, shard: u16, view: &ShardView, namespaces: &[NamespaceId]) -> Result<Commit> {
+        let readers = view.searcher.segment_readers();
+        let mut known = self.known(shard);
+        let is_new = known.len() != readers.len();
+        let mut opened = Opened::new();
+        let (mut segments, mut by_id) = (Vec::new(), HashMap::new());
+        let mut changed = is_new;
+        for reader in readers {
+            let id = reader.segment_id();
+            let segment = match known.remove(&id) {
+                Some(segment) => segment,
+                None => {
+                    changed = true;
+                    Arc::new(Segment::open(&view.fields, reader)?)
+                }
+            };
+            by_id.insert(id, segments.len());
+            opened.insert(id, segment.clone());
+            segments.push(Part {
+                present: segment.present(namespaces),
+                segment,
+            });
+        }
+        if changed {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(shard, opened);
+        }
+        Ok(Commit { segments, by_id })
+    }
+
+    fn known(&self, shard: u16) -> Opened {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&shard).cloned().unwrap_or_default()
+    }
+}
