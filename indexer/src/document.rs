@@ -1,17 +1,22 @@
 //! A node as the index's document. Pure: what is looked up stands in [`Subject`].
 
+use std::collections::BTreeSet;
+
 use storage::extraction::{ExtractionRecord, Outcome};
 use storage::meta::path;
 use storage::meta::{NamespaceId, Node, NodeKind};
 use tantivy::TantivyDocument;
 
-use crate::analyse::MAX_TOKEN_BYTES;
+use crate::analyse::{MAX_TOKEN_BYTES, NameToken, names};
 use crate::extract::{Category, detect};
 use crate::schema::{FLAG_DELETED, FLAG_FOLDER, Fields};
 use crate::term::{Tag, id_token, marked};
 
 /// Longest name kept to sort by, bytes.
 const MAX_SORT_BYTES: usize = 64;
+
+/// Letters of a start that is a tag ([`Tag::Start`]).
+pub const MAX_START: usize = 2;
 
 /// What a document is made of.
 #[derive(Debug)]
@@ -125,8 +130,22 @@ pub fn document(fields: &Fields, subject: &Subject) -> Option<TantivyDocument> {
     if !extension.is_empty() {
         tag(&mut doc, Tag::Extension(&extension));
     }
+    for start in starts(&node.name) {
+        tag(&mut doc, Tag::Start(&start));
+    }
     add_body(&mut doc, fields, subject);
     Some(doc)
+}
+
+/// The first letter, and the first two, of each word of a name in ASCII: so short a start stands for too many words to
+/// look them all up.
+fn starts(name: &str) -> BTreeSet<String> {
+    let words = names(name);
+    let ascii = |length: usize| move |word: &NameToken| Some(word.text.get(..length)?.to_owned());
+    let starts = words
+        .iter()
+        .flat_map(|word| (1..=MAX_START).filter_map(move |length| ascii(length)(word)));
+    starts.filter(|start| start.is_ascii()).collect()
 }
 
 /// Columns that come from the head version, or stand for it.

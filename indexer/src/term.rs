@@ -66,6 +66,8 @@ pub enum Tag<'a> {
     Extension(&'a str),
     /// Live, of this category (`document`, `pdf` …).
     Category(&'a str),
+    /// Live, with a word in its name that starts with these one or two letters (`document::starts`).
+    Start(&'a str),
     /// Deleted, with this extension.
     DeletedExtension(&'a str),
     /// Deleted, of this category.
@@ -81,6 +83,7 @@ impl Tag<'_> {
             Tag::Folder => "f".into(),
             Tag::Extension(extension) => format!("e{extension}"),
             Tag::Category(category) => format!("c{category}"),
+            Tag::Start(start) => format!("s{start}"),
             Tag::DeletedExtension(extension) => format!("x{extension}"),
             Tag::DeletedCategory(category) => format!("k{category}"),
         }

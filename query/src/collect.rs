@@ -27,6 +27,9 @@ const CATEGORIES: usize = 16;
 /// Boundaries of the age facet, days.
 const AGES_DAYS: [i64; 4] = [1, 7, 30, 365];
 
+/// Boundaries of the size facet, bytes.
+const SIZES_BYTES: [u64; 5] = [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
 /// A hit's place in the order; smaller is earlier. The file id makes it unique.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
@@ -52,6 +55,8 @@ pub struct Page<'a> {
     pub limit: usize,
     /// Facets are counted.
     pub facets: bool,
+    /// Facets of folders and namespaces are counted.
+    pub places: bool,
     /// The clock of the search, milliseconds since 1970.
     pub now_ms: i64,
     /// When to stop.
@@ -71,12 +76,21 @@ pub struct Matches {
     pub extension: HashMap<String, u64>,
     /// Matches by age, see [`AGES`].
     pub age: [u64; 5],
+    /// Matches by size, see [`SIZES`].
+    pub size: [u64; 6],
+    /// Matches by the folder they lie in.
+    pub folder: HashMap<u64, u64>,
+    /// Matches by namespace.
+    pub namespace: HashMap<u64, u64>,
     /// The deadline came first.
     pub is_cut: bool,
 }
 
 /// Names of the age facet's values.
 pub const AGES: [&str; 5] = ["today", "week", "month", "year", "older"];
+
+/// Names of the size facet's values: the largest size of each but the last, as `size:` reads it.
+pub const SIZES: [&str; 6] = ["10kb", "100kb", "1mb", "10mb", "100mb", "larger"];
 
 impl Matches {
     /// Takes in another part; keeps the first `limit` keys.
@@ -91,12 +105,26 @@ impl Matches {
             .iter_mut()
             .zip(other.age)
             .for_each(|(sum, n)| *sum += n);
-        for (extension, n) in other.extension {
-            *self.extension.entry(extension).or_default() += n;
-        }
+        self.size
+            .iter_mut()
+            .zip(other.size)
+            .for_each(|(sum, n)| *sum += n);
+        add_all(&mut self.extension, other.extension);
+        add_all(&mut self.folder, other.folder);
+        add_all(&mut self.namespace, other.namespace);
         self.keys.extend(other.keys);
         self.keys.sort_unstable();
         self.keys.truncate(limit);
+    }
+}
+
+fn add_all<K: Eq + std::hash::Hash>(sums: &mut HashMap<K, u64>, counts: HashMap<K, u64>) {
+    if sums.is_empty() {
+        *sums = counts;
+        return;
+    }
+    for (value, n) in counts {
+        *sums.entry(value).or_default() += n;
     }
 }
 
@@ -121,6 +149,7 @@ struct Wanted {
     after: Option<Key>,
     limit: usize,
     facets: bool,
+    places: bool,
     now_ms: i64,
     deadline: Instant,
 }
@@ -154,6 +183,7 @@ impl Collector for Page<'_> {
             after: self.after.cloned(),
             limit: self.limit,
             facets: self.facets,
+            places: self.places,
             now_ms: self.now_ms,
             deadline: self.deadline,
         };
@@ -223,6 +253,9 @@ impl SegmentPage {
             if self.wanted.facets {
                 self.count(&block);
             }
+            if self.wanted.places {
+                self.count_places(&block);
+            }
             for (doc, score) in &block {
                 self.keep(*doc, *score);
             }
@@ -266,10 +299,28 @@ impl SegmentPage {
             let age = AGES_DAYS.iter().position(|age| days < *age);
             self.matches.age[age.unwrap_or(AGES_DAYS.len())] += 1;
         }
+        for size in &values(&segment.size, block)[known] {
+            let size = size.unwrap_or(0);
+            let larger = SIZES_BYTES.iter().position(|most| size <= *most);
+            self.matches.size[larger.unwrap_or(SIZES_BYTES.len())] += 1;
+        }
         if let Some(column) = &segment.extension {
             for ordinal in values(column.ords(), block)[known].iter().flatten() {
                 self.extensions.add(*ordinal);
             }
+        }
+    }
+
+    fn count_places(&mut self, block: &[(DocId, Score)]) {
+        let known = ..block.len();
+        for folder in values(&self.segment.below, block)[known].iter().flatten() {
+            *self.matches.folder.entry(*folder).or_default() += 1;
+        }
+        for ns in values(&self.segment.namespace, block)[known]
+            .iter()
+            .flatten()
+        {
+            *self.matches.namespace.entry(*ns).or_default() += 1;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Plan to the engine's query for one shard. Every term in it is made by `indexer::term` for one of the account's namespaces.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::parse::Filter;
 use crate::plan::{Plan, Planned, Word};
 use crate::request::Status;
-use crate::resolve::{Asked, Expansions, Found, Resolved, WEIGHTS};
+use crate::resolve::{Asked, Expansions, Found, Place, Resolved, WEIGHTS};
 use crate::scope::Area;
 use crate::statistics::Statistics;
 use crate::word::{Form, Tagged, WordQuery, Worth};
@@ -165,10 +165,35 @@ impl Compiler<'_> {
         let exact = resolved.exact.iter().flatten();
         let exact = exact.map(|found| self.form(found, 1.0, ""));
         let stems = resolved.stems.iter();
-        let stems = stems.map(|found| self.form(found, 1.0, "stem of "));
+        let stems = stems.map(|found| self.form(found, 1.0, ""));
         let started = self.started(index, resolved);
         let started = started.map(|found| self.form(found, WEIGHTS.expansion, "start of "));
-        exact.chain(stems).chain(started).collect()
+        let similar = resolved.similar.iter();
+        let similar = similar.map(|found| self.form(found, WEIGHTS.similar, "instead: "));
+        let forms = exact.chain(stems).chain(started).chain(similar);
+        forms.chain(self.rest(index, resolved)).collect()
+    }
+
+    /// What a word may be the start of beside the most frequent: one form a field.
+    fn rest(&self, index: usize, resolved: &Resolved) -> Vec<Form> {
+        let kept = self.expansions.get(&index);
+        let is_kept = |found: &&Found| kept.is_some_and(|kept| kept.contains(&found.token));
+        let mut fields: BTreeMap<Field, Vec<Place>> = BTreeMap::new();
+        for found in resolved.expansions.iter().filter(|found| !is_kept(found)) {
+            let places = fields.entry(found.field).or_default();
+            places.extend(found.places.iter().cloned());
+        }
+        let form = |(field, mut places): (Field, Vec<Place>)| {
+            places.sort_by_key(|place| place.segment);
+            Form {
+                field,
+                lengths: self.lengths(field),
+                tokens: vec![(0, Arc::new(places))],
+                score: Worth::Same(self.weight(field) * WEIGHTS.rest),
+                label: self.label(field, "a rarer word that it starts", ""),
+            }
+        };
+        fields.into_iter().map(form).collect()
     }
 
     /// The expansions of a word that the whole search goes by.
@@ -224,6 +249,7 @@ impl Compiler<'_> {
         let offsets = word.tokens.iter().map(|(offset, _)| *offset as u32);
         Form {
             field,
+            lengths: field,
             tokens: offsets
                 .zip(found.iter().map(|found| found.places.clone()))
                 .collect(),
@@ -232,13 +258,27 @@ impl Compiler<'_> {
         }
     }
 
-    fn form(&self, found: &Found, factor: f32, kind: &str) -> Form {
-        let weight = self.statistics.weight(found.field, &[&found.token]);
+    /// The form of one token.
+    pub fn form(&self, found: &Found, factor: f32, kind: &str) -> Form {
+        let lengths = self.lengths(found.field);
+        let weight = self
+            .statistics
+            .weight_in(found.field, &[&found.token], lengths);
         Form {
             field: found.field,
+            lengths,
             tokens: vec![(0, found.places.clone())],
             score: Worth::Bm25(weight).boosted(self.weight(found.field) * factor),
             label: self.label(found.field, kind, &found.token),
+        }
+    }
+
+    /// The field whose lengths count for a field's words.
+    fn lengths(&self, field: Field) -> Field {
+        let fields = &self.asked.view.fields;
+        match field == fields.tag {
+            true => fields.name,
+            false => field,
         }
     }
 
@@ -251,7 +291,7 @@ impl Compiler<'_> {
         let fields = &self.asked.view.fields;
         match field {
             field if field == fields.name || field == fields.deleted_name => WEIGHTS.name,
-            field if field == fields.wide_name => WEIGHTS.name,
+            field if field == fields.wide_name || field == fields.tag => WEIGHTS.name,
             field if field == fields.wide => WEIGHTS.stem + WEIGHTS.body,
             field if field == fields.title => WEIGHTS.title,
             field if field == fields.stem => WEIGHTS.stem,

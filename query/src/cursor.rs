@@ -36,6 +36,8 @@ pub struct Frozen {
     pub relaxed: bool,
     /// What the search was ranked with, and what its started word stood for; none where a cursor may not hold that.
     pub weighed: Option<(Statistics, Expansions)>,
+    /// What mistyped words stood for; none where a cursor may not hold that.
+    pub similar: Option<Expansions>,
     /// Where the last page ended.
     pub after: Key,
     /// Hits of the whole search.
@@ -51,6 +53,8 @@ pub struct Left {
     /// What the search was ranked with, and what its started word stood for; none when words of others are among it: a
     /// cursor can be read by who holds it.
     pub weighed: Option<(Statistics, Expansions)>,
+    /// What mistyped words stood for; none like `weighed`.
+    pub similar: Option<Expansions>,
     /// Where the page ended.
     pub after: Key,
     /// Hits of the whole search.
@@ -75,6 +79,7 @@ impl Frozen {
             now_s: left.now_s,
             relaxed: left.relaxed,
             weighed: left.weighed,
+            similar: left.similar,
             after: left.after,
             total: left.total,
         };
@@ -82,7 +87,7 @@ impl Frozen {
         if sealed.len() <= MAX_CHARACTERS {
             return Ok(sealed);
         }
-        frozen.weighed = None;
+        (frozen.weighed, frozen.similar) = (None, None);
         Ok(sealer.seal(&frozen)?)
     }
 
@@ -106,6 +111,8 @@ impl Frozen {
             extensions: self.extensions.clone(),
             categories: self.categories.clone(),
             facets: false,
+            places: false,
+            why: false,
             marks: self.marks,
         })
     }

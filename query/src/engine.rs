@@ -12,17 +12,17 @@ use storage::meta::Actor;
 use storage::seal::Sealer;
 use time::OffsetDateTime;
 
-use crate::collect::Key;
+use crate::collect::{Key, Matches};
 use crate::cursor::{Frozen, Left};
 use crate::error::{Error, Result};
 use crate::hit::Sources;
 use crate::parse::parse;
 use crate::prepared::{Prepared, narrowed};
-use crate::request::{Answer, Facets, MAX_HITS, Request};
+use crate::request::{Answer, Facets, Request};
 use crate::segment::Segments;
 
 /// What a search may take before it answers with what it has.
-const TIME_LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// Answers searches. Cheap to clone.
 #[derive(Clone)]
@@ -80,68 +80,60 @@ impl Engine {
         frozen: Option<Frozen>,
     ) -> Result<Answer> {
         let begun = Instant::now();
-        let deadline = begun + TIME_LIMIT;
         let query = narrowed(parse(&request.query, now), request);
-        let mut prepared = self.prepare(actor, request, &query, now, deadline)?;
-        let mut relaxed = false;
-        if let Some(frozen) = &frozen {
-            relaxed = frozen.relaxed;
-            if let Some((statistics, expansions)) = frozen.weighed.clone() {
-                (prepared.statistics, prepared.expansions) = (statistics, expansions);
-            }
-        }
-        let after = frozen.as_ref().map(|frozen| &frozen.after);
-        let limit = request.max_results.clamp(1, MAX_HITS);
+        let mut prepared = self.prepare(actor, request, &query, now, begun + TIME_LIMIT)?;
+        let similar = frozen.as_ref().and_then(|frozen| frozen.similar.as_ref());
+        prepared.forgive(similar)?;
         let mut warnings = query.warnings;
-        let mut matches = prepared.search(after, limit + 1, relaxed)?;
-        if frozen.is_none() && prepared.planned.relaxable(matches.total).is_some() {
-            let all_words = matches.total;
-            matches = prepared.search(None, limit + 1, true)?;
-            relaxed = true;
-            if matches.total > all_words {
-                warnings.push(
-                    "few files have all of these words; files with some of them are shown too"
-                        .into(),
-                );
-            }
-        }
+        let Found {
+            mut matches,
+            relaxed,
+        } = found(&mut prepared, frozen.as_ref(), &mut warnings)?;
         warnings.extend(prepared.warnings());
         let facets = (request.facets && frozen.is_none()).then(|| Facets::of(&matches));
+        let mut facets = facets.unwrap_or_default();
+        if request.places && frozen.is_none() {
+            self.add_places(actor, &matches, &mut facets)?;
+        }
+        let limit = prepared.limit();
         let more = matches.keys.len() > limit;
         matches.keys.truncate(limit);
-        let last = matches.keys.last().cloned();
-        let (hits, gone) = self.hits(actor, &matches.keys, &prepared)?;
-        let total = frozen
-            .as_ref()
-            .map_or(matches.total, |frozen| frozen.total)
-            .saturating_sub(gone);
-        let partial = !prepared.complete || matches.is_cut;
-        let status = prepared.status;
-        let is_wide = prepared.is_wide();
-        let weighed = (prepared.statistics, prepared.expansions);
-        let left = last.filter(|_| more).map(|after| Left {
-            now_s: now.unix_timestamp(),
-            relaxed,
-            weighed: (!is_wide).then_some(weighed),
-            after,
-            total,
+        let (mut hits, gone) = self.hits(actor, &matches.keys, &prepared)?;
+        if request.why {
+            prepared.explain(&mut hits, relaxed)?;
+        }
+        let counted = frozen.as_ref().map_or(matches.total, |frozen| frozen.total);
+        let total = counted.saturating_sub(gone);
+        let mended = prepared.mended(&request.query);
+        let left = matches.keys.pop().filter(|_| more).map(|after| {
+            let is_own = !prepared.is_wide();
+            Left {
+                now_s: now.unix_timestamp(),
+                relaxed,
+                weighed: is_own.then(|| (prepared.statistics.clone(), prepared.expansions.clone())),
+                similar: is_own.then(|| prepared.similar.clone()),
+                after,
+                total,
+            }
         });
         let cursor = left.map(|left| Frozen::seal(&self.sealer, actor, request, left));
-        let cursor = cursor.transpose()?;
         Ok(Answer {
-            status,
+            status: prepared.status,
             marks: request.marks,
             hits,
-            facets,
+            facets: (request.facets && frozen.is_none()).then_some(facets),
             total,
+            estimated: prepared.is_cut(),
+            did_you_mean: mended.filter(|_| total > 0),
             took: begun.elapsed(),
-            partial,
-            cursor,
+            partial: !prepared.complete || matches.is_cut,
+            cursor: cursor.transpose()?,
             warnings,
         })
     }
 
-    fn hits(
+    /// Looks hits up again as the account sees them now; says how many are gone.
+    pub(crate) fn hits(
         &self,
         actor: Actor,
         keys: &[Key],
@@ -161,4 +153,40 @@ impl Engine {
             .collect();
         Ok((hits, gone))
     }
+}
+
+/// What a page is made of.
+struct Found {
+    matches: Matches,
+    /// Files with some of the words are among it.
+    relaxed: bool,
+}
+
+/// Searches; with few files that have all words of a question, for some of them too.
+fn found(
+    prepared: &mut Prepared<'_>,
+    frozen: Option<&Frozen>,
+    warnings: &mut Vec<String>,
+) -> Result<Found> {
+    let limit = prepared.limit() + 1;
+    if let Some(frozen) = frozen {
+        if let Some((statistics, expansions)) = frozen.weighed.clone() {
+            (prepared.statistics, prepared.expansions) = (statistics, expansions);
+        }
+        let matches = prepared.search(Some(&frozen.after), limit, frozen.relaxed)?;
+        let relaxed = frozen.relaxed;
+        return Ok(Found { matches, relaxed });
+    }
+    let matches = prepared.search(None, limit, false)?;
+    let relaxed = prepared.planned.relaxable(matches.total).is_some();
+    if !relaxed {
+        return Ok(Found { matches, relaxed });
+    }
+    let all_words = matches.total;
+    let matches = prepared.search(None, limit, true)?;
+    if matches.total > all_words {
+        let said = "few files have all of these words; files with some of them are shown too";
+        warnings.push(said.into());
+    }
+    Ok(Found { matches, relaxed })
 }

@@ -89,6 +89,8 @@ pub struct Marked {
     pub text: String,
     /// The ranges, in order, not touching each other.
     pub highlights: Vec<(usize, usize)>,
+    /// The first match of the passage in the whole text, bytes.
+    pub first: Option<(usize, usize)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +109,10 @@ pub fn passage(text: &str, needles: &Needles) -> Marked {
         return cut(text, 0, &[]);
     };
     let lead = matches[first].start.saturating_sub(LEAD_BYTES);
-    cut(text, word_start(text, lead), &matches)
+    Marked {
+        first: Some((matches[first].start, matches[first].end)),
+        ..cut(text, word_start(text, lead), &matches)
+    }
 }
 
 /// The ranges of `name` that match, in characters.
@@ -326,6 +331,7 @@ fn cut(text: &str, start: usize, matches: &[Match]) -> Marked {
     Marked {
         text: out,
         highlights: merged(ranges.into_iter()),
+        first: None,
     }
 }
 
@@ -430,6 +436,7 @@ mod tests {
             shown(&Marked {
                 text: name.into(),
                 highlights: in_name(name, &needles(words, None)),
+                first: None,
             })
         };
         assert_eq!(

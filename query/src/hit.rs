@@ -7,7 +7,7 @@ use storage::meta::{FileId, Meta, Place, View};
 
 use crate::error::Result;
 use crate::highlight::{self, Marked, Needles};
-use crate::request::{Hit, Marks, Matched, Status};
+use crate::request::{Hit, Leaf, Marks, Matched, Spot, Status};
 
 /// Where hits are looked up.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ impl Sources {
             (Status::Deleted, _) | (_, Marks::None) => Texts::default(),
             (Status::Active, _) => self.texts_or_nothing(&place),
         };
-        let snippet = texts.snippet(needles);
+        let (snippet, spot) = texts.snippet(needles);
         let in_folders = || highlight::has_any(place.path_display.as_str(), needles);
         let matched = match (name_highlights.is_empty(), snippet.highlights.is_empty()) {
             (false, false) => Matched::Both,
@@ -48,15 +48,17 @@ impl Sources {
             }
             (true, true) => Matched::Content,
         };
-        let (snippet, name_highlights) = match marks {
-            Marks::All => (snippet, name_highlights),
-            _ => (Marked::default(), Vec::new()),
+        let (snippet, name_highlights, spot) = match marks {
+            Marks::All => (snippet, name_highlights, spot),
+            _ => (Marked::default(), Vec::new(), None),
         };
         Hit {
             place,
             matched,
             snippet,
             name_highlights,
+            spot,
+            why: None,
         }
     }
 
@@ -78,10 +80,14 @@ impl Sources {
             &self.blocks,
             highlight::MAX_TEXT_BYTES,
         )?;
+        let leaf = leaf_of(&record.category);
+        let pages = record.pages;
         let lines = [record.title, record.author].into_iter().flatten();
         Ok(Texts {
             body,
             headline: lines.collect::<Vec<_>>().join(" · "),
+            leaf,
+            pages,
         })
     }
 
@@ -117,20 +123,43 @@ struct Texts {
     body: String,
     /// Title and author.
     headline: String,
+    /// Where each page of the body ends, bytes.
+    pages: Vec<u32>,
+    /// What its pages are.
+    leaf: Leaf,
+}
+
+/// What the pages of a category are called.
+fn leaf_of(category: &str) -> Leaf {
+    match category {
+        "presentation" => Leaf::Slide,
+        "spreadsheet" => Leaf::Sheet,
+        _ => Leaf::Page,
+    }
 }
 
 impl Texts {
     /// The best passage of the body, unless only title or author have the words.
-    fn snippet(&self, needles: &Needles) -> Marked {
+    fn snippet(&self, needles: &Needles) -> (Marked, Option<Spot>) {
         let body = highlight::passage(&self.body, needles);
         if !body.highlights.is_empty() || self.headline.is_empty() {
-            return body;
+            let spot = body.first.map(|range| self.spot(range));
+            return (body, spot);
         }
         let headline = highlight::passage(&self.headline, needles);
-        if headline.highlights.is_empty() {
-            body
-        } else {
-            headline
+        match headline.highlights.is_empty() {
+            true => (body, None),
+            false => (headline, None),
+        }
+    }
+
+    /// A range of the body's bytes, as characters and with its page.
+    fn spot(&self, (start, end): (usize, usize)) -> Spot {
+        let before = self.body[..start].chars().count();
+        let page = self.pages.partition_point(|page| *page as usize <= start);
+        Spot {
+            range: (before, before + self.body[start..end].chars().count()),
+            page: (page < self.pages.len()).then_some((self.leaf, page as u32 + 1)),
         }
     }
 }

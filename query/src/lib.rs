@@ -3,8 +3,8 @@
 //! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`], [`folders`], [`people`] and [`limits`] (where to look),
 //! [`segment`] (what a shard's segments are made of), [`resolve`] (which terms they have), [`statistics`], [`compile`] with [`word`],
 //! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), [`collect`] (counts and keys), [`facets`], [`hit`]
-//! (looked up again, marked), [`highlight`], [`cursor`] (what a page leaves to the next), [`prepared`] and [`named`] (a search
-//! that is ready to run), and [`engine`], which runs them.
+//! (looked up again, marked), [`highlight`], [`cursor`] (what a page leaves to the next), [`prepared`], [`named`] and [`similar`] (a search
+//! that is ready to run), [`explain`], [`suggest`] and [`engine`], which runs them.
 
 pub mod collect;
 pub mod compile;
@@ -13,6 +13,7 @@ pub mod cursor;
 pub mod engine;
 mod error;
 pub mod excluded;
+mod explain;
 mod facets;
 pub mod folders;
 pub mod highlight;
@@ -30,10 +31,12 @@ pub mod request;
 pub mod resolve;
 pub mod scope;
 mod segment;
+mod similar;
 pub mod statistics;
+pub mod suggest;
 mod sums;
 mod word;
 
 pub use engine::Engine;
 pub use error::{Error, Result};
-pub use request::{Answer, Facets, Hit, Marks, Matched, Order, Request, Status};
+pub use request::{Answer, Facets, Hit, Leaf, Marks, Matched, Order, Request, Spot, Status, Why};

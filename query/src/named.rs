@@ -94,8 +94,8 @@ impl Prepared<'_> {
         for part in &self.parts {
             let fields = &part.view.fields;
             let names = match self.status {
-                Status::Active => [fields.name, fields.wide_name],
-                Status::Deleted => [fields.deleted_name; 2],
+                Status::Active => [fields.name, fields.wide_name, fields.tag],
+                Status::Deleted => [fields.deleted_name; 3],
             };
             let resolved: Vec<_> = part
                 .resolved
@@ -121,6 +121,7 @@ impl Prepared<'_> {
                 after: None,
                 limit: MAX_NAMED_FOLDERS,
                 facets: false,
+                places: false,
                 now_ms: 0,
                 deadline: self.deadline,
             };

@@ -8,6 +8,7 @@ use std::time::Instant;
 use indexer::ShardView;
 use rayon::prelude::*;
 use storage::meta::{Actor, NamespaceId};
+use tantivy::query::Query;
 use time::OffsetDateTime;
 
 use crate::collect::{Key, Matches, Page};
@@ -16,11 +17,13 @@ use crate::cursor::MAX_EXTENSIONS;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::limits::{BELOW, Limits, Lookup};
-use crate::parse::{Clause, Filter, Query};
+use crate::parse::{self, Clause, Filter};
 use crate::people::People;
 use crate::plan::{MAX_TOKENS, Planned, plan};
-use crate::request::{Request, Status};
-use crate::resolve::{Asked, EVERYWHERE, Expansions, Resolved, most_frequent, resolve};
+use crate::request::{MAX_HITS, Request, Status};
+use crate::resolve::{
+    Asked, EVERYWHERE, Expansions, MAX_EXPANSIONS, Resolved, most_frequent, resolve,
+};
 use crate::scope::{self, Area};
 use crate::segment::Commit;
 use crate::statistics::Statistics;
@@ -51,6 +54,8 @@ pub struct Prepared<'a> {
     pub statistics: Statistics,
     /// What started words stand for.
     pub expansions: Expansions,
+    /// What mistyped words stand for.
+    pub similar: Expansions,
     /// What lies below folders whose name has a word, by word.
     pub folders: HashMap<usize, Vec<Area>>,
     /// The folders that limit the search.
@@ -69,7 +74,7 @@ impl Engine {
         &self,
         actor: Actor,
         request: &'a Request,
-        query: &Query,
+        query: &parse::Query,
         now: OffsetDateTime,
         deadline: Instant,
     ) -> Result<Prepared<'a>> {
@@ -113,6 +118,7 @@ impl Engine {
             complete,
             statistics,
             expansions,
+            similar: Expansions::new(),
             folders: HashMap::new(),
             limits,
             request,
@@ -157,14 +163,9 @@ impl Engine {
 impl Prepared<'_> {
     /// Searches all shards: the first `limit` keys after `after`; `relaxed` demands only some of the words.
     pub fn search(&self, after: Option<&Key>, limit: usize, relaxed: bool) -> Result<Matches> {
-        let relaxable = relaxed.then(|| self.planned.relaxable(0)).flatten();
         let search = |part: &Part| -> Result<Matches> {
             let asked = part.asked(self.status);
-            let compiler = self.compiler(&asked, part, &part.resolved);
-            let query = match &relaxable {
-                Some(words) => compiler.relaxed(words),
-                None => compiler.plan(&self.planned.plan),
-            };
+            let query = self.query(&asked, part, relaxed);
             let page = Page {
                 commit: &part.commit,
                 exclusions: &part.view.exclusions,
@@ -173,6 +174,7 @@ impl Prepared<'_> {
                 after,
                 limit,
                 facets: self.request.facets,
+                places: self.request.places,
                 now_ms: self.now.unix_timestamp() * 1000,
                 deadline: self.deadline,
             };
@@ -185,6 +187,21 @@ impl Prepared<'_> {
             all.merge(matches, limit);
         }
         Ok(all)
+    }
+
+    /// The query for one shard.
+    pub fn query(&self, asked: &Asked<'_>, part: &Part, relaxed: bool) -> Box<dyn Query> {
+        let compiler = self.compiler(asked, part, &part.resolved);
+        let relaxable = relaxed.then(|| self.planned.relaxable(0)).flatten();
+        match relaxable {
+            Some(words) => compiler.relaxed(&words),
+            None => compiler.plan(&self.planned.plan),
+        }
+    }
+
+    /// Hits on a page.
+    pub fn limit(&self) -> usize {
+        self.request.max_results.clamp(1, MAX_HITS)
     }
 
     /// Compiles for one shard, with the query's words as they are there.
@@ -204,6 +221,12 @@ impl Prepared<'_> {
             limits: &self.limits,
             statistics: &self.statistics,
         }
+    }
+
+    /// True when a start stands for more words than were looked at: there may be more hits.
+    pub fn is_cut(&self) -> bool {
+        let mut resolved = self.parts.iter().flat_map(|part| &part.resolved);
+        resolved.any(|word| word.is_cut)
     }
 
     /// True when words were looked up in everybody's, who may have other words and counts than this account.
@@ -238,7 +261,7 @@ impl Part {
 }
 
 /// The query with the request's own limits added.
-pub fn narrowed(mut query: Query, request: &Request) -> Query {
+pub fn narrowed(mut query: parse::Query, request: &Request) -> parse::Query {
     let mut sides = vec![query.clause];
     let any = |filters: Vec<Clause>| {
         if filters.is_empty() {
@@ -253,7 +276,7 @@ pub fn narrowed(mut query: Query, request: &Request) -> Query {
         .take(MAX_EXTENSIONS)
         .map(|e| Clause::Filter(Filter::Extension(e.clone())))
         .collect()));
-    let known = crate::parse::CATEGORIES
+    let known = parse::CATEGORIES
         .into_iter()
         .filter(|known| request.categories.iter().any(|c| c == known));
     sides.push(any(known
@@ -287,9 +310,12 @@ fn expansions(planned: &Planned, parts: &[Part]) -> Expansions {
         .enumerate()
         .filter(|(_, word)| word.prefix)
     {
-        let found = parts
-            .iter()
-            .flat_map(|part| &part.resolved[index].expansions);
+        let found = parts.iter().flat_map(|part| {
+            part.resolved[index]
+                .expansions
+                .iter()
+                .take(2 * MAX_EXPANSIONS)
+        });
         expansions.insert(
             index,
             most_frequent(found.map(|found| (found.token.as_str(), found.documents))),

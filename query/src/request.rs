@@ -31,8 +31,12 @@ pub struct Request {
     pub extensions: Vec<String>,
     /// Only these categories ([`crate::parse::CATEGORIES`]); empty is all.
     pub categories: Vec<String>,
-    /// Counts by type, extension and age are wanted.
+    /// Counts by type, extension, age and size are wanted.
     pub facets: bool,
+    /// Counts by folder and owner too.
+    pub places: bool,
+    /// Each hit says what it owes its rank to.
+    pub why: bool,
     /// What is marked in hits.
     pub marks: Marks,
 }
@@ -49,6 +53,8 @@ impl Default for Request {
             extensions: Vec::new(),
             categories: Vec::new(),
             facets: true,
+            places: false,
+            why: false,
             marks: Marks::All,
         }
     }
@@ -100,6 +106,10 @@ pub struct Answer {
     pub facets: Option<Facets>,
     /// Hits of the whole search.
     pub total: u64,
+    /// There may be more than `total`: the last word starts more words than were looked at.
+    pub estimated: bool,
+    /// The query with its typos mended, when that is what was found.
+    pub did_you_mean: Option<String>,
     /// How long it took here.
     pub took: Duration,
     /// Some shards did not answer in time: there may be more.
@@ -121,6 +131,49 @@ pub struct Hit {
     pub snippet: Marked,
     /// What matched in its name, `[start, end)` in characters.
     pub name_highlights: Vec<(usize, usize)>,
+    /// Where in its text the best passage's first match is; none when the text has none.
+    pub spot: Option<Spot>,
+    /// What it owes its rank to; when that was asked for.
+    pub why: Option<Why>,
+}
+
+/// A place in an extracted text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// `[start, end)` in characters of the text.
+    pub range: (usize, usize),
+    /// The page, slide or sheet, and its number from 1; none where a text has no pages.
+    pub page: Option<(Leaf, u32)>,
+}
+
+/// What texts of a format are divided in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Leaf {
+    /// Of a document.
+    #[default]
+    Page,
+    /// Of a presentation.
+    Slide,
+    /// Of a spreadsheet.
+    Sheet,
+}
+
+/// A score and what it is the sum of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// What counts.
+    #[serde(rename(deserialize = "description"))]
+    pub what: String,
+    /// How much.
+    #[serde(rename(deserialize = "value"))]
+    pub score: f32,
+    /// Its parts.
+    #[serde(
+        default,
+        rename(deserialize = "details"),
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub of: Vec<Why>,
 }
 
 /// What matched.
@@ -143,6 +196,12 @@ pub struct Facets {
     pub extension: Vec<(String, u64)>,
     /// By age: today, week, month, year, older; each file counts once.
     pub modified: Vec<(String, u64)>,
+    /// By size: up to 10 kB, 100 kB, 1 MB, 10 MB, 100 MB, or larger; each file counts once, folders as the smallest.
+    pub size: Vec<(String, u64)>,
+    /// By the folder that a file lies in, as the account sees it, most first, at most [`MAX_FACET_VALUES`].
+    pub folder: Vec<(String, u64)>,
+    /// By the owner of the shared folder that a file lies in (an e-mail address), most first, at most [`MAX_FACET_VALUES`].
+    pub owner: Vec<(String, u64)>,
 }
 
 /// Extensions that are counted by name.

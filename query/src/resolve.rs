@@ -1,11 +1,13 @@
 //! Which of the query's terms one shard has, and where their postings are: each dictionary is asked once.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use indexer::ShardView;
 use indexer::analyse;
+use indexer::document::MAX_START;
 use indexer::term::{self, Tag, Terms};
 use serde::{Deserialize, Serialize};
 use storage::meta::NamespaceId;
@@ -22,9 +24,13 @@ use crate::statistics::Statistics;
 /// Words that one typed start may stand for; the most frequent ones.
 pub const MAX_EXPANSIONS: usize = 64;
 /// Dictionary entries looked at for one start, in one namespace, field and segment.
-const MAX_SCANNED: usize = 4096;
+const MAX_SCANNED: usize = 8192;
+/// Postings of one shard that are read for a start's words beyond [`MAX_EXPANSIONS`].
+const MAX_REST: u64 = 1_000_000;
+/// Words of one shard that may be among a start's most frequent.
+const MAX_CANDIDATES: usize = 2 * MAX_EXPANSIONS;
 /// A start of so many characters or fewer is looked for in names only.
-const SHORT_START: usize = 2;
+const SHORT_START: usize = MAX_START;
 
 /// From how many of an account's namespaces in one shard on, single words are looked up in the two wide fields: once, not once a
 /// namespace (docs/decisions/0001). What is found there is filtered by namespace before anything is counted.
@@ -63,15 +69,20 @@ pub struct Resolved {
     pub exact: Vec<Vec<Found>>,
     /// Where the stems of the tokens are.
     pub stems: Vec<Found>,
-    /// What the started last token may stand for.
+    /// What the started last token may stand for, the most frequent first.
     pub expansions: Vec<Found>,
+    /// Words that were meant, if the word is a typo.
+    pub similar: Vec<Found>,
+    /// The start stands for more words than were looked at.
+    pub is_cut: bool,
 }
 
 impl Resolved {
     /// Everything that was found.
     pub fn all(&self) -> impl Iterator<Item = &Found> {
         let exact = self.exact.iter().flatten();
-        exact.chain(&self.stems).chain(&self.expansions)
+        let forms = exact.chain(&self.stems).chain(&self.expansions);
+        forms.chain(&self.similar)
     }
 
     /// The word in some fields alone, without its stems.
@@ -82,8 +93,9 @@ impl Resolved {
         };
         Resolved {
             exact: self.exact.iter().map(|found| only(found)).collect(),
-            stems: Vec::new(),
             expansions: only(&self.expansions),
+            similar: only(&self.similar),
+            ..Resolved::default()
         }
     }
 }
@@ -116,6 +128,10 @@ pub struct Weights {
     pub stem: f32,
     /// A word that only starts with what was typed, against the whole word.
     pub expansion: f32,
+    /// Such a word that is none of the most frequent ones: always the same.
+    pub rest: f32,
+    /// A word that is meant, if what was typed is a typo.
+    pub similar: f32,
 }
 
 /// Measured with `firefly eval relevance` (docs/benchmarks.md).
@@ -125,6 +141,8 @@ pub const WEIGHTS: Weights = Weights {
     body: 0.2,
     stem: 1.0,
     expansion: 0.5,
+    rest: 0.5,
+    similar: 0.7,
 };
 
 impl Asked<'_> {
@@ -146,8 +164,16 @@ impl Asked<'_> {
         }
     }
 
+    /// The tag that stands for all names with a word that starts as a short one does.
+    fn start(&self, word: &Word) -> Option<String> {
+        let (_, token) = word.tokens.first().filter(|_| word.tokens.len() == 1)?;
+        let has_tag =
+            token.is_ascii() && token.len() <= SHORT_START && self.status == Status::Active;
+        has_tag.then(|| Tag::Start(token).token())
+    }
+
     /// True when a word is cheaper to look up in the wide fields, and can be: they have no phrases and no stop words.
-    fn is_wide(&self, word: &Word) -> bool {
+    pub fn is_wide(&self, word: &Word) -> bool {
         let single = matches!(&word.tokens[..], [(_, token)] if analyse::wide(token).is_some());
         single
             && !word.quoted
@@ -155,8 +181,18 @@ impl Asked<'_> {
             && self.namespaces.len() >= WIDE_FROM
     }
 
+    /// The fields that a word's own forms are looked up in.
+    pub fn searched(&self, word: &Word) -> Vec<Field> {
+        let fields = &self.view.fields;
+        match (self.is_wide(word), word.names_only) {
+            (false, _) => self.fields(word),
+            (true, true) => vec![fields.wide_name],
+            (true, false) => vec![fields.wide_name, fields.wide],
+        }
+    }
+
     /// Where a field's words may be in a segment.
-    fn spaces<'p>(&self, part: &'p segment::Part, field: Field) -> &'p [NamespaceId] {
+    pub fn spaces<'p>(&self, part: &'p segment::Part, field: Field) -> &'p [NamespaceId] {
         let fields = &self.view.fields;
         match field == fields.wide || field == fields.wide_name {
             true => &[EVERYWHERE],
@@ -254,7 +290,12 @@ impl Dictionary<'_> {
             }
         }
         if word.prefix {
-            resolved.expansions = self.expand(&asked.fields(word), last)?;
+            match asked.start(word) {
+                Some(start) => {
+                    resolved.expansions = self.find(asked.view.fields.tag, &start)?.to_vec()
+                }
+                None => self.expand(&asked.fields(word), last, &mut resolved)?,
+            }
         }
         Ok(resolved)
     }
@@ -274,18 +315,21 @@ impl Dictionary<'_> {
         }
         resolved.exact.push(found);
         if word.prefix {
-            resolved.expansions = self.expand(&searched, token)?;
+            match self.asked.start(word) {
+                Some(start) => resolved.expansions = self.find(fields.tag, &start)?.to_vec(),
+                None => self.expand(&searched, token, &mut resolved)?,
+            }
         }
         Ok(resolved)
     }
 
-    fn expand(&mut self, fields: &[Field], start: &str) -> Result<Vec<Found>> {
-        let expansions = expand(self.asked, fields, start)?;
-        for found in &expansions {
+    fn expand(&mut self, fields: &[Field], start: &str, resolved: &mut Resolved) -> Result<()> {
+        (resolved.expansions, resolved.is_cut) = expand(self.asked, fields, start)?;
+        for found in resolved.expansions.iter().take(MAX_CANDIDATES) {
             self.statistics
                 .add_frequency(found.field, &found.token, found.documents);
         }
-        Ok(expansions)
+        Ok(())
     }
 
     /// Where `token` is in `field`; at most one.
@@ -326,9 +370,10 @@ impl Dictionary<'_> {
     }
 }
 
-/// The words that start like `start`, most frequent first.
-fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<Vec<Found>> {
+/// The words that start like `start`, most frequent first; true when there are more.
+fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<(Vec<Found>, bool)> {
     let mut counted: HashMap<(Field, String), (u64, Vec<Place>)> = HashMap::new();
+    let mut is_cut = false;
     let short = start.chars().count() <= SHORT_START && start.is_ascii();
     let known = &asked.view.fields;
     let names = [known.name, known.deleted_name, known.wide_name];
@@ -345,12 +390,13 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<Vec<Found>
                 let stream = inverted.terms().range().ge(range.start).lt(range.end);
                 let mut stream = stream.into_stream()?;
                 let mut scanned = 0;
-                while scanned < MAX_SCANNED && stream.advance() {
+                while stream.advance() {
                     scanned += 1;
-                    let token = match ns {
-                        EVERYWHERE => std::str::from_utf8(stream.key()).ok(),
-                        _ => term::parse(stream.key()).map(|(_, token)| token),
-                    };
+                    if scanned > MAX_SCANNED {
+                        is_cut = true;
+                        break;
+                    }
+                    let token = token_of(ns, stream.key());
                     if let Some(token) = token.filter(|token| *token != start) {
                         let info = stream.value().clone();
                         let entry = counted.entry((field, token.to_owned())).or_default();
@@ -361,10 +407,6 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<Vec<Found>
             }
         }
     }
-    let sums = counted
-        .iter()
-        .map(|((_, token), (n, _))| (token.as_str(), *n));
-    let kept: std::collections::HashSet<String> = most_frequent(sums).into_iter().collect();
     let found = counted
         .into_iter()
         .map(|((field, token), (documents, places))| Found {
@@ -373,7 +415,43 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<Vec<Found>
             documents,
             places: Arc::new(places),
         });
-    Ok(found.filter(|found| kept.contains(&found.token)).collect())
+    let mut found: Vec<Found> = found.collect();
+    let order = |found: &Found| (Reverse(found.documents), found.field.field_id());
+    found.sort_unstable_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.token.cmp(&b.token)));
+    let mut postings = 0;
+    let few = found.iter().enumerate().position(|(at, found)| {
+        postings += found.documents;
+        at >= MAX_CANDIDATES && postings > MAX_REST
+    });
+    is_cut |= few.is_some();
+    found.truncate(few.unwrap_or(found.len()));
+    Ok((found, is_cut))
+}
+
+/// The token of a dictionary's key.
+pub fn token_of(ns: NamespaceId, key: &[u8]) -> Option<&str> {
+    match ns {
+        EVERYWHERE => std::str::from_utf8(key).ok(),
+        _ => term::parse(key).map(|(_, token)| token),
+    }
+}
+
+/// Where the exact word and the stem of `token` are that is meant by `word`.
+pub fn meant(asked: &Asked<'_>, word: &Word, token: &str) -> Result<(Vec<Found>, Statistics)> {
+    let mut dictionary = Dictionary {
+        asked,
+        statistics: Statistics::default(),
+        known: HashMap::new(),
+    };
+    let mut found = Vec::new();
+    for field in asked.searched(word) {
+        found.extend_from_slice(dictionary.find(field, token)?);
+    }
+    let has_stems = !word.names_only && asked.status == Status::Active && !asked.is_wide(word);
+    if let Some(stem) = analyse::stem(token).filter(|_| has_stems) {
+        found.extend_from_slice(dictionary.find(asked.view.fields.stem, &stem)?);
+    }
+    Ok((found, dictionary.statistics))
 }
 
 /// The [`MAX_EXPANSIONS`] tokens that are in most documents.

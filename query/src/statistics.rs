@@ -77,7 +77,12 @@ impl Statistics {
 impl Statistics {
     /// What the tokens count side by side in a field; one token by itself.
     pub fn weight(&self, field: Field, tokens: &[&str]) -> Bm25Weight {
-        let length = match self.lengths.get(&field.field_id()) {
+        self.weight_in(field, tokens, field)
+    }
+
+    /// The same, where the length of the field `lengths` counts.
+    pub fn weight_in(&self, field: Field, tokens: &[&str], lengths: Field) -> Bm25Weight {
+        let length = match self.lengths.get(&lengths.field_id()) {
             Some((documents, words)) if *documents > 0 => *words as f32 / *documents as f32,
             _ => DEFAULT_LENGTH,
         };

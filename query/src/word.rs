@@ -21,6 +21,8 @@ use crate::sums::Sums;
 pub struct Form {
     /// In which field.
     pub field: Field,
+    /// The field whose length counts: its own, or the name's for what tags say about names.
+    pub lengths: Field,
     /// Its tokens, each with its offset and its postings; several are a phrase.
     pub tokens: Vec<(u32, Arc<Vec<Place>>)>,
     /// What it counts.
@@ -136,10 +138,10 @@ impl Form {
             return Ok(());
         };
         let opened;
-        let norms = match segment.norms(self.field) {
+        let norms = match segment.norms(self.lengths) {
             Some(norms) => norms,
             None => {
-                opened = reader.get_fieldnorms_reader(self.field)?;
+                opened = reader.get_fieldnorms_reader(self.lengths)?;
                 &opened
             }
         };
@@ -205,6 +207,11 @@ fn add_postings(
         }
         match worth {
             Worth::Same(score) => block.docs().iter().for_each(|doc| sums.add(*doc, *score)),
+            Worth::Bm25(_) if block.freqs().is_empty() => {
+                for doc in block.docs() {
+                    sums.add(*doc, worth.of(norms, *doc, 1));
+                }
+            }
             Worth::Bm25(_) => {
                 for (doc, frequency) in block.docs().iter().zip(block.freqs()) {
                     sums.add(*doc, worth.of(norms, *doc, *frequency));

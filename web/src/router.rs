@@ -203,6 +203,8 @@ fn own_routes() -> Router<App> {
         .route("/session/sign_out", post(session::sign_out))
         .route("/search", post(search::search))
         .route("/search/continue", post(search::search_continue))
+        .route("/search/export", post(export::export))
+        .route("/suggest", post(suggest::suggest))
         .route("/search/operators", post(operators::operators))
         .route("/index_status", post(index_status::index_status))
         .route("/text", post(text::text))

@@ -29,12 +29,16 @@ pub fn first(
     request: &Request,
     shape: Shape,
 ) -> Result<Answer, Failure> {
+    app.query()
+        .search(caller.actor(), request, now(app)?)
+        .map_err(|e| failure(e, shape))
+}
+
+/// The clock that relative dates count from.
+pub fn now(app: &App) -> Result<OffsetDateTime, Failure> {
     let now_ms = app.meta().env().clock.now_ms();
     let now = OffsetDateTime::from_unix_timestamp(now_ms.div_euclid(1000));
-    let now = now.map_err(|e| Failure::Internal(e.to_string()))?;
-    app.query()
-        .search(caller.actor(), request, now)
-        .map_err(|e| failure(e, shape))
+    now.map_err(|e| Failure::Internal(e.to_string()))
 }
 
 /// A later page. Blocks.

@@ -186,6 +186,7 @@ impl Bench {
         let titled = text
             .strip_prefix("title: ")
             .and_then(|rest| rest.split_once('\n'));
+        let pages = pages(&text);
         let source = match titled {
             _ if text.is_empty() => TextSource::None,
             None => TextSource::Content,
@@ -203,7 +204,7 @@ impl Bench {
             title: titled.map(|(title, _)| title.to_owned()),
             author: None,
             language: None,
-            pages: Vec::new(),
+            pages,
             text: source,
             words: 0,
             ..ExtractionRecord::default()
@@ -284,6 +285,18 @@ impl Bench {
             .collect();
         assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     }
+}
+
+/// Where the pages of a text end, if it has form feeds.
+fn pages(text: &str) -> Vec<u32> {
+    let mut ends: Vec<u32> = text
+        .match_indices('\u{c}')
+        .map(|(at, _)| at as u32 + 1)
+        .collect();
+    if !ends.is_empty() {
+        ends.push(text.len() as u32);
+    }
+    ends
 }
 
 pub fn at(path: &str) -> Address {

@@ -8,4 +8,5 @@ mod marks;
 mod model;
 mod pages;
 mod sharing;
+mod similar;
 mod words;

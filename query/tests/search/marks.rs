@@ -21,7 +21,9 @@ fn shown(text: &str, highlights: &[(usize, usize)]) -> String {
 }
 
 fn line(hit: &Hit) -> String {
-    let Marked { text, highlights } = &hit.snippet;
+    let Marked {
+        text, highlights, ..
+    } = &hit.snippet;
     let name = shown(&hit.place.node.name, &hit.name_highlights);
     format!("{:?} {name}: {}", hit.matched, shown(text, highlights))
 }

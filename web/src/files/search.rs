@@ -140,6 +140,8 @@ fn request(query: String, options: &Options) -> Result<Request, Failure> {
         extensions: extensions(options.file_extensions.as_deref()),
         categories: categories(options.file_categories.as_deref()),
         facets: false,
+        places: false,
+        why: false,
         marks: Marks::Kind,
     })
 }

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admin;
 pub mod events;
+pub mod export;
 pub mod index_status;
 pub mod operators;
 pub mod password;
@@ -10,6 +11,7 @@ pub mod preview;
 pub mod search;
 pub mod searches;
 pub mod session;
+pub mod suggest;
 pub mod text;
 pub mod thumbnail;
 pub mod token;

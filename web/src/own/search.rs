@@ -1,7 +1,7 @@
 //! `/2/firefly/search`: hits with snippets, facets and warnings.
 
 use axum::extract::State;
-use query::{Answer, Facets, Hit, Marks, Matched, Order, Request};
+use query::{Answer, Facets, Hit, Leaf, Marks, Matched, Order, Request, Spot};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::meta::Refusal;
@@ -25,19 +25,53 @@ pub struct SearchArg {
     options: Option<Options>,
 }
 
+impl SearchArg {
+    /// The query and its options.
+    pub fn parts(self) -> (String, Options) {
+        (self.query, self.options.unwrap_or_default())
+    }
+}
+
 /// How.
 #[derive(Deserialize, Default)]
 pub struct Options {
-    path: Option<String>,
+    /// Only below this folder.
+    pub path: Option<String>,
     max_results: Option<usize>,
     order_by: Option<Union>,
     file_status: Option<Union>,
     #[serde(default)]
     filename_only: bool,
     file_extensions: Option<Vec<String>>,
-    facets: Option<bool>,
+    facets: Option<Counted>,
+    #[serde(default)]
+    why: bool,
     #[serde(default)]
     as_you_type: bool,
+}
+
+/// Which counts are wanted: none, those of the files' own kinds, or those that are named.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum Counted {
+    /// All but folders and owners, or none.
+    Usual(bool),
+    /// These.
+    Named(Vec<String>),
+}
+
+impl Counted {
+    /// True when any are wanted; true when folders and owners are among them.
+    fn wanted(counted: Option<&Counted>) -> (bool, bool) {
+        match counted {
+            None => (true, false),
+            Some(Counted::Usual(usual)) => (*usual, false),
+            Some(Counted::Named(names)) => {
+                let is_place = |name: &String| name == "folder" || name == "owner";
+                (!names.is_empty(), names.iter().any(is_place))
+            }
+        }
+    }
 }
 
 /// Where to go on.
@@ -99,7 +133,8 @@ pub async fn search_continue(
     found.await?.map(Reply)
 }
 
-fn request(query: &str, options: &Options) -> Result<Request, Failure> {
+/// The search that is asked for, wherever it looks.
+pub fn request(query: &str, options: &Options) -> Result<Request, Failure> {
     let order = match options.order_by.as_ref().map(|union| union.tag.as_str()) {
         None | Some("relevance") => Order::Relevance,
         Some("last_modified_time") => Order::Modified,
@@ -111,6 +146,7 @@ fn request(query: &str, options: &Options) -> Result<Request, Failure> {
             )));
         }
     };
+    let (facets, places) = Counted::wanted(options.facets.as_ref());
     Ok(Request {
         query: query.chars().take(MAX_QUERY_CHARS).collect(),
         below: None,
@@ -123,7 +159,9 @@ fn request(query: &str, options: &Options) -> Result<Request, Failure> {
         filename_only: options.filename_only,
         extensions: extensions(options.file_extensions.as_deref()),
         categories: Vec::new(),
-        facets: options.facets.unwrap_or(true),
+        facets,
+        places,
+        why: options.why,
         marks: Marks::All,
     })
 }
@@ -132,6 +170,8 @@ fn body(answer: &Answer, start: Start) -> Value {
     let mut body = json!({
         "hits": answer.hits.iter().map(|hit| hit_of(hit, start)).collect::<Vec<_>>(),
         "total": answer.total,
+        "total_estimated": answer.estimated,
+        "did_you_mean": answer.did_you_mean,
         "took_ms": answer.took.as_secs_f64() * 1000.0,
         "partial": answer.partial,
         "has_more": answer.cursor.is_some(),
@@ -150,12 +190,33 @@ fn hit_of(hit: &Hit, start: Start) -> Value {
         Matched::Content => "content",
         Matched::Both => "both",
     };
-    json!({
+    let mut shown = json!({
         "metadata": Shape::tagged(&hit.place, start),
         "snippet": { "text": hit.snippet.text, "highlights": hit.snippet.highlights },
         "name_highlights": hit.name_highlights,
         "match": matched,
-    })
+    });
+    if let Some(spot) = &hit.spot {
+        shown["spot"] = spot_of(spot);
+    }
+    if let Some(why) = &hit.why {
+        shown["why"] = json!(why);
+    }
+    shown
+}
+
+/// Where in the extracted text (`firefly/text`) the first match of the snippet is.
+fn spot_of(spot: &Spot) -> Value {
+    let mut shown = json!({ "range": spot.range });
+    if let Some((leaf, number)) = spot.page {
+        let leaf = match leaf {
+            Leaf::Page => "page",
+            Leaf::Slide => "slide",
+            Leaf::Sheet => "sheet",
+        };
+        shown[leaf] = json!(number);
+    }
+    shown
 }
 
 fn facets_of(facets: &Facets) -> Value {
@@ -167,10 +228,14 @@ fn facets_of(facets: &Facets) -> Value {
         "type": counts(&facets.category),
         "extension": counts(&facets.extension),
         "modified": counts(&facets.modified),
+        "size": counts(&facets.size),
+        "folder": counts(&facets.folder),
+        "owner": counts(&facets.owner),
     })
 }
 
-fn shape(refusal: &Refusal) -> Option<Value> {
+/// How refusals are worded.
+pub fn shape(refusal: &Refusal) -> Option<Value> {
     match refusal {
         Refusal::InvalidRevision => Some(json!({ ".tag": "reset" })),
         _ => path_lookup(refusal),

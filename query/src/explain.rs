@@ -1,0 +1,67 @@
+//! What a hit owes its rank to, on request: the sum and its parts, down to single words in single fields.
+
+use tantivy::query::{EnableScoring, Query};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocSet, TERMINATED, Term};
+
+use crate::error::Result;
+use crate::prepared::{Part, Prepared};
+use crate::request::{Hit, Why};
+
+impl Prepared<'_> {
+    /// Adds to each hit what it owes its rank to. A hit that its shard no longer shows goes without.
+    pub fn explain(&self, hits: &mut [Hit], relaxed: bool) -> Result<()> {
+        for part in &self.parts {
+            let asked = part.asked(self.status);
+            let query = self.query(&asked, part, relaxed);
+            for hit in hits.iter_mut().filter(|hit| hit.why.is_none()) {
+                if part.namespaces.contains(&hit.place.ns) {
+                    hit.why = why(part, &*query, hit.place.node.id.0)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a file's document owes its score to.
+fn why(part: &Part, query: &dyn Query, file: u64) -> Result<Option<Why>> {
+    let searcher = &part.view.searcher;
+    let term = Term::from_field_u64(part.view.fields.file, file);
+    let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
+    for reader in searcher.segment_readers() {
+        let inverted = reader.inverted_index(term.field())?;
+        let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)? else {
+            continue;
+        };
+        while postings.doc() != TERMINATED && reader.is_deleted(postings.doc()) {
+            postings.advance();
+        }
+        if postings.doc() == TERMINATED {
+            continue;
+        }
+        let Ok(explanation) = weight.explain(reader, postings.doc()) else {
+            return Ok(None); // another content than the one that was found
+        };
+        let told = serde_json::to_value(&explanation).and_then(serde_json::from_value::<Why>);
+        return Ok(told.ok().map(plain));
+    }
+    Ok(None)
+}
+
+/// Sums of one part are that part.
+fn plain(mut why: Why) -> Why {
+    why.of.retain(|part| part.score != 0.0);
+    why.of = why.of.into_iter().map(plain).collect();
+    match why.of.len() {
+        1 => why.of.remove(0),
+        _ => Why {
+            what: if why.of.is_empty() {
+                why.what
+            } else {
+                "sum".into()
+            },
+            ..why
+        },
+    }
+}

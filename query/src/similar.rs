@@ -1,0 +1,363 @@
+//! Typos forgiven: a word that none of the account's files has stands for the ones that differ from it by a letter or two.
+//!
+//! Only the account's own dictionaries are looked through, and only words that a file has which it can see now are taken: what
+//! others store is neither found nor suggested.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
+use rayon::prelude::*;
+use storage::meta::NamespaceId;
+use tantivy_fst::Automaton;
+
+use crate::collect::Page;
+use crate::error::Result;
+use crate::plan::{Plan, Word};
+use crate::prepared::{Part, Prepared};
+use crate::request::Order;
+use crate::resolve::{Asked, EVERYWHERE, Expansions, Found, meant, token_of};
+use crate::word::{Form, WordQuery, Worth};
+
+/// Letters from which on one typo is forgiven.
+const ONE_FROM: usize = 5;
+/// Letters from which on two are.
+const TWO_FROM: usize = 9;
+/// Words that one typo may stand for.
+const MAX_SIMILAR: usize = 4;
+/// Words of the dictionaries that are looked at more closely.
+const MAX_CANDIDATES: usize = 12;
+/// Dictionary entries taken of one namespace, field and segment.
+const MAX_SCANNED: usize = 1024;
+
+/// One and two typos; two letters that changed places are one.
+static BUILDERS: LazyLock<[LevenshteinAutomatonBuilder; 2]> =
+    LazyLock::new(|| [1, 2].map(|typos| LevenshteinAutomatonBuilder::new(typos, true)));
+
+/// How many typos are forgiven in a token; none in short ones and in numbers.
+fn forgiven(token: &str) -> usize {
+    let letters = token.chars().count();
+    match letters {
+        _ if !token.chars().all(char::is_alphabetic) => 0,
+        TWO_FROM.. => 2,
+        ONE_FROM.. => 1,
+        _ => 0,
+    }
+}
+
+/// What a mistyped token may have been.
+struct Meant {
+    whole: DFA,
+    /// For a word that is still being typed: its start.
+    start: Option<DFA>,
+}
+
+impl Meant {
+    fn by(token: &str, prefix: bool) -> Option<Self> {
+        let builder = &BUILDERS[forgiven(token).checked_sub(1)?];
+        Some(Meant {
+            whole: builder.build_dfa(token),
+            start: prefix.then(|| builder.build_prefix_dfa(token)),
+        })
+    }
+
+    /// How far away a word is; a word that only starts so is farther than a whole one.
+    fn rank(&self, word: &str) -> Option<u8> {
+        let exact = |dfa: &DFA| match dfa.eval(word) {
+            Distance::Exact(typos) => Some(typos),
+            Distance::AtLeast(_) => None,
+        };
+        let whole = exact(&self.whole).map(|typos| 2 * typos);
+        let start = || {
+            self.start
+                .as_ref()
+                .and_then(exact)
+                .map(|typos| 2 * typos + 1)
+        };
+        whole.or_else(start)
+    }
+}
+
+/// Keys of one namespace whose token is near.
+struct Near<'a> {
+    prefix: &'a [u8],
+    dfa: &'a DFA,
+}
+
+/// How much of the prefix was read, or the state behind it.
+#[derive(Clone, Copy)]
+enum At {
+    Prefix(usize),
+    Token(u32),
+    Nowhere,
+}
+
+impl Automaton for Near<'_> {
+    type State = At;
+
+    fn start(&self) -> At {
+        match self.prefix.len() {
+            0 => At::Token(self.dfa.initial_state()),
+            _ => At::Prefix(0),
+        }
+    }
+
+    fn is_match(&self, state: &At) -> bool {
+        matches!(state, At::Token(state) if matches!(self.dfa.distance(*state), Distance::Exact(_)))
+    }
+
+    fn can_match(&self, state: &At) -> bool {
+        !matches!(state, At::Nowhere)
+    }
+
+    fn accept(&self, state: &At, byte: u8) -> At {
+        match *state {
+            At::Prefix(read) if self.prefix[read] != byte => At::Nowhere,
+            At::Prefix(read) if read + 1 < self.prefix.len() => At::Prefix(read + 1),
+            At::Prefix(_) => At::Token(self.dfa.initial_state()),
+            At::Token(state) => match self.dfa.transition(state, byte) {
+                SINK_STATE => At::Nowhere,
+                state => At::Token(state),
+            },
+            At::Nowhere => At::Nowhere,
+        }
+    }
+}
+
+/// Words of one shard that are near, with their rank and documents.
+fn near(asked: &Asked<'_>, word: &Word, meant: &Meant) -> Result<HashMap<String, (u8, u64)>> {
+    let mut found: HashMap<String, (u8, u64)> = HashMap::new();
+    let dfa = meant.start.as_ref().unwrap_or(&meant.whole);
+    for field in asked.searched(word) {
+        for part in &asked.commit.segments {
+            let Some(inverted) = part.segment.inverted(field) else {
+                continue;
+            };
+            for &ns in asked.spaces(part, field) {
+                let prefix = prefix_of(asked, ns);
+                let prefix = prefix.as_slice();
+                let mut stream = inverted
+                    .terms()
+                    .search(Near { prefix, dfa })
+                    .into_stream()?;
+                let mut scanned = 0;
+                while scanned < MAX_SCANNED && stream.advance() {
+                    scanned += 1;
+                    let Some(token) = token_of(ns, stream.key()) else {
+                        continue;
+                    };
+                    if let Some(rank) = meant.rank(token) {
+                        let entry = found.entry(token.to_owned()).or_insert((rank, 0));
+                        entry.1 += u64::from(stream.value().doc_freq);
+                    }
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn prefix_of(asked: &Asked<'_>, ns: NamespaceId) -> Vec<u8> {
+    match ns {
+        EVERYWHERE => Vec::new(),
+        ns => asked.terms(ns).expansion("").start,
+    }
+}
+
+impl Prepared<'_> {
+    /// Finds what mistyped words stand for. `frozen`: what they stood for on an earlier page.
+    pub fn forgive(&mut self, frozen: Option<&Expansions>) -> Result<()> {
+        let mut wanted = Vec::new();
+        wanted_words(&self.planned.plan, &mut wanted);
+        for index in wanted {
+            let known = frozen.and_then(|frozen| frozen.get(&index));
+            let word = &self.planned.words[index];
+            let (token, is_known) = match &word.tokens[..] {
+                [(_, token)] if !word.quoted => (token.clone(), self.is_found(index)),
+                _ => continue,
+            };
+            let candidates = match (known, frozen) {
+                (Some(known), _) => known.iter().map(|word| (0, word.clone())).collect(),
+                (None, Some(_)) => continue,
+                (None, None) if is_known => continue,
+                (None, None) => self.candidates(index, &token)?,
+            };
+            self.take(index, &token, candidates, known.is_some())?;
+        }
+        Ok(())
+    }
+
+    /// True when a word, one of its other forms, or a folder is found in some shard.
+    fn is_found(&self, word: usize) -> bool {
+        let mut forms = vec![word];
+        for form in &self.planned.words[word].in_names {
+            wanted_words(form, &mut forms);
+        }
+        let in_part = |part: &Part| {
+            let mut forms = forms.iter();
+            forms.any(|form| part.resolved[*form].all().next().is_some())
+        };
+        self.folders.contains_key(&word) || self.parts.iter().any(in_part)
+    }
+
+    /// Words that are near, the nearest and most frequent first.
+    fn candidates(&self, index: usize, token: &str) -> Result<Vec<(u8, String)>> {
+        let word = &self.planned.words[index];
+        let Some(meant) = Meant::by(token, word.prefix) else {
+            return Ok(Vec::new());
+        };
+        let of_part = |part: &Part| near(&part.asked(self.status), word, &meant);
+        let parts = self.parts.par_iter().map(of_part);
+        let parts: Vec<_> = parts.collect::<Result<_>>()?;
+        let mut sums: HashMap<String, (u8, u64)> = HashMap::new();
+        for (token, (rank, documents)) in parts.into_iter().flatten() {
+            sums.entry(token).or_insert((rank, 0)).1 += documents;
+        }
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_unstable_by(|(a, (near_a, many_a)), (b, (near_b, many_b))| {
+            near_a.cmp(near_b).then(many_b.cmp(many_a)).then(a.cmp(b))
+        });
+        sums.truncate(MAX_CANDIDATES);
+        Ok(sums
+            .into_iter()
+            .map(|(word, (rank, _))| (rank, word))
+            .collect())
+    }
+
+    /// Takes the nearest candidates that a visible file has.
+    fn take(
+        &mut self,
+        index: usize,
+        token: &str,
+        candidates: Vec<(u8, String)>,
+        is_known: bool,
+    ) -> Result<()> {
+        let mut nearest = None;
+        let mut taken = Vec::new();
+        for (rank, candidate) in candidates {
+            if taken.len() == MAX_SIMILAR || nearest.is_some_and(|nearest| rank > nearest) {
+                break;
+            }
+            let word = &self.planned.words[index];
+            let look = |part: &Part| meant(&part.asked(self.status), word, &candidate);
+            let found = self.parts.par_iter().map(look);
+            let found: Vec<_> = found.collect::<Result<_>>()?;
+            let lives = self.parts.iter().zip(&found);
+            let mut lives = lives.map(|(part, (found, _))| self.is_seen(part, found));
+            if !is_known && !lives.try_fold(false, |any, seen| seen.map(|seen| any || seen))? {
+                continue;
+            }
+            nearest = Some(rank);
+            for (part, (found, counted)) in self.parts.iter_mut().zip(found) {
+                part.resolved[index].similar.extend(found);
+                self.statistics.merge(counted);
+            }
+            let number = self.planned.needles.word(token);
+            self.planned.needles.also(&candidate, number);
+            taken.push(candidate);
+        }
+        if !taken.is_empty() {
+            self.similar.insert(index, taken);
+        }
+        Ok(())
+    }
+
+    /// True when a file of the account that is there now has one of the words. // I6
+    pub fn is_seen(&self, part: &Part, found: &[Found]) -> Result<bool> {
+        Ok(self.seen(part, found)? > 0)
+    }
+
+    /// How many of the account's files that are there now have one of the words. // I6
+    pub fn seen(&self, part: &Part, found: &[Found]) -> Result<u64> {
+        if found.is_empty() {
+            return Ok(0);
+        }
+        let form = |found: &Found| Form {
+            field: found.field,
+            lengths: found.field,
+            tokens: vec![(0, found.places.clone())],
+            score: Worth::Same(0.0),
+            label: String::new(),
+        };
+        let query = WordQuery {
+            commit: part.commit.clone(),
+            forms: Arc::new(found.iter().map(form).collect()),
+        };
+        let page = Page {
+            commit: &part.commit,
+            exclusions: &part.view.exclusions,
+            in_folders: false,
+            order: Order::Modified,
+            after: None,
+            limit: 0,
+            facets: false,
+            places: false,
+            now_ms: 0,
+            deadline: self.deadline,
+        };
+        Ok(part.view.searcher.search(&query, &page)?.total)
+    }
+
+    /// The query with its typos mended, when that can be shown.
+    pub fn mended(&self, query: &str) -> Option<String> {
+        let tokens = indexer::analyse::words(query, indexer::analyse::Mode::Query);
+        let is_wide = |index: &usize| {
+            self.parts
+                .iter()
+                .any(|part| part.asked(self.status).is_wide(&self.planned.words[*index]))
+        };
+        let mut mended = query.to_owned();
+        // From behind, so that what stands before keeps its place.
+        for token in tokens.iter().rev() {
+            let typed = |index: &usize| self.planned.words[*index].tokens[0].1 == token.text;
+            let index = self.similar.keys().find(|index| typed(index));
+            // Words that were found in everybody's dictionary are not shown.
+            if let Some(index) = index.filter(|index| !is_wide(index)) {
+                let word = self.similar[index].first()?;
+                mended.replace_range(token.start..token.end, word);
+            }
+        }
+        (mended != query).then_some(mended)
+    }
+}
+
+/// The words of a plan that files should have.
+fn wanted_words(plan: &Plan, words: &mut Vec<usize>) {
+    match plan {
+        Plan::Word(index) => words.push(*index),
+        Plan::And(sides) | Plan::Or(sides) => {
+            sides.iter().for_each(|side| wanted_words(side, words))
+        }
+        Plan::All | Plan::Filter(_) | Plan::Not(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typos_are_forgiven_by_length() {
+        for (typed, word, rank) in [
+            ("invioce", "invoice", Some(2)), // two letters changed places
+            ("invoce", "invoice", Some(2)),
+            ("invoicee", "invoice", Some(2)),
+            ("invoise", "invoice", Some(2)),
+            ("invise", "invoice", None),
+            ("spectroscpoy", "spectroscopy", Some(2)),
+            ("spectrosopi", "spectroscopy", Some(4)),
+            ("fier", "fire", None),
+            ("20231", "20232", None),
+            ("a1b2c3", "a1b2c4", None),
+        ] {
+            let meant = Meant::by(typed, false);
+            assert_eq!(
+                meant.and_then(|meant| meant.rank(word)),
+                rank,
+                "{typed} {word}"
+            );
+        }
+        let meant = Meant::by("invio", true).expect("long enough");
+        assert_eq!(meant.rank("invoices"), Some(3));
+    }
+}
