@@ -283,7 +283,9 @@ impl SegmentPage {
         let files = values(&self.segment.file, block);
         retain(block, |i| {
             let file = files[i].unwrap_or(0);
-            !exclusions.contains(file) && !(in_folders && exclusions.is_moved(file))
+            let is_gone = exclusions.contains(file);
+            let has_left = in_folders && exclusions.is_moved(file);
+            !is_gone && !has_left
         });
     }
 
