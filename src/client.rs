@@ -1,5 +1,6 @@
 //! A small HTTP client of the server's own API, for the commands and the benchmark.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,6 +143,44 @@ impl Client {
             .body(Full::new(body))?;
         let answer = self.send(request).await?;
         serde_json::from_slice(&answer).with_context(|| format!("answer of {route}"))
+    }
+
+    /// Calls `/2/{route}` with a JSON argument and writes the answer's body to `out` as it comes, of whatever length.
+    pub async fn stream(
+        &self,
+        route: &str,
+        argument: &impl Serialize,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        let body = Bytes::from(serde_json::to_vec(argument)?);
+        let request = self
+            .request(route)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body))?;
+        let answer = self.pool.request(request).await;
+        let answer = answer.with_context(|| format!("reach {}", self.url))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let body = http_body_util::Limited::new(answer.into_body(), MAX_ANSWER_BYTES);
+            let body = body.collect().await;
+            let body = body.map_err(|error| anyhow!("answer broke off: {error}"))?;
+            let summary = summary(&body.to_bytes());
+            let retry_after_s = None;
+            return Err(ApiError {
+                status,
+                summary,
+                retry_after_s,
+            }
+            .into());
+        }
+        let mut body = answer.into_body();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.context("the answer broke off")?;
+            if let Some(piece) = frame.data_ref() {
+                out.write_all(piece)?;
+            }
+        }
+        Ok(())
     }
 
     /// Calls a content route with its argument in the header and `content` as the body.

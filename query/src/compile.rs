@@ -365,11 +365,8 @@ impl Compiler<'_> {
             let each = folders.iter().map(|&folder| terms.parent(FileId(folder)));
             return constant(each.collect(), score);
         }
-        let fields = &self.asked.view.fields;
-        let name = |field| self.asked.view.searcher.schema().get_field_name(field);
         Box::new(Inside {
-            parent: name(fields.below).to_owned(),
-            flags: name(fields.flags).to_owned(),
+            commit: self.asked.commit.clone(),
             folders: folders.clone(),
             deleted,
             score,

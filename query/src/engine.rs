@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indexer::Shard;
-use rayon::prelude::*;
 use storage::kv::Store;
-use storage::meta::Actor;
+use storage::meta::{Actor, Place};
 use storage::seal::Sealer;
 use time::OffsetDateTime;
 
 use crate::collect::{Key, Matches};
 use crate::cursor::{Frozen, Left};
 use crate::error::{Error, Result};
+use crate::fan::each;
 use crate::hit::Sources;
 use crate::parse::parse;
 use crate::prepared::{Prepared, narrowed};
@@ -147,10 +147,12 @@ impl Engine {
         let places: Vec<_> = places.collect::<Result<_>>()?;
         let gone = places.iter().filter(|place| place.is_none()).count() as u64;
         let (needles, marks) = (&prepared.planned.needles, prepared.request.marks);
-        let marked = places.into_par_iter().flatten();
-        let hits = marked
-            .map(|place| self.sources.hit(place, needles, prepared.status, marks))
-            .collect();
+        let places: Vec<Place> = places.into_iter().flatten().collect();
+        let mark = |place: &Place| {
+            let place = place.clone();
+            Ok(self.sources.hit(place, needles, prepared.status, marks))
+        };
+        let hits = each(&places, mark)?;
         Ok((hits, gone))
     }
 }

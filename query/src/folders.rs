@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use indexer::ShardView;
 use indexer::term::{Tag, Terms};
 use storage::meta::NamespaceId;
-use tantivy::columnar::Column;
-use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocSet, SegmentReader, TERMINATED};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocSet, TERMINATED};
 
 use crate::error::Result;
+use crate::prepared::Part;
 use crate::request::Status;
 
 /// Folders (and mounts) by the folder that they lie in.
@@ -20,33 +19,33 @@ pub struct Folders {
 
 impl Folders {
     /// The folders of `ns` in a shard's commit: the live ones, and for deleted files the deleted ones too.
-    pub fn of(view: &ShardView, ns: NamespaceId, status: Status) -> Result<Self> {
+    pub fn of(part: &Part, ns: NamespaceId, status: Status) -> Result<Self> {
         let mut folders = Folders::default();
-        folders.add(view, ns, Tag::Folder)?;
+        folders.add(part, ns, Tag::Folder)?;
         if status == Status::Deleted {
-            folders.add(view, ns, Tag::DeletedCategory("folder"))?;
+            folders.add(part, ns, Tag::DeletedCategory("folder"))?;
         }
         Ok(folders)
     }
 
-    fn add(&mut self, view: &ShardView, ns: NamespaceId, tag: Tag<'_>) -> Result<()> {
-        let fields = &view.fields;
-        let term = Terms::of(fields, ns).tag(tag);
-        for segment in view.searcher.segment_readers() {
-            let inverted = segment.inverted_index(term.field())?;
+    fn add(&mut self, part: &Part, ns: NamespaceId, tag: Tag<'_>) -> Result<()> {
+        let view = &part.view;
+        let term = Terms::of(&view.fields, ns).tag(tag);
+        for reader in view.searcher.segment_readers() {
+            let segment = &part.commit.part(reader)?.segment;
+            let inverted = segment
+                .inverted(term.field())
+                .filter(|_| segment.space(ns).is_some());
+            let Some(inverted) = inverted else { continue };
             let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)?
             else {
                 continue;
             };
-            let (file, parent) = (
-                column(segment, fields.file)?,
-                column(segment, fields.below)?,
-            );
             let mut doc = postings.doc();
             while doc != TERMINATED {
-                let id = file.first(doc).unwrap_or(0);
-                if !segment.is_deleted(doc) && !view.exclusions.contains(id) {
-                    let above = parent.first(doc).unwrap_or(0);
+                let id = segment.file.first(doc).unwrap_or(0);
+                if !reader.is_deleted(doc) && !view.exclusions.contains(id) {
+                    let above = segment.below.first(doc).unwrap_or(0);
                     self.inside.entry(above).or_default().push(id);
                 }
                 doc = postings.advance();
@@ -64,11 +63,6 @@ impl Folders {
             }
         }
     }
-}
-
-fn column(segment: &SegmentReader, field: Field) -> tantivy::Result<Column<u64>> {
-    let name = segment.schema().get_field_name(field);
-    segment.fast_fields().u64(name)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What lies directly in one of many folders, told by the parent column: for sets of folders that are too many for terms.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use indexer::schema::FLAG_DELETED;
@@ -9,19 +10,25 @@ use tantivy::query::{
 };
 use tantivy::{BitSet, DocId, Score, SegmentReader, TantivyError};
 
+use crate::segment::Commit;
+
 /// Documents whose parent is one of `folders`, all with the same score.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Inside {
-    /// The parent column's name.
-    pub parent: String,
-    /// The flag column's name.
-    pub flags: String,
+    /// The shard's commit.
+    pub commit: Arc<Commit>,
     /// The folders.
     pub folders: Arc<HashSet<u64>>,
     /// Deleted documents instead of live ones.
     pub deleted: bool,
     /// The score of each.
     pub score: f32,
+}
+
+impl fmt::Debug for Inside {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Inside({} folders)", self.folders.len())
+    }
 }
 
 impl Query for Inside {
@@ -32,13 +39,12 @@ impl Query for Inside {
 
 impl Weight for Inside {
     fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let columns = segment.fast_fields();
-        let (parent, flags) = (columns.u64(&self.parent)?, columns.u64(&self.flags)?);
+        let columns = &self.commit.part(segment)?.segment;
+        let (parent, flags) = (&columns.below, &columns.flags);
         let mut found = BitSet::with_max_value(segment.max_doc());
         for doc in 0..segment.max_doc() {
-            let is_in = parent
-                .first(doc)
-                .is_some_and(|folder| self.folders.contains(&folder));
+            let folder = parent.first(doc);
+            let is_in = folder.is_some_and(|folder| self.folders.contains(&folder));
             if is_in && (flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0) == self.deleted {
                 found.insert(doc);
             }

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`], [`folders`], [`people`] and [`limits`] (where to look),
 //! [`segment`] (what a shard's segments are made of), [`resolve`] (which terms they have), [`statistics`], [`compile`] with [`word`],
-//! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), [`collect`] (counts and keys), [`facets`], [`hit`]
+//! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), `fan` (all shards at once), [`collect`] (counts and keys), [`facets`], [`hit`]
 //! (looked up again, marked), [`highlight`], [`cursor`] (what a page leaves to the next), [`prepared`], [`named`] and [`similar`] (a search
 //! that is ready to run), [`explain`], [`suggest`] and [`engine`], which runs them.
 
@@ -15,6 +15,7 @@ mod error;
 pub mod excluded;
 mod explain;
 mod facets;
+mod fan;
 pub mod folders;
 pub mod highlight;
 pub mod hit;

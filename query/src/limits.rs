@@ -176,8 +176,7 @@ impl Lookup<'_> {
             .find(|part| part.namespaces.contains(&place.ns));
         if let Some(part) = part {
             folders.clear();
-            Folders::of(&part.view, place.ns, Status::Deleted)?
-                .below(place.node.id.0, &mut folders);
+            Folders::of(part, place.ns, Status::Deleted)?.below(place.node.id.0, &mut folders);
         }
         Ok(Area {
             ns: Some(place.ns),

@@ -4,13 +4,14 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use indexer::document::MAX_START;
 use storage::meta::{FileId, NamespaceId, View};
 
 use crate::collect::{Matches, Page};
 use crate::error::Result;
 use crate::folders::Folders;
 use crate::parse::Filter;
-use crate::plan::Plan;
+use crate::plan::{Plan, Word};
 use crate::prepared::Prepared;
 use crate::request::{Order, Status};
 use crate::scope::Area;
@@ -18,12 +19,18 @@ use crate::scope::Area;
 /// Folders whose name has a word of the query, at most.
 const MAX_NAMED_FOLDERS: usize = 50;
 
+/// True for the first one or two letters of a word: they are looked for in the files' own names alone.
+fn is_short(word: &Word) -> bool {
+    let short = |token: &str| token.is_ascii() && token.len() <= MAX_START;
+    word.prefix && matches!(&word.tokens[..], [(_, token)] if short(token))
+}
+
 impl Prepared<'_> {
     /// What lies below folders whose name has a word of the query, by word.
     pub fn named_folders(&self, view: &View<'_>) -> Result<HashMap<usize, Vec<Area>>> {
         let (mut named, mut trees) = (HashMap::new(), HashMap::new());
         for (index, word) in self.planned.words.iter().enumerate() {
-            if word.names_only || word.quoted {
+            if word.names_only || word.quoted || is_short(word) {
                 continue;
             }
             let areas = self.areas(view, self.folders_named(index)?, &mut trees)?;
@@ -55,9 +62,7 @@ impl Prepared<'_> {
                 (None, Some(part)) => {
                     let tree = match trees.entry(place.ns) {
                         Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(new) => {
-                            new.insert(Folders::of(&part.view, place.ns, self.status)?)
-                        }
+                        Entry::Vacant(new) => new.insert(Folders::of(part, place.ns, self.status)?),
                     };
                     tree.below(folder, found.entry(place.ns).or_default());
                 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use indexer::ShardView;
-use rayon::prelude::*;
 use storage::meta::{Actor, NamespaceId};
 use tantivy::query::Query;
 use time::OffsetDateTime;
@@ -16,6 +15,7 @@ use crate::compile::Compiler;
 use crate::cursor::MAX_EXTENSIONS;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::fan::each;
 use crate::limits::{BELOW, Limits, Lookup};
 use crate::parse::{self, Clause, Filter};
 use crate::people::People;
@@ -97,16 +97,10 @@ impl Engine {
             mounts: OnceCell::new(),
         };
         let limits = lookup.limits(&query.clause, request.below.as_ref())?;
-        let counted: Vec<Statistics> = parts
-            .par_iter_mut()
-            .map(|part| {
-                let (resolved, counted) = resolve(&part.asked(status), &planned)?;
-                part.resolved = resolved;
-                Ok(counted)
-            })
-            .collect::<Result<_>>()?;
+        let resolved = each(&parts, |part| resolve(&part.asked(status), &planned))?;
         let mut statistics = Statistics::default();
-        for counted in counted {
+        for (part, (resolved, counted)) in parts.iter_mut().zip(resolved) {
+            part.resolved = resolved;
             statistics.merge(counted);
         }
         let expansions = expansions(&planned, &parts);
@@ -133,27 +127,28 @@ impl Engine {
 
     /// The shards that hold the namespaces, with exclusions moved to their logs' heads (I5); false when one cannot answer.
     fn parts(&self, namespaces: &[NamespaceId], deadline: Instant) -> Result<(Vec<Part>, bool)> {
-        let shards = self.shards();
-        let parts = shards.par_iter().map(|shard| {
-            let owned = |ns: &NamespaceId| shard.owns(*ns);
-            let namespaces: Vec<_> = namespaces.iter().copied().filter(owned).collect();
-            if namespaces.is_empty() {
-                return Ok((None, true));
+        let mut owned = Vec::new();
+        for shard in self.shards() {
+            let is_here = |ns: &NamespaceId| shard.owns(*ns);
+            let here: Vec<_> = namespaces.iter().copied().filter(is_here).collect();
+            if !here.is_empty() {
+                owned.push((shard, here));
             }
-            let Some(view) = shard.view(&namespaces, deadline) else {
+        }
+        let parts = each(&owned, |(shard, namespaces)| {
+            let Some(view) = shard.view(namespaces, deadline) else {
                 return Ok((None, false));
             };
-            let commit = Arc::new(self.segments.of(shard.number, &view, &namespaces)?);
+            let commit = Arc::new(self.segments.of(shard.number, &view, namespaces)?);
             let complete = view.complete;
             let part = Part {
                 view,
-                namespaces,
+                namespaces: namespaces.clone(),
                 commit,
                 resolved: Vec::new(),
             };
             Ok((Some(part), complete))
-        });
-        let parts: Vec<(Option<Part>, bool)> = parts.collect::<Result<_>>()?;
+        })?;
         let complete = parts.iter().all(|(_, complete)| *complete);
         let parts = parts.into_iter().filter_map(|(part, _)| part);
         Ok((parts.collect(), complete))
@@ -180,8 +175,7 @@ impl Prepared<'_> {
             };
             Ok(part.view.searcher.search(&query, &page)?)
         };
-        let found = self.parts.par_iter().map(search);
-        let found: Vec<Matches> = found.collect::<Result<_>>()?;
+        let found = each(&self.parts, search)?;
         let mut all = Matches::default();
         for matches in found {
             all.merge(matches, limit);

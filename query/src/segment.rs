@@ -31,6 +31,8 @@ pub struct Segment {
     pub size: Column<u64>,
     /// The folders that documents lie in.
     pub below: Column<u64>,
+    /// What documents are: folders, deleted.
+    pub flags: Column<u64>,
     /// Folded names.
     pub name: Option<StrColumn>,
     /// Extensions.
@@ -87,6 +89,7 @@ impl Segment {
             modified: columns.i64(name(fields.modified))?,
             size: columns.u64(name(fields.size))?,
             below: columns.u64(name(fields.below))?,
+            flags: columns.u64(name(fields.flags))?,
             name: columns.str(name(fields.sort_name))?,
             extension: columns.str(name(fields.extension))?,
             documents: reader.max_doc(),
@@ -94,16 +97,17 @@ impl Segment {
             inverted,
             spaces: HashMap::new(),
         };
-        segment.measure(&columns.u64(name(fields.flags))?);
+        segment.measure();
         Ok(segment)
     }
 
     /// Counts, once, what every namespace has here.
-    fn measure(&mut self, flags: &Column<u64>) {
+    fn measure(&mut self) {
         for doc in 0..self.documents {
             let ns = NamespaceId(self.namespace.first(doc).unwrap_or(0));
+            let is_deleted = self.flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0;
             let space = self.spaces.entry(ns).or_default();
-            if flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0 {
+            if is_deleted {
                 space.deleted += 1;
                 continue;
             }

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
-use rayon::prelude::*;
 use storage::meta::NamespaceId;
 use tantivy_fst::Automaton;
 
 use crate::collect::Page;
 use crate::error::Result;
+use crate::fan::each;
 use crate::plan::{Plan, Word};
 use crate::prepared::{Part, Prepared};
 use crate::request::Order;
@@ -207,8 +207,7 @@ impl Prepared<'_> {
             return Ok(Vec::new());
         };
         let of_part = |part: &Part| near(&part.asked(self.status), word, &meant);
-        let parts = self.parts.par_iter().map(of_part);
-        let parts: Vec<_> = parts.collect::<Result<_>>()?;
+        let parts = each(&self.parts, of_part)?;
         let mut sums: HashMap<String, (u8, u64)> = HashMap::new();
         for (token, (rank, documents)) in parts.into_iter().flatten() {
             sums.entry(token).or_insert((rank, 0)).1 += documents;
@@ -240,8 +239,7 @@ impl Prepared<'_> {
             }
             let word = &self.planned.words[index];
             let look = |part: &Part| meant(&part.asked(self.status), word, &candidate);
-            let found = self.parts.par_iter().map(look);
-            let found: Vec<_> = found.collect::<Result<_>>()?;
+            let found = each(&self.parts, look)?;
             let lives = self.parts.iter().zip(&found);
             let mut lives = lives.map(|(part, (found, _))| self.is_seen(part, found));
             if !is_known && !lives.try_fold(false, |any, seen| seen.map(|seen| any || seen))? {

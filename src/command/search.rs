@@ -1,6 +1,6 @@
 //! `firefly search WORDS`: results on the terminal.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -31,6 +31,18 @@ pub struct Args {
     /// Print the server's answer as JSON
     #[arg(long)]
     json: bool,
+    /// Print all hits, each on a line: path, type, size, time and id, without snippets
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["json", "limit"])]
+    export: Option<Format>,
+}
+
+/// How all hits are printed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// Comma-separated values with a line of names
+    Csv,
+    /// A JSON object on each line
+    Jsonl,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +51,8 @@ struct Answer {
     total: u64,
     took_ms: f64,
     partial: bool,
+    #[serde(default)]
+    did_you_mean: Option<String>,
     #[serde(default)]
     warnings: Vec<String>,
 }
@@ -63,6 +77,9 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
             client = client.with_token(token);
         }
         let query = args.words.join(" ");
+        if let Some(format) = args.export {
+            return export(&client, &query, format).await;
+        }
         let argument =
             json!({"query": query, "options": {"max_results": args.limit, "facets": false}});
         let answer: Value = client.rpc("firefly/search", &argument).await?;
@@ -79,6 +96,47 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
             ExitCode::SUCCESS
         })
     })
+}
+
+/// Prints all hits; exit code 1 when there are none.
+async fn export(client: &Client, query: &str, format: Format) -> Result<ExitCode> {
+    let (format, head) = match format {
+        Format::Csv => ("csv", 1),
+        Format::Jsonl => ("jsonl", 0),
+    };
+    let argument = json!({"query": query, "format": format});
+    let mut out = Lines {
+        out: std::io::stdout().lock(),
+        lines: 0,
+    };
+    client
+        .stream("firefly/search/export", &argument, &mut out)
+        .await?;
+    Ok(match out.lines > head {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Counts the lines that pass.
+struct Lines<W> {
+    out: W,
+    lines: usize,
+}
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.lines += bytes[..written]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 fn print(answer: &Answer) {
@@ -103,6 +161,9 @@ fn print(answer: &Answer) {
         answer.total,
         answer.took_ms
     );
+    if let Some(meant) = &answer.did_you_mean {
+        println!("note: these are for {meant:?}");
+    }
     for warning in &answer.warnings {
         println!("note: {warning}");
     }

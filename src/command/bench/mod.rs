@@ -6,6 +6,7 @@
 mod corpus;
 mod fresh;
 mod load;
+mod queries;
 mod report;
 mod save;
 mod search;

@@ -1,4 +1,5 @@
-//! `bench search`: searches by users with 1, 20 and 500 namespaces over a corpus in many namespaces, while files arrive.
+//! `bench search`: searches by users with 1, 20 and 500 namespaces over a corpus in many namespaces, while files arrive: seven
+//! kinds of queries, and words as they are typed, letter by letter.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,12 +12,18 @@ use serde_json::{Value, json};
 
 use super::corpus::{Text, random_of};
 use super::load::{Offer, offer};
+use super::queries::Words;
 use super::report::Report;
 use super::setup;
 use crate::client::Client;
 
 /// Shared folders of one owner: with the root, an owner has this many namespaces and one more.
 const FOLDERS_PER_OWNER: u64 = 500;
+
+/// Files of one folder of the user with one namespace.
+const FILES_PER_FOLDER: u64 = 500;
+/// Documents that queries are made of, for the user with one namespace.
+const MAX_SAMPLES: usize = 500;
 
 /// Searches while files arrive.
 #[derive(Debug, clap::Args)]
@@ -27,6 +34,9 @@ pub struct Args {
     /// Namespaces that they lie in
     #[arg(long, default_value_t = 5_000)]
     namespaces: u64,
+    /// Documents of one more user, all in one namespace
+    #[arg(long, default_value_t = 0)]
+    giant: u64,
     /// Text files to use as documents [default: seeded text]
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
@@ -76,7 +86,12 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     let users: Vec<_> = prepared
         .users
         .into_iter()
-        .map(|user| (admin.with_token(&user.token), Arc::new(user)))
+        .map(|user| {
+            (
+                admin.with_token(&user.token),
+                Arc::new((Words::of(&user.samples), user.class)),
+            )
+        })
         .collect();
     let load = Offer {
         rate: args.rate,
@@ -85,11 +100,12 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     };
     let (ends, seconds) = offer(load, |i| {
         let (client, user) = users[(i % users.len() as u64) as usize].clone();
-        let (kind, query) = query(&user, &mut random_of(seed.wrapping_add(2), i));
+        let (kind, query) = user.0.query(&mut random_of(seed.wrapping_add(2), i));
         async move {
-            let argument = json!({"query": query, "options": {"max_results": 20, "facets": true}});
+            let options = json!({"max_results": 20, "facets": true, "as_you_type": true});
+            let argument = json!({"query": query, "options": options});
             let _answer: Value = client.rpc("firefly/search", &argument).await?;
-            Ok(format!("{} namespaces, {kind}", user.class))
+            Ok(format!("{}, {kind}", user.1))
         }
     })
     .await;
@@ -105,30 +121,6 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
         .insert("arrived_per_s".into(), arrivals.await? as f64 / seconds);
     report.requests("", &ends);
     Ok(report)
-}
-
-/// A query of a random kind out of a document that the user sees.
-fn query(user: &User, random: &mut StdRng) -> (&'static str, String) {
-    let words = &user.samples[random.random_range(0..user.samples.len())];
-    let at = random.random_range(0..words.len().saturating_sub(3).max(1));
-    let word = |i: usize| words.get(at + i).map_or("", String::as_str);
-    match random.random_range(0..5) {
-        0 => ("one word", word(0).to_owned()),
-        1 => ("two words", format!("{} {}", word(0), word(2))),
-        2 => (
-            "three words",
-            format!("{} {} {}", word(0), word(1), word(2)),
-        ),
-        3 => (
-            "last word typed in part",
-            format!(
-                "{} {}",
-                word(0),
-                word(1).chars().take(3).collect::<String>()
-            ),
-        ),
-        _ => ("phrase", format!("\"{} {}\"", word(0), word(1))),
-    }
 }
 
 async fn arrive(writer: Client, rate: f64, seconds: u64, text: Arc<Text>, seed: u64) -> u64 {
@@ -174,10 +166,14 @@ async fn prepare(admin: &Client, args: &Args, seed: u64, text: &Arc<Text>) -> Re
     let member = setup::account(admin, member_email.clone()).await?;
     for (owner, _, id) in folders.iter().take(19) {
         setup::add_member(owner, id, &member_email).await?;
+        setup::mount(&member, id).await?;
     }
     let single = setup::account(admin, format!("bench-single-{run}@bench.invalid")).await?;
     let samples = fill(args, seed, text, &folders, &single).await?;
+    let giant = setup::account(admin, format!("bench-giant-{run}@bench.invalid")).await?;
+    let giants = fill_giant(args, seed, text, &giant).await?;
     eprintln!("waiting for the index");
+    setup::indexed(&giant).await?;
     setup::indexed(&single).await?;
     for owner in &owners {
         setup::indexed(owner).await?;
@@ -190,18 +186,65 @@ async fn prepare(admin: &Client, args: &Args, seed: u64, text: &Arc<Text>) -> Re
         samples: samples.to_vec(),
     };
     let shared = &samples[1..];
+    let many = shared.len().min(FOLDERS_PER_OWNER as usize);
+    let mut users = vec![
+        user("1 namespace", &single, &samples[0]),
+        user(
+            "20 namespaces",
+            &member,
+            &shared[..19.min(shared.len())].concat(),
+        ),
+        user("500 namespaces", &owners[0], &shared[..many].concat()),
+    ];
+    if !giants.is_empty() {
+        users.push(user("giant", &giant, &giants));
+    }
     Ok(Prepared {
-        users: vec![
-            user("1", &single, &samples[0]),
-            user("20", &member, &shared[..19.min(shared.len())].concat()),
-            user(
-                "500",
-                &owners[0],
-                &shared[..shared.len().min(FOLDERS_PER_OWNER as usize)].concat(),
-            ),
-        ],
+        users,
         writer: token(&writer),
     })
+}
+
+/// Uploads the documents of the one namespace that has them all; returns sample words.
+async fn fill_giant(
+    args: &Args,
+    seed: u64,
+    text: &Arc<Text>,
+    giant: &Client,
+) -> Result<Vec<Vec<String>>> {
+    let mut samples = Vec::new();
+    let mut uploads = futures::stream::iter(0..args.giant)
+        .map(|i| {
+            let mut random = random_of(seed.wrapping_add(4), i);
+            let name = format!(
+                "{} {} {i}.txt",
+                text.word(&mut random),
+                text.word(&mut random)
+            );
+            let bytes = random.random_range(200..2_000);
+            let body = text.text(&mut random, bytes);
+            async move {
+                let words = sample(&body);
+                let path = format!("/{}/{name}", i / FILES_PER_FOLDER);
+                setup::upload(giant, &path, body).await?;
+                anyhow::Ok(words)
+            }
+        })
+        .buffer_unordered(setup::PREPARING);
+    while let Some(words) = uploads.try_next().await? {
+        if samples.len() < MAX_SAMPLES && words.len() >= 4 {
+            samples.push(words);
+        }
+    }
+    Ok(samples)
+}
+
+/// Some words of a document.
+fn sample(body: &str) -> Vec<String> {
+    let words = body
+        .split_whitespace()
+        .filter(|word| word.chars().all(char::is_alphanumeric) && word.len() > 2);
+    words.skip(20).take(12).map(str::to_owned).collect()
 }
 
 /// Uploads the documents; returns sample words of each namespace: the single user's first, then the shared folders'.
@@ -232,10 +275,7 @@ async fn fill(
             let (name, body) = document(i, &files, text, &mut random);
             async move {
                 let body = body?;
-                let words = body
-                    .split_whitespace()
-                    .filter(|w| w.chars().all(char::is_alphanumeric) && w.len() > 2);
-                let words: Vec<_> = words.skip(20).take(12).map(str::to_owned).collect();
+                let words = sample(&body);
                 setup::upload(&client, &format!("{folder}/{name}"), body).await?;
                 anyhow::Ok((space, words))
             }

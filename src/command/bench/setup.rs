@@ -67,6 +67,13 @@ pub async fn add_member(owner: &Client, shared_folder: &str, email: &str) -> Res
     Ok(())
 }
 
+/// Mounts a shared folder in the member's own files.
+pub async fn mount(member: &Client, shared_folder: &str) -> Result<()> {
+    let argument = json!({"shared_folder_id": shared_folder});
+    let _mounted: Value = member.rpc("sharing/mount_folder", &argument).await?;
+    Ok(())
+}
+
 /// Uploads, again when the server asks to wait.
 pub async fn upload(client: &Client, path: &str, body: String) -> Result<()> {
     let body = bytes::Bytes::from(body);
