@@ -230,7 +230,7 @@ pub(crate) fn record(
 }
 
 /// Bytes at which pages end, from the characters at which they start.
-fn page_ends(text: &str, starts: &[u32]) -> Vec<u32> {
+pub(crate) fn page_ends(text: &str, starts: &[u32]) -> Vec<u32> {
     let mut ends = Vec::with_capacity(starts.len());
     let mut borders = starts.iter().skip(1).peekable();
     for (index, (at, _)) in text.char_indices().enumerate() {

@@ -41,7 +41,14 @@ fn by_signature(bytes: &[u8], extension: &str) -> Option<FileType> {
         || bytes.starts_with(b"PK\x05\x06")
         || bytes.starts_with(b"PK\x07\x08")
     {
-        return Some(package::detect(bytes).unwrap_or(FileType::Zip));
+        return Some(match package::detect(bytes) {
+            // The three are told apart by their names only.
+            Some(FileType::Pages) => match by_extension(extension) {
+                Some(kind @ (FileType::Numbers | FileType::Keynote)) => kind,
+                _ => FileType::Pages,
+            },
+            found => found.unwrap_or(FileType::Zip),
+        });
     }
     if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]) {
         return Some(
@@ -255,6 +262,9 @@ fn by_extension(extension: &str) -> Option<FileType> {
         "ppt" | "pps" => T::Ppt,
         "rtf" => T::Rtf,
         "epub" => T::Epub,
+        "pages" => T::Pages,
+        "numbers" => T::Numbers,
+        "key" => T::Keynote,
         "pdf" => T::Pdf,
         "ps" | "eps" => T::PostScript,
         "eml" => T::Mail,

@@ -171,6 +171,12 @@ file_types! {
     Bzip2 "bzip2" Archive,
     /// One file (or a tar) under Zstandard.
     Zstandard "zstd" Archive,
+    /// Apple's Pages.
+    Pages "pages" Document,
+    /// Apple's Numbers.
+    Numbers "numbers" Spreadsheet,
+    /// Apple's Keynote.
+    Keynote "keynote" Presentation,
 }
 
 impl FileType {

@@ -38,6 +38,8 @@ pub(super) struct Job<'l> {
     pub author: Option<String>,
     /// Something was too large to be unpacked, so the text is not all of it.
     pub is_cut: bool,
+    /// Pages of the file itself are pictures without words.
+    pub has_scans: bool,
     unpacked_left: u64,
     members_left: u32,
     depth: u32,
@@ -51,6 +53,7 @@ impl<'l> Job<'l> {
             title: None,
             author: None,
             is_cut: false,
+            has_scans: false,
             unpacked_left: limits.unpacked_bytes,
             members_left: limits.members,
             depth: 0,
@@ -104,6 +107,11 @@ impl<'l> Job<'l> {
         act(self);
         self.sink.nest(nested);
         self.depth -= 1;
+    }
+
+    /// A page of the file, or of a member, is a picture without words.
+    pub fn see_scan(&mut self) {
+        self.has_scans |= self.depth == 0;
     }
 
     /// Keeps the file's own title, the first one found.

@@ -13,6 +13,7 @@ mod epub;
 mod file_type;
 mod html;
 mod image;
+mod iwork;
 mod job;
 pub(crate) mod language;
 mod mail;
@@ -71,6 +72,8 @@ pub struct Extraction {
     pub pages: Vec<u32>,
     /// What each of `pages` is called, where some have names (sheets, subjects, members' paths); else empty.
     pub labels: Vec<String>,
+    /// True when some pages of a text are pictures without words.
+    pub has_scans: bool,
     /// True when `text` equals the file's own bytes as UTF-8, so that nothing needs storing.
     pub is_content: bool,
 }
@@ -121,6 +124,7 @@ impl Extraction {
             detected,
             pages: Vec::new(),
             labels: Vec::new(),
+            has_scans: false,
             is_content: false,
         }
     }
@@ -137,6 +141,7 @@ impl Extraction {
         );
         match self.outcome {
             Outcome::NeedsOcr => Some(Helper::Ocr),
+            Outcome::Text if self.has_scans => Some(Helper::Ocr),
             Outcome::Text | Outcome::NothingToExtract if is_picture => Some(Helper::Ocr),
             Outcome::Unsupported
                 if !matches!(self.detected.category(), Category::Audio | Category::Video) =>
@@ -185,6 +190,7 @@ fn read(name: &str, bytes: &[u8], detected: FileType, job: &mut Job) -> Result<(
         T::Xlsx => xlsx::read(bytes, job),
         T::Pptx => pptx::read(bytes, job),
         T::Odt | T::Ods | T::Odp => opendocument::read(bytes, detected, job),
+        T::Pages | T::Numbers | T::Keynote => iwork::read(bytes, job),
         T::Epub => epub::read(bytes, job),
         T::Rtf => rtf::read(bytes, job),
         T::Pdf => pdf::read(bytes, job),
@@ -213,6 +219,7 @@ fn finish(
         sink,
         title,
         author,
+        has_scans,
         ..
     } = job;
     let (full, late) = (sink.is_full() || cut, sink.is_late());
@@ -240,6 +247,7 @@ fn finish(
         detected,
         pages,
         labels,
+        has_scans,
     }
 }
 

@@ -191,6 +191,12 @@ pub(super) fn detect(bytes: &[u8]) -> Option<FileType> {
             .iter()
             .any(|name| name.trim_start_matches('/').starts_with(start))
     };
+    let is_apple = has("Index/Document.iwa")
+        || has("Index.zip")
+        || (has("buildVersionHistory.plist") && (has("index.xml") || has("index.apxl")));
+    if is_apple {
+        return Some(FileType::Pages);
+    }
     if !has("[Content_Types].xml") && !has("_rels/") {
         let open_document = has("content.xml") && has("META-INF/manifest.xml");
         return open_document.then_some(FileType::Odt);

@@ -1,13 +1,13 @@
 //! The lane of one helper: waits for its helper, for a file, for a quiet moment; then one file, then again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use storage::extraction::later::Later;
-use storage::extraction::{ExtractionRecord, Helper, TextSource};
+use storage::extraction::{ExtractionRecord, Helper, Outcome, TextSource};
 use storage::meta::{AccountId, FileId, Rev};
 
-use super::{HelperOptions, Ocr, Tika, Trouble, merge, ocr};
+use super::{HelperOptions, Ocr, Tika, Trouble, merge, ocr, written_pages};
 use crate::board::Board;
 use crate::extract::{Extraction, FileType, WorkerCommand};
 use crate::indexer::Options;
@@ -173,6 +173,12 @@ impl Lane {
         let given = extraction(sources, later)?;
         let bytes = stage::read(sources, job, self.input_bytes)?;
         if bytes.len() > self.input_bytes {
+            let given = Extraction {
+                outcome: Outcome::TooLarge {
+                    indexed_bytes: given.text.len() as u64,
+                },
+                ..given
+            };
             finish(sources, later, given)?; // no helper takes more than the workers do
             return Ok(Ok(()));
         }
@@ -188,8 +194,10 @@ impl Lane {
                         lost = Some(error);
                     }
                 };
+                let mut written = written_pages(&given, &later.record.pages);
+                written.extend(sources.extractions.kept_pages(later)?);
                 let mut kept = ocr::Kept {
-                    pages: BTreeMap::from_iter(sources.extractions.kept_pages(later)?),
+                    pages: written,
                     keep: Some(&mut keep),
                     stop: Some(&|| board.is_closed()),
                     wait: Some(&|| board.wait_for_quiet(PATIENCE)),

@@ -11,9 +11,11 @@ pub(crate) use lane::Lane;
 pub use ocr::Ocr;
 pub use tika::Tika;
 
-use storage::extraction::Outcome;
+use std::collections::BTreeMap;
 
-use crate::extract::{Extraction, WorkerCommand};
+use storage::extraction::{Helper, Outcome};
+
+use crate::extract::{Extraction, FileType, WorkerCommand};
 
 /// Who helps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,13 +47,16 @@ pub fn help(
     bytes: &[u8],
     given: Extraction,
 ) -> Extraction {
-    use storage::extraction::Helper;
     let wanted = given.helper();
     match (wanted, &options.ocr_languages, &options.tika_url) {
         (Some(Helper::Ocr), Some(languages), _) => match Ocr::find(languages, worker) {
             Ok(ocr) => {
-                let pages = given.pages.len();
-                let read = ocr.read(given.detected, bytes, pages, &mut ocr::Kept::default());
+                let ends = crate::stage::page_ends(&given.text, &given.pages);
+                let mut kept = ocr::Kept {
+                    pages: written_pages(&given, &ends),
+                    ..ocr::Kept::default()
+                };
+                let read = ocr.read(given.detected, bytes, ends.len(), &mut kept);
                 merge(given, read)
             }
             Err(_) => given,
@@ -67,16 +72,37 @@ pub fn help(
 /// Text that is kept of one file, bytes.
 const TEXT_BYTES: usize = 8 << 20;
 
-/// What a file gives with what a helper read on its pages.
+/// The pages of a PDF that have words, by number from 1; `ends` are their ends in bytes. They are not read again.
+fn written_pages(given: &Extraction, ends: &[u32]) -> BTreeMap<u32, String> {
+    let (mut pages, mut start) = (BTreeMap::new(), 0);
+    if given.detected != FileType::Pdf {
+        return pages;
+    }
+    for (number, &end) in (1u32..).zip(ends) {
+        let page = given.text.get(start..end as usize).unwrap_or_default();
+        start = end as usize;
+        if !page.trim().is_empty() {
+            pages.insert(number, page.to_owned());
+        }
+    }
+    pages
+}
+
+/// What a file gives with what a helper read on its pages: of a PDF all pages, of others what is not in their text yet.
 fn merge(mut given: Extraction, read: Result<Vec<String>, Trouble>) -> Extraction {
     let pages = match read {
         Ok(pages) => pages,
         Err(Trouble::Failed(outcome)) => {
-            given.outcome = outcome;
+            if given.outcome != Outcome::Text {
+                given.outcome = outcome;
+            }
             return given;
         }
         Err(_) => return given,
     };
+    if given.detected == FileType::Pdf {
+        given.text.clear();
+    }
     let before = given.text.trim_end().len();
     given.text.truncate(before);
     given.pages.clear();
@@ -98,6 +124,7 @@ fn merge(mut given: Extraction, read: Result<Vec<String>, Trouble>) -> Extractio
     if pages.len() > 1 {
         given.pages = starts;
     }
+    given.has_scans = false;
     given.is_content = false;
     given.labels.clear();
     given.language = crate::extract::language::of(&given.text);
@@ -114,7 +141,25 @@ fn merge(mut given: Extraction, read: Result<Vec<String>, Trouble>) -> Extractio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extract::FileType;
+
+    #[test]
+    fn pages_with_words_are_not_read_again() {
+        let mut mixed = Extraction::bare(FileType::Pdf, Outcome::Text);
+        mixed.text = "cover\n\nend".to_owned();
+        let written = written_pages(&mixed, &[6, 7, 10]);
+        assert_eq!(
+            written,
+            BTreeMap::from([(1, "cover\n".to_owned()), (3, "end".to_owned())])
+        );
+        let failed = merge(mixed.clone(), Err(Trouble::Failed(Outcome::TimedOut)));
+        assert_eq!(failed, mixed);
+        let pages = ["cover\n", "scanned words", "end"].map(str::to_owned);
+        let read = merge(mixed, Ok(pages.to_vec()));
+        assert_eq!(
+            (read.text.as_str(), &read.pages[..]),
+            ("cover\nscanned words\nend", &[0, 6, 20][..])
+        );
+    }
 
     #[test]
     fn pages_of_a_helper_follow_what_was_there() {

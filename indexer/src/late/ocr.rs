@@ -9,7 +9,7 @@ use storage::extraction::Outcome;
 use super::Trouble;
 use crate::extract::{FileType, ToolFailure, ToolLimits, WorkerCommand, find_program, run_tool};
 
-/// Pages of one file that are read.
+/// Pages of one file that are read; pages that have words already do not count.
 pub const MAX_PAGES: usize = 500;
 /// Pixels of the longer side of a page's picture: 300 an inch on A4.
 const PAGE_PIXELS: &str = "3508";
@@ -95,7 +95,7 @@ impl Ocr {
         kept: &mut Kept,
     ) -> Result<Vec<String>, Trouble> {
         if kind == FileType::Pdf {
-            self.read_pdf(bytes, pages.clamp(1, MAX_PAGES), kept)
+            self.read_pdf(bytes, pages.max(1), kept)
         } else {
             self.recognise(bytes, kept).map_err(trouble)
         }
@@ -112,12 +112,14 @@ impl Ocr {
                 "the command pdftoppm is not there".to_owned(),
             ));
         };
-        let (mut texts, mut failure) = (Vec::new(), None);
+        let (mut texts, mut failure, mut read) = (Vec::new(), None, 0);
         for number in (1u32..).take(pages) {
-            if let Some(text) = kept.pages.remove(&number) {
-                texts.push(text);
+            let known = kept.pages.remove(&number);
+            if known.is_some() || read >= MAX_PAGES {
+                texts.push(known.unwrap_or_default());
                 continue;
             }
+            read += 1;
             if kept.wait.is_some_and(|wait| !wait()) {
                 return Err(Trouble::Stopped);
             }

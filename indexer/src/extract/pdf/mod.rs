@@ -1,9 +1,10 @@
-//! PDF: the words of every page in the order they are drawn, then its annotations and form fields.
+//! PDF: the words of every page in the order they are drawn, then its annotations and form fields; at last the files inside.
 //!
 //! lopdf reads objects, streams and encryption; content streams ([`lexer`], [`run`]), fonts ([`font`]) and character
 //! maps ([`cmap`]) are read here, because words depend on positions and on every way a font can name its characters.
 
 mod annotation;
+mod attachment;
 mod cmap;
 mod collection;
 mod font;
@@ -47,19 +48,35 @@ pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
     }
     let from = job.sink.len();
     let mut pages = Pages::new(&document);
+    let mut scans = 0;
     for id in ids {
         if job.sink.stop() || job.unpacked_left() == 0 {
             break;
         }
         job.sink.page();
+        let start = job.sink.len();
         pages.read(id, job);
+        if pages.take_image() && !job.sink.has_words_since(start) {
+            scans += 1;
+        }
     }
-    if pages.saw_image() && !job.sink.has_words_since(from) {
-        Err(Failure::NeedsOcr)
-    } else {
+    let has_words = job.sink.has_words_since(from);
+    if !document.trailer.has(OPENED) {
+        attachment::read(&document, job);
+    }
+    if scans == 0 {
+        return Ok(());
+    }
+    job.see_scan();
+    if has_words {
         Ok(())
+    } else {
+        Err(Failure::NeedsOcr)
     }
 }
+
+/// What `Encrypt` is called in files of which only attachments are encrypted.
+const OPENED: &[u8] = b"EncrypX";
 
 /// The file without its `Encrypt` entry when only attachments are encrypted: `Identity` filters leave everything else as it is.
 fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -76,7 +93,7 @@ fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
     for at in memmem::find_iter(bytes, b"/Encrypt") {
         // not `EncryptMetadata`
         if !bytes.get(at + 8).is_some_and(u8::is_ascii_alphanumeric) {
-            open[at + 7] = b'X';
+            open[at + 1..at + 8].copy_from_slice(OPENED);
         }
     }
     Cow::Owned(open)

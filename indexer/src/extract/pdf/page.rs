@@ -36,9 +36,9 @@ impl<'d> Pages<'d> {
         }
     }
 
-    /// Whether any page drew a picture.
-    pub fn saw_image(&self) -> bool {
-        self.images
+    /// Whether a picture was drawn since this was asked last.
+    pub fn take_image(&mut self) -> bool {
+        std::mem::take(&mut self.images)
     }
 
     /// Writes the words of one page.
@@ -96,7 +96,7 @@ impl<'d> Pages<'d> {
         Run::new(self, resources, matrix, depth, job).execute(content);
     }
 
-    /// A page draws a picture.
+    /// The page draws a picture.
     pub fn see_image(&mut self) {
         self.images = true;
     }

@@ -164,3 +164,44 @@ fn encrypted_attachments_leave_the_pages_open() {
     let closed = extract("a.pdf", closed.as_bytes(), &Limits::default());
     assert_eq!(closed.outcome, Outcome::Encrypted);
 }
+
+#[test]
+fn files_inside_are_named_and_read() {
+    let mut document = document(&["BT /F1 10 Tf (letter) Tj ET"], helvetica());
+    let content = document.add_object(Stream::new(
+        Dictionary::new(),
+        b"the enclosed plan".to_vec(),
+    ));
+    let file = document.add_object(dictionary! {
+        "Type" => "Filespec", "F" => Object::string_literal("plan.txt"), "EF" => dictionary! { "F" => content },
+    });
+    let leaf =
+        dictionary! { "Names" => vec![Object::string_literal("plan"), Object::Reference(file)] };
+    let leaf = document.add_object(leaf);
+    // A tree that holds itself ends.
+    let tree = document.new_object_id();
+    let kids = vec![Object::Reference(leaf), Object::Reference(tree)];
+    document
+        .objects
+        .insert(tree, Object::Dictionary(dictionary! { "Kids" => kids }));
+    let catalog = document.catalog_mut().unwrap();
+    catalog.set("Names", dictionary! { "EmbeddedFiles" => tree });
+    let pdf = given(document);
+    assert_eq!(
+        words(&pdf),
+        ["letter", "plan.txt", "the", "enclosed", "plan"]
+    );
+    assert_eq!(pdf.pages, [0]);
+}
+
+#[test]
+fn pages_that_are_pictures_are_told_from_those_with_words() {
+    let picture = "q 100 0 0 100 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID x EI Q";
+    let words = "BT /F1 10 Tf (words) Tj ET";
+    let mixed = given(document(&[words, picture], helvetica()));
+    assert_eq!((&mixed.outcome, mixed.has_scans), (&Outcome::Text, true));
+    let scan = given(document(&[picture, picture], helvetica()));
+    assert_eq!((&scan.outcome, scan.pages.len()), (&Outcome::NeedsOcr, 2));
+    let both = format!("{words} {picture}");
+    assert!(!given(document(&[&both], helvetica())).has_scans);
+}
