@@ -59,7 +59,7 @@ fn words_in_pictures_are_found_once_tesseract_is_there() {
     server.check();
 }
 
-/// A dBase table with one column: this row, and empty ones, as short files with few controls are taken for texts.
+/// A dBase table with one column: this row, and others, as short files and files of whole characters are taken for texts.
 fn table(row: &str) -> Vec<u8> {
     const WIDTH: usize = 40;
     let rows = [row, "", "", "", "", "", "", ""];
@@ -75,6 +75,8 @@ fn table(row: &str) -> Vec<u8> {
     for row in rows {
         file.extend(format!(" {row:<WIDTH$}").into_bytes());
     }
+    let last = file.len() - 1;
+    file[last] = 0xE9; // Latin-1
     file.push(0x1A);
     file
 }
