@@ -19,6 +19,7 @@ export const search = {
   run: (query: string, options: T.SearchOptions, signal?: Signal) =>
     call<T.SearchPage>('firefly/search', { query, options }, { signal }),
   more: (cursor: string, signal?: Signal) => call<T.SearchPage>('firefly/search/continue', { cursor }, { signal }),
+  suggest: (query: string, signal?: Signal) => call<T.Suggestions>('firefly/suggest', { query, limit: 5 }, { signal }),
   operators: () => call<T.Operators>('firefly/search/operators', null),
   fileStatus: (path: string, signal?: Signal) =>
     call<T.FileIndexStatus>('firefly/index_status', { path }, { signal }),

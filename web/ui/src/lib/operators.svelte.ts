@@ -1,6 +1,7 @@
 /** What may be typed in a search, as the server tells it: for completion, and for chips of what is there. */
 
 import { files, search } from './api';
+import { tn } from './i18n.svelte';
 import { parentOf } from './paths';
 import type { Operators } from './types';
 
@@ -9,6 +10,8 @@ export interface Completion {
   query: string;
   label: string;
   about: string;
+  /** Whether Tab takes it: words do not keep the key from leading on. */
+  tab: boolean;
 }
 
 const AT_MOST = 8;
@@ -54,9 +57,11 @@ export async function complete(query: string, told: Operators, signal: AbortSign
   const head = query.slice(0, query.length - whole.trimStart().length);
   if (name === undefined) {
     if (begun.length < 2) return [];
-    return told.operators
+    const words = minus ? [] : await wordsFor(query, signal);
+    const operators = told.operators
       .filter((operator) => operator.name.startsWith(begun.toLowerCase()))
-      .map((operator) => ({ query: `${head}${minus}${operator.name}:`, label: `${operator.name}:`, about: operator.about }));
+      .map((operator) => ({ query: `${head}${minus}${operator.name}:`, label: `${operator.name}:`, about: operator.about, tab: true }));
+    return [...operators, ...words];
   }
   const operator = told.operators.find((each) => each.name === name.toLowerCase());
   if (!operator) return [];
@@ -68,7 +73,21 @@ export async function complete(query: string, told: Operators, signal: AbortSign
       query: `${head}${minus}${name}:${/\s/.test(value) ? `"${value}"` : value} `,
       label: value,
       about,
+      tab: true,
     }));
+}
+
+/** Whole queries with the last word completed, as the index knows it. */
+async function wordsFor(query: string, signal: AbortSignal): Promise<Completion[]> {
+  try {
+    const { words } = await search.suggest(query, signal);
+    return words
+      .filter((word) => word.query.trim() !== query.trim())
+      .map((word) => ({ query: word.query, label: word.query, about: tn(word.files, 'in {n} file', 'in {n} files'), tab: false }));
+  } catch {
+    // Typing goes on without them.
+    return [];
+  }
 }
 
 async function valuesOf(kind: string, values: readonly string[], told: Operators, begun: string, signal: AbortSignal) {

@@ -1,5 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { complete, propertiesIn, without } from './operators.svelte';
+
+vi.mock('./api', () => ({
+  files: {},
+  search: { suggest: async (query: string) => ({ words: query.endsWith('quart') ? [{ query: 'quarterly', files: 3 }] : [] }) },
+}));
 
 const TOLD = {
   operators: [
@@ -16,6 +21,7 @@ test('operators and their values are offered for the last word', async () => {
   expect(await offered('owner:a')).toEqual(['owner:ann@x.org ']);
   expect(await offered('type:pdf report')).toEqual([]);
   expect(await offered('t')).toEqual([]);
+  expect(await offered('quart')).toEqual(['quarterly']);
 });
 
 test('properties are found and taken away', () => {

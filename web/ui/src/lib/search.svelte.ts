@@ -17,6 +17,9 @@ const PAUSE_MS = 40;
 export class Search {
   hits = $state.raw<Hit[]>([]);
   total = $state(0);
+  estimated = $state(false);
+  /** The words that were found instead of those that were typed, or ''. */
+  mended = $state('');
   tookMs = $state(0);
   partial = $state(false);
   warnings = $state.raw<string[]>([]);
@@ -99,6 +102,8 @@ export class Search {
   #take(page: SearchPage, state: SearchState): void {
     this.hits = page.hits;
     this.total = page.total;
+    this.estimated = page.total_estimated ?? false;
+    this.mended = (page.did_you_mean ?? '').slice(page.did_you_mean ? queryText({ ...state, q: '' }).length : 0).trim();
     this.tookMs = page.took_ms;
     this.partial = page.partial;
     this.warnings = page.warnings;
@@ -150,6 +155,8 @@ export class Search {
     this.hits = [];
     this.facets = NO_FACETS;
     this.total = 0;
+    this.mended = '';
+    this.estimated = false;
     this.problem = '';
     this.warnings = [];
     this.partial = false;

@@ -77,6 +77,11 @@ export interface Operators {
   people: { email: string; name: string }[];
 }
 
+/** What a query may go on to be. */
+export interface Suggestions {
+  words: { query: string; files: number }[];
+}
+
 /** A search as its address has it: `q=…&type=pdf`. */
 export interface KeptSearches {
   saved: { id: string; name: string; search: string }[];
@@ -99,6 +104,8 @@ export interface Hit {
   metadata: Entry;
   snippet: { text: string; highlights: Span[] };
   name_highlights: Span[];
+  /** Where in a paged document the first match of the snippet is. */
+  spot?: { page?: number; slide?: number; sheet?: number };
   match: 'filename' | 'content' | 'both';
 }
 
@@ -117,6 +124,10 @@ export interface SearchPage {
   hits: Hit[];
   facets?: Facets;
   total: number;
+  /** There may be more than `total`. */
+  total_estimated?: boolean;
+  /** The query with its typos mended, when that is what was found. */
+  did_you_mean?: string | null;
   took_ms: number;
   partial: boolean;
   has_more: boolean;
