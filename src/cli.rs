@@ -38,6 +38,8 @@ enum Command {
     Check(command::check::Args),
     /// Key-encryption keys: show where they are, rotate
     Keys(command::keys::Args),
+    /// The broker's queues: how much waits, dead letters, putting them back
+    Queue(command::queue::Args),
     /// Build the index anew beside the live one
     Reindex(command::reindex::Args),
     /// Measure: open-loop load against a running server
@@ -85,6 +87,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Token(args) => command::token::run(data, args),
         Command::Check(args) => command::check::run(data, args),
         Command::Keys(args) => command::keys::run(data, args),
+        Command::Queue(args) => command::queue::run(data, args),
         Command::Reindex(args) => command::reindex::run(data, args),
         Command::Bench(args) => command::bench::run(data, args),
         Command::Eval(args) => command::eval::run(args),

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use indexer::late::HelperOptions;
 use serde::Deserialize;
+use sync::bus::amqp::AmqpBus;
 
 /// Name of the settings file in the data folder.
 const FILE_NAME: &str = "firefly.toml";
@@ -80,6 +81,12 @@ settings! {
     quota_gib: u64, "quota-gib", "FIREFLY_QUOTA_GIB", "GIB";
     /// Command that prints the key-encryption keys, instead of DIR/keys/kek.json
     kek_command: String, "kek-command", "FIREFLY_KEK_COMMAND", "COMMAND";
+    /// RabbitMQ, amqp://USER@HOST:PORT/VHOST or amqps://… [default: none, changes stay within this process]
+    broker: String, "broker", "FIREFLY_BROKER", "URL";
+    /// File with the password of the broker's user
+    broker_secret: PathBuf, "broker-secret", "FIREFLY_BROKER_SECRET", "FILE";
+    /// Certificates to trust for amqps beside the system's, PEM
+    broker_ca: PathBuf, "broker-ca", "FIREFLY_BROKER_CA", "FILE";
     /// Whether every request comes through a proxy of yours that says in X-Forwarded-For from where [default: false]
     behind_proxy: bool, "behind-proxy", "FIREFLY_BEHIND_PROXY", "BOOL";
 }
@@ -111,8 +118,21 @@ pub struct Config {
     pub quota_bytes: u64,
     /// Command that prints the keys.
     pub kek_command: Option<String>,
+    /// RabbitMQ.
+    pub broker: Option<Broker>,
     /// Callers' addresses are those that a proxy names.
     pub behind_proxy: bool,
+}
+
+/// Where RabbitMQ is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// Its URL, without a password.
+    pub url: String,
+    /// File with the password.
+    pub secret: Option<PathBuf>,
+    /// Certificates to trust, PEM.
+    pub ca: Option<PathBuf>,
 }
 
 /// How TLS is done.
@@ -156,6 +176,14 @@ impl Config {
         Self::load(data, None, environment.settings)
     }
 
+    /// The bus over the broker, if there is one; connects later.
+    pub fn bus(&self) -> Result<Option<AmqpBus>> {
+        let bus = self.broker.as_ref().map(|broker| {
+            AmqpBus::new(&broker.url, broker.secret.as_deref(), broker.ca.as_deref())
+        });
+        Ok(bus.transpose()?)
+    }
+
     fn resolve(data: PathBuf, set: Settings) -> Result<Config> {
         let targets = match &set.targets {
             Some(list) => list.split(',').map(|dir| data.join(dir.trim())).collect(),
@@ -187,6 +215,7 @@ impl Config {
             helpers: helpers(set.ocr_languages, set.tika_url)?,
             quota_bytes: set.quota_gib.unwrap_or(2048) << 30,
             kek_command: set.kek_command,
+            broker: broker(set.broker, set.broker_secret, set.broker_ca)?,
             behind_proxy: set.behind_proxy.unwrap_or(false),
             data,
         })
@@ -209,6 +238,20 @@ fn helpers(languages: Option<String>, tika_url: Option<String>) -> Result<Helper
         ocr_languages: (languages != "off").then_some(languages),
         tika_url,
     })
+}
+
+fn broker(
+    url: Option<String>,
+    secret: Option<PathBuf>,
+    ca: Option<PathBuf>,
+) -> Result<Option<Broker>> {
+    match url {
+        Some(url) => Ok(Some(Broker { url, secret, ca })),
+        None if secret.is_some() || ca.is_some() => {
+            bail!("broker_secret and broker_ca go with broker")
+        }
+        None => Ok(None),
+    }
 }
 
 fn tls(set: &Settings) -> Result<TlsMode> {
@@ -288,6 +331,7 @@ mod tests {
             ("tls_cert = \"a\"", "go together"),
             ("ocr_languages = \"-eng\"", "like eng+deu"),
             ("tika_url = \"ftp://a\"", "http://"),
+            ("broker_ca = \"a\"", "go with broker"),
         ] {
             let error = format!("{:#}", resolve(text).unwrap_err());
             assert!(error.contains(part), "{text}: {error}");

@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod command;
 mod config;
+mod hints;
 mod maintenance;
 mod node;
 mod operations;

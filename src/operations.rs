@@ -1,5 +1,7 @@
 //! What administrators may do, behind `/2/firefly/admin/…` and, when no server runs, behind the commands themselves.
 
+pub mod queue;
+
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +13,7 @@ use storage::chunk::BlockHash;
 use storage::meta::{
     Account, AccountChange, FileId, NodeKind, Purpose, Reader, Refusal, TokenId, TokenKind,
 };
+use sync::bus::amqp::AmqpBus;
 use web::OperationFailure;
 
 use crate::node::Node;
@@ -44,6 +47,8 @@ pub struct Running {
     pub public_url: String,
     /// The live index.
     pub indexer: std::sync::Arc<indexer::Indexer>,
+    /// The broker, where there is one.
+    pub bus: Option<std::sync::Arc<AmqpBus>>,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +124,11 @@ impl Operations {
             "keys/status" => self.key_status(),
             "keys/rotate" => self.rotate_keys(),
             "reindex" => self.reindex(),
+            "queue/status" | "queue/list" | "queue/replay" => {
+                let running = self.running.get();
+                let bus = running.and_then(|running| running.bus.as_deref());
+                queue::call(bus, operation.trim_start_matches("queue/"), argument)
+            }
             _ => Err(Unknown.into()),
         }
     }

@@ -38,6 +38,8 @@ struct State {
     known: HashMap<Key, ()>,
     finished: Finished,
     aside: HashMap<Key, Instant>,
+    /// Contents that run, or have run and are not finished: other files with the same one wait for its record.
+    busy: HashSet<Vec<u8>>,
     last: Option<AccountId>,
 }
 
@@ -110,6 +112,12 @@ impl Board {
         taken
     }
 
+    /// True when the job waits here, runs, was finished lately, or rests.
+    pub fn knows(&self, job: &Job) -> bool {
+        let (state, key) = (self.lock(), key(job));
+        state.known.contains_key(&key) || state.finished.has(&key) || state.aside.contains_key(&key)
+    }
+
     /// The next job, waiting for one; `None` when the board is closed.
     pub fn take(&self) -> Option<Job> {
         let mut state = self.lock();
@@ -135,6 +143,7 @@ impl Board {
     pub fn finished(&self, job: &Job) {
         let mut state = self.lock();
         state.known.remove(&key(job));
+        state.busy.remove(&job.content());
         state.finished.add(key(job));
         self.changed.notify_all();
     }
@@ -143,6 +152,7 @@ impl Board {
     pub fn set_aside(&self, job: &Job) {
         let mut state = self.lock();
         state.known.remove(&key(job));
+        state.busy.remove(&job.content());
         state.aside.insert(key(job), Instant::now() + ASIDE);
     }
 
@@ -223,20 +233,22 @@ impl State {
             (all < at_a_time && !(others && slow > 0)).then_some(all)
         };
         let served = self.last;
-        let chosen = self
+        let is_free = |job: &Job| !self.busy.contains(&job.content());
+        let (_, _, chosen, place) = self
             .waiting
-            .keys()
-            .filter_map(|&account| {
+            .iter()
+            .filter_map(|(&account, jobs)| {
                 Some((
                     may_run(account)?,
                     served.is_some_and(|last| account <= last),
                     account,
+                    jobs.iter().position(is_free)?,
                 ))
             })
-            .min()?
-            .2;
+            .min()?;
         let jobs = self.waiting.get_mut(&chosen)?;
-        let job = jobs.pop_front()?;
+        let job = jobs.remove(place)?;
+        self.busy.insert(job.content());
         if jobs.is_empty() {
             self.waiting.remove(&chosen);
         }
@@ -264,7 +276,7 @@ mod tests {
             rev: Rev(1),
             name: "a.txt".into(),
             size: 1,
-            content_hash: [0; 32],
+            content_hash: [file as u8; 32],
             blocks: Vec::new(),
             scope: Scope::Account(AccountId(account)),
         }
@@ -325,6 +337,21 @@ mod tests {
             "nobody else waits"
         );
         assert_eq!(state.choose(2, later).map(|job| job.account.0), None);
+    }
+
+    #[test]
+    fn a_content_runs_once_at_a_time() {
+        let twin = Job {
+            content_hash: [1; 32],
+            ..job(1, 2)
+        };
+        let board = Board::new(2);
+        board.offer(vec![job(1, 1), twin, job(1, 3)]);
+        let files = [board.take(), board.take()].map(|job| job.expect("a job").file.0);
+        assert_eq!(files, [1, 3]);
+        board.ran(&job(1, 1));
+        board.finished(&job(1, 1));
+        assert_eq!(board.take().map(|job| job.file.0), Some(2));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use storage::block::BlockStore;
 use storage::extraction::Extractions;
 use storage::journal::{Journal, Partition};
-use storage::meta::{Meta, NamespaceId};
+use storage::meta::{FileId, Meta, NamespaceId};
 
 use crate::bell::Bell;
 use crate::error::{self, Result};
@@ -48,6 +48,19 @@ pub struct Options {
     pub limits: Limits,
     /// Who reads what extraction cannot.
     pub helpers: HelperOptions,
+    /// How several processes share extraction; `None`: this one does it all.
+    pub sharing: Option<Sharing>,
+}
+
+/// How extraction is shared: contents are claimed, and a process takes what [`Indexer::extract`] names, and what is left lying.
+#[derive(Debug, Clone)]
+pub struct Sharing {
+    /// This process's number among those that share; random.
+    pub owner: u64,
+    /// What was not taken for so long may be taken by anybody.
+    pub patience: Duration,
+    /// How long a claim holds.
+    pub claim: Duration,
 }
 
 impl Default for Options {
@@ -60,6 +73,7 @@ impl Default for Options {
             extractions: cores,
             limits: Limits::default(),
             helpers: HelperOptions::default(),
+            sharing: None,
         }
     }
 }
@@ -70,6 +84,8 @@ pub struct Indexer {
     running: Vec<Running>,
     watch: Option<JoinHandle<()>>,
     stage: Option<Stage>,
+    heads: Arc<Heads>,
+    journal: Journal,
     stop: Arc<AtomicBool>,
 }
 
@@ -106,6 +122,8 @@ impl Indexer {
             running: Vec::new(),
             watch: None,
             stage: None,
+            heads: heads.clone(),
+            journal: sources.journal.clone(),
             stop: stop.clone(),
         };
         for number in 0..count {
@@ -177,6 +195,22 @@ impl Indexer {
         let of_shard =
             |shard: &Arc<Shard>| payload::owned(shard.number, count).zip(shard.status().checkpoint);
         self.shards.iter().flat_map(of_shard).collect()
+    }
+
+    /// Somebody says that logs have grown: wakes the shards whose logs did.
+    pub fn look(&self) -> Result<()> {
+        for shard in self.heads.look(&self.journal)? {
+            self.running[usize::from(shard)].bell.ring();
+        }
+        Ok(())
+    }
+
+    /// Somebody says that a file's content waits for extraction: takes it up. False when nothing waits (any more).
+    pub fn extract(&self, file: FileId) -> Result<bool> {
+        match &self.stage {
+            Some(stage) => stage.take_up(file),
+            None => Ok(false),
+        }
     }
 
     /// Makes every shard's index anew beside the live one, which is searched until then.

@@ -34,7 +34,7 @@ pub mod text;
 mod writer;
 
 pub use error::{Error, Result};
-pub use indexer::{Indexer, Options};
+pub use indexer::{Indexer, Options, Sharing};
 pub use reconcile::Sources;
 pub use shard::{Shard, ShardView};
 

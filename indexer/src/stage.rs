@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use storage::chunk::BLOCK_BYTES;
 use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Job, TextSource};
-use storage::meta::AccountId;
+use storage::meta::path::extension;
+use storage::meta::{AccountId, FileId};
 
 use crate::board::Board;
 use crate::error::{self, Result};
 use crate::extract::{Extraction, WorkerCommand, WorkerPool};
-use crate::indexer::Options;
+use crate::indexer::{Options, Sharing};
 use crate::late::Lane;
 use crate::reconcile::Sources;
 
@@ -41,6 +42,8 @@ struct Finished {
 
 /// The running stage.
 pub struct Stage {
+    sources: Sources,
+    sharing: Option<Sharing>,
     board: Arc<Board>,
     extracted: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
@@ -72,9 +75,9 @@ impl Stage {
                 work(&sources, &board, &pool, input_bytes, &finished)
             })?);
         }
-        let (from, jobs) = (sources.clone(), board.clone());
+        let (from, jobs, sharing) = (sources.clone(), board.clone(), options.sharing.clone());
         threads.push(spawn("extract-queue".to_owned(), move || {
-            feed(&from, &jobs)
+            feed(&from, &jobs, sharing.as_ref())
         })?);
         for lane in Lane::of(options, &worker) {
             let (sources, board) = (sources.clone(), board.clone());
@@ -87,10 +90,24 @@ impl Stage {
             finish(&to, &jobs, &waiting, &count)
         })?);
         Ok(Stage {
+            sources: sources.clone(),
+            sharing: options.sharing.clone(),
             board,
             extracted,
             threads,
         })
+    }
+
+    /// Takes up a file's job; false when none waits. One that another process has claimed stays there.
+    pub fn take_up(&self, file: FileId) -> Result<bool> {
+        let Some(job) = self.sources.extractions.waiting(file)? else {
+            return Ok(false);
+        };
+        if !self.board.knows(&job) {
+            let mine = claim(&self.sources, vec![job], self.sharing.as_ref())?;
+            self.board.offer(mine);
+        }
+        Ok(true)
     }
 
     /// Jobs that run, and files extracted since start.
@@ -118,17 +135,24 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandl
 }
 
 /// Puts waiting jobs on the board.
-fn feed(sources: &Sources, board: &Board) {
+fn feed(sources: &Sources, board: &Board, sharing: Option<&Sharing>) {
     let mut after: Option<AccountId> = None;
     let mut version = 0;
     while board.wait_for_room() {
-        match sources
+        let jobs = sources
             .extractions
-            .next_jobs(after, JOBS_PER_LOOK.0, JOBS_PER_LOOK.1)
-        {
-            Ok(jobs) => {
-                after = jobs.last().map(|job| job.account);
-                let any = !jobs.is_empty();
+            .next_jobs(after, JOBS_PER_LOOK.0, JOBS_PER_LOOK.1);
+        let seen = jobs.and_then(|jobs| {
+            let last = jobs.last().map(|job| job.account);
+            Ok((
+                last,
+                !jobs.is_empty(),
+                left_lying(sources, board, jobs, sharing)?,
+            ))
+        });
+        match seen {
+            Ok((last, any, jobs)) => {
+                after = last;
                 if board.offer(jobs) == 0 && (after.is_none() || any) {
                     version = rest(sources, version);
                 }
@@ -139,6 +163,40 @@ fn feed(sources: &Sources, board: &Board) {
             }
         }
     }
+}
+
+/// Where extraction is shared: the jobs that nobody took up in time, and that are this process's now.
+fn left_lying(
+    sources: &Sources,
+    board: &Board,
+    mut jobs: Vec<Job>,
+    sharing: Option<&Sharing>,
+) -> storage::Result<Vec<Job>> {
+    if let Some(sharing) = sharing {
+        let before_ms = sources.meta.env().clock.now_ms() - millis(sharing.patience);
+        jobs.retain(|job| job.rev.at_ms() < before_ms && !board.knows(job));
+    }
+    claim(sources, jobs, sharing)
+}
+
+/// Of these jobs, those that this process may run.
+fn claim(
+    sources: &Sources,
+    jobs: Vec<Job>,
+    sharing: Option<&Sharing>,
+) -> storage::Result<Vec<Job>> {
+    let Some(sharing) = sharing else {
+        return Ok(jobs);
+    };
+    let now_ms = sources.meta.env().clock.now_ms();
+    let until_ms = now_ms + millis(sharing.claim);
+    sources
+        .extractions
+        .claim(jobs, sharing.owner, now_ms, until_ms)
+}
+
+fn millis(period: Duration) -> i64 {
+    i64::try_from(period.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Waits for a commit of the store after `version`, and a moment longer: under load there is one all the time.
@@ -156,9 +214,12 @@ fn work(
     finished: &SyncSender<Finished>,
 ) {
     while let Some(job) = board.take() {
-        let record = read(sources, &job, input_bytes).and_then(|bytes| {
-            let extraction = pool.extract(&job.name, &bytes);
-            record(sources, extraction)
+        let record = known(sources, &job).and_then(|known| match known {
+            Some(known) => Ok((known, None)),
+            None => {
+                let bytes = read(sources, &job, input_bytes)?;
+                record(sources, pool.extract(&job.name, &bytes))
+            }
         });
         board.ran(&job);
         match record {
@@ -173,6 +234,14 @@ fn work(
             }
         }
     }
+}
+
+/// The record of the same content in another file, which was extracted meanwhile.
+fn known(sources: &Sources, job: &Job) -> storage::Result<Option<ExtractionRecord>> {
+    let extension = extension(&job.name);
+    sources
+        .extractions
+        .record(job.scope, &job.content_hash, &extension)
 }
 
 /// The content, as much as extraction looks at and one block more.

@@ -5,23 +5,27 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use indexer::Indexer;
 use indexer::extract::{Limits, WorkerCommand};
+use indexer::{Indexer, Sharing};
 use query::Engine;
 use query::hit::Sources;
 use storage::meta::{Account, TokenKind};
 use sync::bus::EmbeddedBus;
+use sync::bus::amqp::AmqpBus;
 use sync::import::LocalDestination;
 use sync::listing::Listing;
 use sync::notify::Notifier;
+use sync::relay::{self, Relay};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::ServerAddress;
 use crate::command::import;
 use crate::config::{Config, TlsMode};
+use crate::hints::Hints;
 use crate::maintenance::Maintenance;
 use crate::node::Node;
 use crate::operations::{ADMIN_EMAIL, Operations, Running};
@@ -36,7 +40,20 @@ pub struct Services {
     pub notifier: Arc<Notifier>,
     /// Listings and cursors.
     pub listing: Listing,
+    /// The broker and those who use it, where there is one.
+    pub wire: Option<Wire>,
 }
+
+/// What the broker adds.
+pub struct Wire {
+    /// The transport.
+    pub bus: Arc<AmqpBus>,
+    relay: Relay,
+    hints: Hints,
+}
+
+/// How long a process waits for a content to be taken up by the one that the broker gave it to, and how long that one may take.
+const SHARING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
 impl Services {
     /// Starts them on an opened store.
@@ -53,6 +70,11 @@ impl Services {
                 extractions: config.extract_workers,
                 limits: Limits::default(),
                 helpers: config.helpers.clone(),
+                sharing: config.broker.as_ref().map(|_| Sharing {
+                    owner: rand::random(),
+                    patience: SHARING.0,
+                    claim: SHARING.1,
+                }),
                 ..indexer::Options::default()
             },
         )?);
@@ -62,9 +84,12 @@ impl Services {
             blocks: node.blocks.clone(),
         };
         let shards = indexer.shards().to_vec();
+        let notifier = Arc::new(Notifier::start(&EmbeddedBus::new(node.store.clone()))?);
+        let wire = Wire::start(config, node, &indexer, &notifier)?;
         Ok(Services {
             engine: Engine::new(move || shards.clone(), sources, &*node.store)?,
-            notifier: Arc::new(Notifier::start(&EmbeddedBus::new(node.store.clone()))?),
+            notifier,
+            wire,
             listing: Listing::new(node.meta.clone(), node.journal.clone(), &*node.store)?,
             indexer,
         })
@@ -73,6 +98,9 @@ impl Services {
     /// Ends them; every shard commits what it has.
     pub fn stop(self) {
         self.notifier.stop();
+        if let Some(wire) = self.wire {
+            wire.stop();
+        }
         drop(self.engine);
         match Arc::try_unwrap(self.indexer) {
             Ok(indexer) => indexer.stop(),
@@ -80,6 +108,38 @@ impl Services {
                 tracing::warn!("the indexer is still in use; its log is replayed at the next start")
             }
         }
+    }
+}
+
+impl Wire {
+    /// Publishes the logs, and follows what comes back; `None` when no broker is set.
+    fn start(
+        config: &Config,
+        node: &Node,
+        indexer: &Arc<Indexer>,
+        notifier: &Notifier,
+    ) -> Result<Option<Wire>> {
+        let Some(bus) = config.bus()? else {
+            return Ok(None);
+        };
+        let sources = relay::Sources {
+            meta: node.meta.clone(),
+            journal: node.journal.clone(),
+            extractions: node.extractions.clone(),
+            blocks: node.blocks.clone(),
+        };
+        let hints = Hints::start(&bus, indexer, &node.blocks)?;
+        notifier.listen(&bus)?;
+        Ok(Some(Wire {
+            relay: Relay::start(sources, bus.publisher()?)?,
+            bus: Arc::new(bus),
+            hints,
+        }))
+    }
+
+    fn stop(self) {
+        drop(self.relay);
+        self.hints.stop();
     }
 }
 
@@ -108,6 +168,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
     operations.set_running(Running {
         public_url: public_url.clone(),
         indexer: services.indexer.clone(),
+        bus: services.wire.as_ref().map(|wire| wire.bus.clone()),
     })?;
     let maintenance = Maintenance::start(&node, services.indexer.clone(), config.retention_days)?;
     let app = web::App::new(

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Size of every block but a file's last, bytes (Dropbox's content_hash is defined over the same size).
 pub const BLOCK_BYTES: usize = 4 * 1024 * 1024;
@@ -23,6 +23,19 @@ impl BlockHash {
 impl std::fmt::Display for BlockHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl std::str::FromStr for BlockHash {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).map_err(|error| Error::Corrupt {
+            what: "a block's name".into(),
+            detail: error.to_string(),
+        })?;
+        Ok(BlockHash(hash))
     }
 }
 

@@ -3,6 +3,8 @@
 //! A record belongs to a content, within a scope: the same file stored by a whole team is extracted once. Records of a
 //! content go when no version has it any more.
 
+mod claim;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -212,6 +214,7 @@ impl Extractions {
         self.store.transact(&mut |txn| {
             for (job, record) in finished {
                 txn.delete(queue_key(job));
+                claim::release(txn, job);
                 let Some(ns) = namespace_of(&*txn, job.file)? else {
                     continue;
                 };
@@ -248,6 +251,15 @@ impl Extractions {
         Ok(())
     }
 
+    /// The job in the queue for a live file's head; `None` when none waits.
+    pub fn waiting(&self, file: FileId) -> Result<Option<Job>> {
+        let rows = self.store.snapshot()?;
+        match job_of(&*rows, file)? {
+            Some(job) => keys::read(&*rows, &queue_key(&job), "extraction job"),
+            None => Ok(None),
+        }
+    }
+
     /// Jobs that wait, by account; looks at no more than `limit` jobs.
     pub fn depth(&self, limit: usize) -> Result<Vec<(AccountId, u64)>> {
         let (mut counts, mut seen) = (Vec::<(AccountId, u64)>::new(), 0);
@@ -278,6 +290,11 @@ impl Scope {
 }
 
 impl Job {
+    /// Names what is to be extracted: jobs of the same content within a scope get the same record.
+    pub fn content(&self) -> Vec<u8> {
+        self.record_key()
+    }
+
     fn record_key(&self) -> Vec<u8> {
         record_key(self.scope, &self.content_hash, &extension(&self.name))
     }

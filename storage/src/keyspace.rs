@@ -44,6 +44,8 @@ pub const EXPIRY: u8 = 0x37;
 pub const JOURNAL: u8 = 0x40;
 /// Partition logs: partition, sequence -> namespace, change (`journal`).
 pub const PARTITION: u8 = 0x41;
+/// How far logs were published: log -> sequence (`relayed`).
+pub const RELAYED: u8 = 0x42;
 /// Extraction queue: account, rev, file -> job (`extraction`).
 pub const EXTRACT_QUEUE: u8 = 0x50;
 /// Extraction records: scope, content hash, … -> record (`extraction`).
@@ -52,5 +54,7 @@ pub const EXTRACTION: u8 = 0x51;
 pub const EXTRACT_LATER: u8 = 0x52;
 /// What a helper has read so far: account, rev, file, page -> text (`extraction::later`).
 pub const EXTRACT_PAGE: u8 = 0x53;
+/// Who extracts a content: as the record's key -> owner, until when (`extraction::claim`).
+pub const EXTRACT_CLAIM: u8 = 0x54;
 /// Audit log (`audit`).
 pub const AUDIT: u8 = 0x60;

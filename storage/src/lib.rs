@@ -10,6 +10,7 @@ pub mod keyspace;
 pub mod kv;
 pub mod meta;
 pub mod object;
+pub mod relayed;
 pub mod row;
 pub mod seal;
 

@@ -21,6 +21,9 @@ pub enum Error {
     /// A background thread ended before it answered (the process is stopping).
     #[error("the work was stopped")]
     Stopped,
+    /// The broker cannot be reached, or refused; without secrets.
+    #[error("the broker: {0}")]
+    Broker(String),
     /// A local file or folder could not be read.
     #[error("{what}: {source}")]
     Io {
@@ -39,7 +42,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Storage(e) => e.is_retryable(),
-            Error::Stopped => true,
+            Error::Stopped | Error::Broker(_) => true,
             _ => false,
         }
     }

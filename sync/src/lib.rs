@@ -1,13 +1,15 @@
-//! Carries bytes and changes: file content to and from blocks, hints that logs have grown, listings with cursors over
+//! Carries bytes and changes: file content to and from blocks, hints that logs have grown (within the process, or over a
+//! broker), listings with cursors over
 //! the journal, and the import of local folders.
 //!
-//! Read in this order: [`transfer`], [`bus`], [`notify`], [`listing`], [`import`].
+//! Read in this order: [`transfer`], [`bus`], [`relay`], [`notify`], [`listing`], [`import`].
 
 pub mod bus;
 mod error;
 pub mod import;
 pub mod listing;
 pub mod notify;
+pub mod relay;
 pub mod transfer;
 
 pub use error::{Error, Result};

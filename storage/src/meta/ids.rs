@@ -112,6 +112,13 @@ impl Rev {
     }
 }
 
+impl Rev {
+    /// When it was made, milliseconds since 1970 (or a moment later, where many were made at once).
+    pub fn at_ms(self) -> i64 {
+        (self.0 >> 20).cast_signed()
+    }
+}
+
 impl fmt::Display for Rev {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
