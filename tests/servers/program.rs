@@ -32,17 +32,22 @@ pub struct Server {
 impl Server {
     /// Starts a server on new data.
     pub fn start(tls: bool) -> Server {
+        let mut server = Server::stopped(tls);
+        server.start_again();
+        server
+    }
+
+    /// A server on new data that was not started yet.
+    pub fn stopped(tls: bool) -> Server {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
-        let mut server = Server {
+        Server {
             folder,
             listen: format!("127.0.0.1:{}", free_port()),
             tls,
             child: None,
             greeting: String::new(),
-        };
-        server.start_again();
-        server
+        }
     }
 
     /// A server that lives as long as a test uses it, for tests that make accounts of their own and leave it as it is.

@@ -55,6 +55,7 @@ pub struct Receipt {
 /// A transport of hints.
 pub trait Bus: Send + Sync {
     /// A new consumer in the group: each group hears every hint; in a shared one each hint goes to one consumer.
+    /// The first that it hears, once the logs are not empty, is [`Hint::Any`].
     fn subscribe(&self, group: Group) -> Result<Box<dyn Subscription>>;
 }
 

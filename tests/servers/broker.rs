@@ -1,0 +1,321 @@
+//! Firefly on a real RabbitMQ: messages are hints (I3). Whatever happens to them and to the broker, uploads go on and searches
+//! catch up.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+use storage::block::{BlockStore, Target};
+use storage::extraction::Extractions;
+use storage::journal::Journal;
+use storage::key::{Keyring, Source};
+use storage::kv::Store;
+use storage::kv::memory::MemoryStore;
+use storage::meta::{Address, Env, Meta};
+use sync::bus::amqp::AmqpBus;
+use sync::bus::conformance::{conform, drain, expect};
+use sync::bus::fault::FaultyPublisher;
+use sync::bus::{Bus, ChangeKind, Event, Group, Hint, Subscription};
+use sync::relay::{Relay, Sources};
+
+use crate::durability::unlike_any_other;
+use crate::engine::Engine;
+use crate::program::{Server, until};
+use crate::user::User;
+
+/// How long a word may take to be found, seconds.
+const FOUND_LIMIT_S: u64 = 60;
+/// How long the broker is away, seconds; `SERVERS_OUTAGE_S` asks for another time.
+const OUTAGE_S: u64 = 5;
+const SEED: u64 = 7;
+
+fn url(broker: &Engine) -> String {
+    format!("amqp://127.0.0.1:{}/%2f", broker.port())
+}
+
+fn serve(broker: &Engine) -> Server {
+    let mut server = Server::stopped(false);
+    server.start_with(&["--broker", &url(broker)]);
+    server
+}
+
+/// Logs of their own, relayed to the broker.
+struct Logs {
+    meta: Meta,
+    sources: Sources,
+}
+
+impl Logs {
+    fn new(folder: &Path) -> Logs {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let (env, _) = Env::seeded(7, 1_700_000_000_000);
+        let keys = Keyring::open(Source::File(folder.join("kek.json")), false).unwrap();
+        let blocks = BlockStore::open(
+            store.clone(),
+            vec![Target::new("blocks", folder.join("blocks"))],
+            storage::block::Options::default(),
+            keys,
+            env.clock.clone(),
+        );
+        let meta = Meta::open(store.clone(), env).unwrap();
+        let sources = Sources {
+            meta: meta.clone(),
+            journal: Journal::new(store.clone()),
+            extractions: Extractions::new(store),
+            blocks: blocks.unwrap(),
+        };
+        Logs { meta, sources }
+    }
+
+    /// Makes folders, one a call.
+    fn growing(&self) -> impl FnMut() + use<> {
+        let meta = self.meta.clone();
+        let owner = meta.create_account("a@example.org", "", false).unwrap();
+        let mut number = 0;
+        move || {
+            number += 1;
+            let at = Address::parse(&format!("/folder {number}")).unwrap();
+            meta.create_folder(owner.actor(), &at, false).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_transport_over_rabbitmq_conforms_and_survives_a_restart() {
+    let mut broker = Engine::start("rabbitmq");
+    let folder = tempfile::tempdir().unwrap();
+    let logs = Logs::new(folder.path());
+    let bus = AmqpBus::new(&url(&broker), None, None).unwrap();
+    let relay = Relay::start(logs.sources.clone(), bus.publisher().unwrap()).unwrap();
+    let mut grow = logs.growing();
+    grow();
+    until("the queues are there", 30, || {
+        (relay.published() > 0).then_some(())
+    });
+    conform(&bus, &mut grow);
+
+    // What one consumer did not acknowledge, another one gets.
+    let mut first = bus.subscribe(Group::INDEX).unwrap();
+    drain(first.as_mut());
+    grow();
+    let event = next_event(first.as_mut());
+    drop(first);
+    let mut second = bus.subscribe(Group::INDEX).unwrap();
+    assert_eq!(next_event(second.as_mut()), event);
+    drop(second);
+
+    // The broker dies with a message in a queue, and the relay with one that it could not publish.
+    broker.kill9();
+    grow();
+    until("the outage is noticed", 30, || {
+        (!bus.health().is_well()).then_some(())
+    });
+    let mut third = bus.subscribe(Group::INDEX).unwrap();
+    broker.start_again();
+    let again = next_event(third.as_mut());
+    let newest = next_event(third.as_mut());
+    assert_eq!(
+        sequence(&again) + 1,
+        sequence(&newest),
+        "{again:?} {newest:?}"
+    );
+    drop(relay);
+}
+
+#[test]
+fn what_nobody_can_act_on_is_listed_and_replayed() {
+    let broker = Engine::start("rabbitmq");
+    let folder = tempfile::tempdir().unwrap();
+    let logs = Logs::new(folder.path());
+    let bus = AmqpBus::new(&url(&broker), None, None).unwrap();
+    let _relay = Relay::start(logs.sources.clone(), bus.publisher().unwrap()).unwrap();
+    let mut grow = logs.growing();
+    grow();
+    let mut hints = bus.subscribe(Group::INDEX).unwrap();
+    let delivery = until("a change", 30, || {
+        hints
+            .next(Duration::from_millis(100))
+            .filter(|delivery| delivery.hint != Hint::Any)
+    });
+    hints.reject(delivery.receipt);
+    let letters = until("a dead letter", 30, || {
+        let letters = bus.dead_letters(10).unwrap();
+        (!letters.is_empty()).then_some(letters)
+    });
+    assert_eq!(
+        (letters[0].queue.as_str(), letters[0].reason.as_str()),
+        ("firefly.index", "rejected")
+    );
+    assert!(letters[0].message.contains("\"event\":\"changed\""));
+
+    // The command sees them too, without a server.
+    let server = Server::stopped(false);
+    let queue = |arguments: &[&str]| {
+        let mut command = server.program();
+        let done = command
+            .arg("queue")
+            .args(arguments)
+            .env("FIREFLY_BROKER", url(&broker));
+        let done = done.output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let listed: Value = serde_json::from_str(&queue(&["list"])).unwrap();
+    assert_eq!(listed["letters"][0]["queue"], "firefly.index");
+    let status: Value = serde_json::from_str(&queue(&["status"])).unwrap();
+    let queues = status["queues"].as_array().unwrap();
+    assert_eq!(queues.last().unwrap()["messages"], 1, "{status}");
+    assert_eq!(queue(&["replay"]).trim(), "1 put back");
+    assert_eq!(next_event(hints.as_mut()), event_of(&delivery.hint));
+    assert_eq!(bus.dead_letters(10).unwrap(), []);
+}
+
+#[test]
+fn uploads_go_on_while_the_broker_is_away_and_search_catches_up() {
+    let outage = std::env::var("SERVERS_OUTAGE_S").map_or(OUTAGE_S, |text| text.parse().unwrap());
+    let mut broker = Engine::start("rabbitmq");
+    let server = serve(&broker);
+    let user = server.user("writer");
+    let stop = AtomicBool::new(false);
+    let told = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| write_until(&user, &stop));
+        std::thread::sleep(Duration::from_secs(2));
+        broker.kill9();
+        std::thread::sleep(Duration::from_secs(outage));
+        broker.start_again();
+        std::thread::sleep(Duration::from_secs(2));
+        stop.store(true, Ordering::Relaxed);
+        writer.join().unwrap()
+    });
+    for (path, word) in &told {
+        until(&format!("{word} of {path}"), FOUND_LIMIT_S, || {
+            (user.found(word) == [path.as_str()]).then_some(())
+        });
+    }
+    // The broker works again: all is published, and the index has acknowledged all.
+    until("the queues are empty", FOUND_LIMIT_S, || {
+        let done = server.command(&["queue", "status"]);
+        let status: Value = serde_json::from_slice(&done.stdout).ok()?;
+        let queues = status["queues"].as_array()?;
+        let consumers = queues.iter().take(3).all(|queue| queue["consumers"] == 1);
+        let is_empty = queues.iter().all(|queue| queue["messages"] == 0);
+        (queues.len() == 4 && consumers && is_empty).then_some(())
+    });
+    server.check();
+}
+
+#[test]
+fn shuffled_doubled_and_lost_messages_find_the_same() {
+    let broker = Engine::start("rabbitmq");
+    let (troubled, quiet) = (serve(&broker), Server::shared(false));
+    let stop = Arc::new(AtomicBool::new(false));
+    let meddler = meddle(&broker, stop.clone());
+    let users = [troubled.user("meddled"), quiet.user("meddled")];
+    let mut random = StdRng::seed_from_u64(SEED);
+    let words: Vec<String> = (0..40).map(|_| unlike_any_other(&mut random)).collect();
+    for (number, word) in words.iter().enumerate() {
+        for user in &users {
+            // Every second file has the content of the one before: it is extracted once.
+            let text = format!("{} and the common lantern", words[number & !1]);
+            user.put(&format!("/m/{word}.txt"), text.as_bytes());
+        }
+    }
+    for user in &users {
+        user.delete(&format!("/m/{}.txt", words[3]));
+        let (from, to) = (format!("/m/{}.txt", words[4]), "/moved.txt".to_owned());
+        user.call(
+            "files/move_v2",
+            &serde_json::json!({ "from_path": from, "to_path": to }),
+        );
+    }
+    for query in words.iter().map(String::as_str).chain(["lantern", "moved"]) {
+        let expected = settled(&users[1], query);
+        until(query, FOUND_LIMIT_S, || {
+            (users[0].found(query) == expected).then_some(())
+        });
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(meddler.join().unwrap() > 0, "the meddler got messages");
+    troubled.check();
+}
+
+/// Competes for the messages of the program, and puts back what it gets: lost, doubled, shuffled. Returns how many it got.
+fn meddle(broker: &Engine, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
+    let bus = AmqpBus::new(&url(broker), None, None).unwrap();
+    std::thread::spawn(move || {
+        let publisher = bus.publisher().unwrap();
+        let mut publisher: Box<dyn sync::bus::Publisher> =
+            Box::new(FaultyPublisher::new(publisher, SEED));
+        let mut queues = [Group::INDEX, Group::EXTRACT].map(|group| bus.subscribe(group).unwrap());
+        let mut stolen = 0;
+        while !stop.load(Ordering::Relaxed) {
+            for queue in &mut queues {
+                let Some(delivery) = queue.next(Duration::from_millis(20)) else {
+                    continue;
+                };
+                if let Hint::Event(event) = &delivery.hint {
+                    publisher.publish(std::slice::from_ref(event)).unwrap();
+                    stolen += 1;
+                }
+                queue.acknowledge(&[delivery.receipt]);
+            }
+        }
+        stolen
+    })
+}
+
+/// Writes files until told to stop, each acknowledged quickly; their paths and words.
+fn write_until(user: &User, stop: &AtomicBool) -> Vec<(String, String)> {
+    let mut random = StdRng::seed_from_u64(SEED);
+    let mut told = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let word = unlike_any_other(&mut random);
+        let path = format!("/{}.txt", told.len());
+        let began = Instant::now();
+        user.put(&path, format!("{word} goes on").as_bytes());
+        assert!(began.elapsed() < Duration::from_secs(10), "{path} waited");
+        told.push((path, word));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    told
+}
+
+/// What a search finds once it finds the same twice.
+fn settled(user: &User, query: &str) -> Vec<String> {
+    let mut last = Vec::new();
+    until(query, FOUND_LIMIT_S, || {
+        let found = user.found(query);
+        let is_settled = found == last;
+        last = found;
+        std::thread::sleep(Duration::from_millis(if is_settled { 0 } else { 1500 }));
+        is_settled.then(|| last.clone())
+    })
+}
+
+/// The next hint that says something.
+fn next_event(hints: &mut dyn Subscription) -> Event {
+    loop {
+        let delivery = expect(hints);
+        if delivery.hint != Hint::Any {
+            return event_of(&delivery.hint);
+        }
+    }
+}
+
+fn event_of(hint: &Hint) -> Event {
+    match hint {
+        Hint::Event(event) => event.clone(),
+        Hint::Any => panic!("no event"),
+    }
+}
+
+fn sequence(event: &Event) -> u64 {
+    match event {
+        Event::Changed { sequence, what, .. } if *what == ChangeKind::File => *sequence,
+        other => panic!("{other:?}"),
+    }
+}
