@@ -183,7 +183,10 @@ fn uploads_go_on_while_the_broker_is_away_and_search_catches_up() {
     let stop = AtomicBool::new(false);
     let told = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_until(&user, &stop));
+        // It hangs for a while, then it is gone.
+        broker.pause();
         std::thread::sleep(Duration::from_secs(2));
+        broker.resume();
         broker.kill9();
         std::thread::sleep(Duration::from_secs(outage));
         broker.start_again();
