@@ -155,7 +155,7 @@ impl<'a> Terms<'a> {
 }
 
 /// From how many namespaces on a search is cheaper over the wide fields (docs/decisions/0001).
-pub const WIDE_FROM: usize = 64;
+pub const WIDE_FROM: usize = 128;
 
 /// A word of titles and bodies in every namespace (a token of `analyse::wide`). Who searches with it must take only documents
 /// whose `namespace` column is one of the caller's, and must neither show nor suggest words that an expansion of it found.

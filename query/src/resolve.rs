@@ -34,7 +34,7 @@ const SHORT_START: usize = MAX_START;
 
 /// From how many of an account's namespaces in one shard on, single words are looked up in the two wide fields: once, not once a
 /// namespace (docs/decisions/0001). What is found there is filtered by namespace before anything is counted.
-const WIDE_FROM: usize = 128;
+const WIDE_FROM: usize = term::WIDE_FROM;
 /// Stands for all namespaces in a [`Place`] of a wide field; no namespace has this number.
 pub const EVERYWHERE: NamespaceId = NamespaceId(0);
 

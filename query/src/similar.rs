@@ -53,8 +53,9 @@ struct Meant {
 }
 
 impl Meant {
-    fn by(token: &str, prefix: bool) -> Option<Self> {
-        let builder = &BUILDERS[forgiven(token).checked_sub(1)?];
+    /// With at most `typos` of those that are forgiven in the token.
+    fn by(token: &str, prefix: bool, typos: usize) -> Option<Self> {
+        let builder = &BUILDERS[forgiven(token).min(typos).checked_sub(1)?];
         Some(Meant {
             whole: builder.build_dfa(token),
             start: prefix.then(|| builder.build_prefix_dfa(token)),
@@ -80,7 +81,10 @@ impl Meant {
 
 /// Keys of one namespace whose token is near.
 struct Near<'a> {
+    /// What keys begin with: the namespace, and the letters that are right.
     prefix: &'a [u8],
+    /// The state behind these letters.
+    begin: u32,
     dfa: &'a DFA,
 }
 
@@ -97,7 +101,7 @@ impl Automaton for Near<'_> {
 
     fn start(&self) -> At {
         match self.prefix.len() {
-            0 => At::Token(self.dfa.initial_state()),
+            0 => At::Token(self.begin),
             _ => At::Prefix(0),
         }
     }
@@ -114,7 +118,7 @@ impl Automaton for Near<'_> {
         match *state {
             At::Prefix(read) if self.prefix[read] != byte => At::Nowhere,
             At::Prefix(read) if read + 1 < self.prefix.len() => At::Prefix(read + 1),
-            At::Prefix(_) => At::Token(self.dfa.initial_state()),
+            At::Prefix(_) => At::Token(self.begin),
             At::Token(state) => match self.dfa.transition(state, byte) {
                 SINK_STATE => At::Nowhere,
                 state => At::Token(state),
@@ -124,22 +128,30 @@ impl Automaton for Near<'_> {
     }
 }
 
-/// Words of one shard that are near, with their rank and documents.
-fn near(asked: &Asked<'_>, word: &Word, meant: &Meant) -> Result<HashMap<String, (u8, u64)>> {
+/// Words of one shard that are near and begin with `first`, with their rank and documents.
+fn near(
+    asked: &Asked<'_>,
+    word: &Word,
+    meant: &Meant,
+    first: &str,
+) -> Result<HashMap<String, (u8, u64)>> {
     let mut found: HashMap<String, (u8, u64)> = HashMap::new();
     let dfa = meant.start.as_ref().unwrap_or(&meant.whole);
+    let read = |state, byte| dfa.transition(state, byte);
+    let begin = first.bytes().fold(dfa.initial_state(), read);
     for field in asked.searched(word) {
         for part in &asked.commit.segments {
             let Some(inverted) = part.segment.inverted(field) else {
                 continue;
             };
             for &ns in asked.spaces(part, field) {
-                let prefix = prefix_of(asked, ns);
-                let prefix = prefix.as_slice();
-                let mut stream = inverted
-                    .terms()
-                    .search(Near { prefix, dfa })
-                    .into_stream()?;
+                let prefix = [&prefix_of(asked, ns), first.as_bytes()].concat();
+                let near = Near {
+                    prefix: &prefix,
+                    begin,
+                    dfa,
+                };
+                let mut stream = inverted.terms().search(near).into_stream()?;
                 let mut scanned = 0;
                 while scanned < MAX_SCANNED && stream.advance() {
                     scanned += 1;
@@ -200,13 +212,31 @@ impl Prepared<'_> {
         self.folders.contains_key(&word) || self.parts.iter().any(in_part)
     }
 
-    /// Words that are near, the nearest and most frequent first.
+    /// Words that are near, the nearest and most frequent first. Where none has the same first letter, one typo is forgiven
+    /// wherever it is: a dictionary is then looked through from its beginning.
     fn candidates(&self, index: usize, token: &str) -> Result<Vec<(u8, String)>> {
+        let first = token.chars().next().map_or(0, char::len_utf8);
+        for (first, typos) in [(&token[..first], 2), ("", 1)] {
+            let found = self.near(index, token, first, typos)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn near(
+        &self,
+        index: usize,
+        token: &str,
+        first: &str,
+        typos: usize,
+    ) -> Result<Vec<(u8, String)>> {
         let word = &self.planned.words[index];
-        let Some(meant) = Meant::by(token, word.prefix) else {
+        let Some(meant) = Meant::by(token, word.prefix, typos) else {
             return Ok(Vec::new());
         };
-        let of_part = |part: &Part| near(&part.asked(self.status), word, &meant);
+        let of_part = |part: &Part| near(&part.asked(self.status), word, &meant, first);
         let parts = each(&self.parts, of_part)?;
         let mut sums: HashMap<String, (u8, u64)> = HashMap::new();
         for (token, (rank, documents)) in parts.into_iter().flatten() {
@@ -217,10 +247,8 @@ impl Prepared<'_> {
             near_a.cmp(near_b).then(many_b.cmp(many_a)).then(a.cmp(b))
         });
         sums.truncate(MAX_CANDIDATES);
-        Ok(sums
-            .into_iter()
-            .map(|(word, (rank, _))| (rank, word))
-            .collect())
+        let words = sums.into_iter().map(|(word, (rank, _))| (rank, word));
+        Ok(words.collect())
     }
 
     /// Takes the nearest candidates that a visible file has.
@@ -348,14 +376,14 @@ mod tests {
             ("20231", "20232", None),
             ("a1b2c3", "a1b2c4", None),
         ] {
-            let meant = Meant::by(typed, false);
+            let meant = Meant::by(typed, false, 2);
             assert_eq!(
                 meant.and_then(|meant| meant.rank(word)),
                 rank,
                 "{typed} {word}"
             );
         }
-        let meant = Meant::by("invio", true).expect("long enough");
+        let meant = Meant::by("invio", true, 2).expect("long enough");
         assert_eq!(meant.rank("invoices"), Some(3));
     }
 }

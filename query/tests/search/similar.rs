@@ -28,6 +28,8 @@ fn typos_are_forgiven_where_nothing_has_the_word() {
             ("fier ", ""),       // and short words
             ("invke ", "/other.txt"),
             ("-invioce fire ", "/other.txt"),
+            ("nivoice ", "/Quarterly.txt /march.txt"),
+            ("apectroscopy ", "/march.txt"),
             ("name:quaterly ", "/Quarterly.txt"),
         ],
     );
