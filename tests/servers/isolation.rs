@@ -490,6 +490,7 @@ fn probes(user: &User, path: &str) -> Vec<Answer> {
         ("files/delete_v2", &at),
         ("firefly/index_status", &at),
         ("firefly/text", &at),
+        ("firefly/undelete", &at),
         ("sharing/create_shared_link_with_settings", &at),
     ]
     .map(|(route, argument)| user.rpc(route, argument).unwrap())

@@ -81,6 +81,17 @@ test('operators are completed with Tab, and are chips to take away', async () =>
   await until(async () => (await hits(page).count()) === 5, 'all again');
 });
 
+test('words are completed, and typos mended', async () => {
+  await box(page).fill('albatr');
+  await page.getByRole('group', { name: 'Completions' }).getByRole('button', { name: 'albatross' }).click();
+  await until(async () => (await box(page).inputValue()).trim() === 'albatross', 'the whole word');
+  await box(page).fill('albartoss ');
+  await page.getByText('Nothing has just that.').waitFor();
+  await page.getByRole('link', { name: 'albatross', exact: true }).click();
+  assert.equal((await box(page).inputValue()).trim(), 'albatross');
+  await until(async () => (await hits(page).count()) === 5, 'all of them');
+});
+
 test('a hit far down in a text is gone to', async () => {
   await open(page, '/search?q=albatross');
   await hits(page).filter({ hasText: 'Expedition diary' }).click();

@@ -109,3 +109,25 @@ test('uploads pause and go on', async () => {
   await panel().getByRole('button', { name: 'Go on' }).click();
   await title('1 file uploaded');
 });
+
+test('a file that the browser keeps a handle of goes on by itself', async () => {
+  // The system's dialog is not there to be clicked: it gives a handle of the browser's own file system.
+  await page.evaluate(async (bytes) => {
+    const folder = await navigator.storage.getDirectory();
+    const handle = await folder.getFileHandle('kept.bin', { create: true });
+    const writable = await handle.createWritable();
+    await writable.write(new Uint8Array(bytes).fill(7));
+    await writable.close();
+    window.showOpenFilePicker = async () => [handle];
+  }, 24 * MIB);
+  let parts = 0;
+  await page.route('**/upload_session/append_v2', (route) => ((parts += 1) > 1 ? undefined : route.continue()));
+  await page.getByRole('button', { name: 'Upload', exact: true }).click();
+  await until(() => parts > 1, 'the first part');
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.reload();
+  await page.unroute('**/upload_session/append_v2');
+  await title('1 file uploaded');
+  const { size } = await admin.rpc('files/get_metadata', { path: '/kept.bin' });
+  assert.equal(size, 24 * MIB);
+});

@@ -104,8 +104,8 @@ export interface Hit {
   metadata: Entry;
   snippet: { text: string; highlights: Span[] };
   name_highlights: Span[];
-  /** Where in a paged document the first match of the snippet is. */
-  spot?: { page?: number; slide?: number; sheet?: number };
+  /** Where the snippet's first match is: in the extracted text, in characters, and in a document's pages. */
+  spot?: { range?: Span; page?: number; slide?: number; sheet?: number };
   match: 'filename' | 'content' | 'both';
 }
 
