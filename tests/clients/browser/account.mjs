@@ -11,10 +11,10 @@ before(async () => {
 });
 after(end);
 
-async function signIn(password) {
-  await page.getByLabel('Email').fill(process.env.EMAIL);
-  await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+async function signIn(password, at = page) {
+  await at.getByLabel('Email').fill(process.env.EMAIL);
+  await at.getByLabel('Password').fill(password);
+  await at.getByRole('button', { name: 'Sign in' }).click();
 }
 
 test('the one-time link asks for a password and signs in', async () => {
@@ -79,8 +79,10 @@ test('rows stand closer where somebody wants that', async () => {
   await page.getByRole('radio', { name: 'Roomy' }).check();
 });
 
-test('a session that is gone leads to the sign-in page', async () => {
-  await page.context().clearCookies();
-  await go(page, 'Trash');
+test('a browser that is signed out from elsewhere shows it by itself', async () => {
+  const other = await window_of(null);
+  await open(other, '/settings');
+  await signIn(OTHER, other);
+  await other.getByRole('button', { name: 'Sign out of that browser' }).and(other.locator(':enabled')).click();
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
 });
