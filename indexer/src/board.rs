@@ -1,11 +1,11 @@
 //! Which extraction job runs next: the rules of fairness, without any work.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use storage::extraction::Job;
-use storage::meta::{AccountId, FileId, Rev};
+use storage::meta::{AccountId, FileId, NamespaceId, Rev};
 
 /// A job that runs longer is slow.
 const SLOW: Duration = Duration::from_secs(1);
@@ -34,13 +34,21 @@ struct State {
     closed: bool,
     waiting: BTreeMap<AccountId, VecDeque<Job>>,
     running: HashMap<Key, (AccountId, Instant)>,
-    /// Waiting, running, or run and not finished.
-    known: HashMap<Key, ()>,
+    /// By account, what is waiting, running, or run and not finished.
+    known: BTreeMap<AccountId, Known>,
     finished: Finished,
     aside: HashMap<Key, Instant>,
     /// Contents that run, or have run and are not finished: other files with the same one wait for its record.
     busy: HashSet<Vec<u8>>,
     last: Option<AccountId>,
+}
+
+/// The jobs of an account.
+#[derive(Default)]
+struct Known {
+    open: BTreeSet<(Rev, FileId)>,
+    /// The newest that was ever here.
+    newest: Option<Rev>,
 }
 
 /// The jobs that were finished last.
@@ -99,10 +107,12 @@ impl Board {
         let mut taken = 0;
         for job in jobs {
             let key = key(&job);
-            if state.aside.contains_key(&key)
-                || state.finished.has(&key)
-                || state.known.insert(key, ()).is_some()
-            {
+            if state.aside.contains_key(&key) || state.finished.has(&key) {
+                continue;
+            }
+            let known = state.known.entry(job.account).or_default();
+            known.newest = known.newest.max(Some(job.rev));
+            if !known.open.insert((job.rev, job.file)) {
                 continue;
             }
             state.waiting.entry(job.account).or_default().push_back(job);
@@ -115,7 +125,10 @@ impl Board {
     /// True when the job waits here, runs, was finished lately, or rests.
     pub fn knows(&self, job: &Job) -> bool {
         let (state, key) = (self.lock(), key(job));
-        state.known.contains_key(&key) || state.finished.has(&key) || state.aside.contains_key(&key)
+        let known = state.known.get(&job.account);
+        known.is_some_and(|known| known.open.contains(&(job.rev, job.file)))
+            || state.finished.has(&key)
+            || state.aside.contains_key(&key)
     }
 
     /// The next job, waiting for one; `None` when the board is closed.
@@ -142,7 +155,7 @@ impl Board {
     /// The job's result is written.
     pub fn finished(&self, job: &Job) {
         let mut state = self.lock();
-        state.known.remove(&key(job));
+        state.forget(job);
         state.busy.remove(&job.content());
         state.finished.add(key(job));
         self.changed.notify_all();
@@ -151,9 +164,38 @@ impl Board {
     /// The job could not be done, and rests.
     pub fn set_aside(&self, job: &Job) {
         let mut state = self.lock();
-        state.known.remove(&key(job));
+        state.forget(job);
         state.busy.remove(&job.content());
         state.aside.insert(key(job), Instant::now() + ASIDE);
+    }
+
+    /// By account, the oldest job that is not finished, or else the newest that was: what is older has been seen to, but for
+    /// jobs that were set aside and those that are committed later than younger ones.
+    pub fn begins(&self) -> BTreeMap<AccountId, Rev> {
+        let state = self.lock();
+        let begins = state.known.iter().filter_map(|(&account, known)| {
+            let oldest = known.open.first().map(|&(rev, _)| rev);
+            Some((account, oldest.or(known.newest)?))
+        });
+        begins.collect()
+    }
+
+    /// Forgets how far it was with the accounts that have no jobs here.
+    pub fn forget_idle(&self) {
+        self.lock().known.retain(|_, known| !known.open.is_empty());
+    }
+
+    /// Of each account that could have a job run now, where its next one is, and the version.
+    pub fn waiting(&self) -> Vec<(NamespaceId, Rev)> {
+        let state = self.lock();
+        let now = Instant::now();
+        let slow = |account: AccountId| {
+            let mut running = state.running.values();
+            running.any(|&(running, since)| running == account && is_slow(since, now))
+        };
+        let able = state.waiting.iter().filter(|&(&account, _)| !slow(account));
+        let next = able.filter_map(|(_, jobs)| jobs.front());
+        next.map(|job| (job.ns, job.rev)).collect()
     }
 
     /// How many jobs run.
@@ -205,17 +247,22 @@ impl Board {
 }
 
 impl State {
+    fn forget(&mut self, job: &Job) {
+        if let Some(known) = self.known.get_mut(&job.account) {
+            known.open.remove(&(job.rev, job.file));
+        }
+    }
+
     fn waiting_jobs(&self) -> usize {
         self.waiting.values().map(VecDeque::len).sum()
     }
 
     /// A job of the account that has the fewest running, in turn.
     fn choose(&mut self, at_a_time: usize, now: Instant) -> Option<Job> {
-        let is_slow = |since: Instant| now.saturating_duration_since(since) >= SLOW;
         if self
             .running
             .values()
-            .filter(|(_, since)| !is_slow(*since))
+            .filter(|(_, since)| !is_slow(*since, now))
             .count()
             >= at_a_time
         {
@@ -228,7 +275,7 @@ impl State {
                 .values()
                 .filter(|(running, _)| *running == account);
             let (all, slow) = of_account.fold((0, 0), |(all, slow), (_, since)| {
-                (all + 1, slow + usize::from(is_slow(*since)))
+                (all + 1, slow + usize::from(is_slow(*since, now)))
             });
             (all < at_a_time && !(others && slow > 0)).then_some(all)
         };
@@ -258,6 +305,10 @@ impl State {
     }
 }
 
+fn is_slow(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) >= SLOW
+}
+
 fn key(job: &Job) -> Key {
     (job.file, job.rev)
 }
@@ -266,7 +317,6 @@ fn key(job: &Job) -> Key {
 mod tests {
     use super::*;
     use storage::extraction::Scope;
-    use storage::meta::NamespaceId;
 
     fn job(account: u64, file: u64) -> Job {
         Job {
@@ -365,5 +415,26 @@ mod tests {
         assert_eq!(board.offer(vec![job(1, 1)]), 0);
         board.set_aside(&job(1, 2));
         assert_eq!(board.offer(vec![job(1, 2)]), 0);
+    }
+
+    #[test]
+    fn looks_begin_at_the_oldest_open_job() {
+        let board = Board::new(2);
+        let at = |rev: u64, account| Job {
+            rev: Rev(rev),
+            ..job(account, rev)
+        };
+        board.offer(vec![at(1, 1), at(2, 1), at(3, 1), at(9, 2)]);
+        let begins = |account| board.begins().get(&AccountId(account)).copied();
+        assert_eq!((begins(1), begins(2)), (Some(Rev(1)), Some(Rev(9))));
+        board.finished(&at(2, 1));
+        assert_eq!(begins(1), Some(Rev(1)), "an older one is open");
+        board.finished(&at(1, 1));
+        assert_eq!(begins(1), Some(Rev(3)));
+        board.set_aside(&at(3, 1));
+        board.finished(&at(9, 2));
+        assert_eq!((begins(1), begins(2)), (Some(Rev(3)), Some(Rev(9))));
+        board.forget_idle();
+        assert_eq!((begins(1), begins(2), begins(3)), (None, None, None));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use storage::chunk::BLOCK_BYTES;
 use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Job, TextSource};
@@ -24,6 +24,8 @@ use crate::reconcile::Sources;
 /// Jobs of one account, and in all, read from the queue at a time. The first ones are on the board already: a job stays in
 /// the queue until it is finished.
 const JOBS_PER_LOOK: (usize, usize) = (256, 512);
+/// How often all of the queue is looked through, rows of finished jobs too.
+const WHOLE_LOOK_PERIOD: Duration = Duration::from_secs(5);
 /// The longest wait for a new job.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
 /// Between two looks at a queue that has nothing new.
@@ -110,6 +112,11 @@ impl Stage {
         Ok(true)
     }
 
+    /// What waits and what runs.
+    pub fn board(&self) -> Arc<Board> {
+        self.board.clone()
+    }
+
     /// Jobs that run, and files extracted since start.
     pub fn counts(&self) -> (usize, u64) {
         (self.board.running(), self.extracted.load(Ordering::Relaxed))
@@ -134,14 +141,23 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandl
         .map_err(error::io(what))
 }
 
-/// Puts waiting jobs on the board.
+/// Puts waiting jobs on the board. Each look goes on where the last one was, but now and then through all of the queue, and
+/// where processes share it always: what others took up may be left lying.
 fn feed(sources: &Sources, board: &Board, sharing: Option<&Sharing>) {
     let mut after: Option<AccountId> = None;
     let mut version = 0;
+    let mut whole: Option<Instant> = None;
     while board.wait_for_room() {
+        let mut begins = board.begins();
+        if sharing.is_some() || whole.is_none_or(|last| last.elapsed() > WHOLE_LOOK_PERIOD) {
+            begins.clear();
+            board.forget_idle();
+            whole = Some(Instant::now());
+        }
+        let (each, all) = JOBS_PER_LOOK;
         let jobs = sources
             .extractions
-            .next_jobs(after, JOBS_PER_LOOK.0, JOBS_PER_LOOK.1);
+            .next_jobs_from(&begins, after, each, all);
         let seen = jobs.and_then(|jobs| {
             let last = jobs.last().map(|job| job.account);
             Ok((

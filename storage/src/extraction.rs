@@ -5,6 +5,7 @@
 
 mod claim;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -23,6 +24,9 @@ use crate::{block, keyspace, row};
 /// The version of the extractors. Raise it when extraction changes: a record of an older version is read, and replaced when its
 /// file is looked at again.
 pub const EXTRACTOR_VERSION: u32 = 2;
+
+/// How much older than where a look begins a job may be, milliseconds: uploads take their revs before they are committed.
+pub const OVERLAP_MS: u64 = 1_000;
 
 /// Who shares extraction results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -178,15 +182,33 @@ impl Extractions {
         per_account: usize,
         limit: usize,
     ) -> Result<Vec<Job>> {
-        let (rows, end) = (self.store.snapshot()?, [keyspace::EXTRACT_QUEUE + 1]);
-        let first = after.map_or(Some(0), |after| after.0.checked_add(1));
+        self.next_jobs_from(&BTreeMap::new(), after, per_account, limit)
+    }
+
+    /// The same, but of the accounts in `begins` without looking at what is [`OVERLAP_MS`] older than that rev. The rows of
+    /// finished jobs cost time until the store has forgotten them: who has seen to the older ones passes them over. A job may
+    /// be committed after one with a newer rev, and later than the overlap: look through all of the queue now and then.
+    pub fn next_jobs_from(
+        &self,
+        begins: &BTreeMap<AccountId, Rev>,
+        after: Option<AccountId>,
+        per_account: usize,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        let rows = self.store.snapshot()?;
+        let look = Look {
+            rows: &*rows,
+            begins,
+            per_account,
+            limit,
+        };
         let mut jobs = Vec::new();
+        let first = after.map_or(Some(0), |after| after.0.checked_add(1));
         if let Some(first) = first {
-            take_jobs(&*rows, first, &end, per_account, limit, &mut jobs)?;
+            look.take(first, None, &mut jobs)?;
         }
         if let Some(after) = after {
-            let end = after.0.checked_add(1).map_or(end.to_vec(), queue_of);
-            take_jobs(&*rows, 0, &end, per_account, limit, &mut jobs)?;
+            look.take(0, after.0.checked_add(1), &mut jobs)?;
         }
         Ok(jobs)
     }
@@ -391,28 +413,55 @@ fn job_of(rows: &dyn Snapshot, file: FileId) -> Result<Option<Job>> {
     )))
 }
 
-/// Adds jobs with keys below `end`, account by account from `first`.
-fn take_jobs(
-    rows: &dyn Snapshot,
-    first: u64,
-    end: &[u8],
+/// One look at the queue.
+struct Look<'a> {
+    rows: &'a dyn Snapshot,
+    begins: &'a BTreeMap<AccountId, Rev>,
     per_account: usize,
     limit: usize,
-    jobs: &mut Vec<Job>,
-) -> Result<()> {
-    let mut start = queue_of(first);
-    while jobs.len() < limit {
-        let Some((found, _)) = rows.range(&start, end, false, 1)?.pop() else {
-            break;
-        };
-        let account = row::u64_at("queue key", &found, 1)?;
-        let most = per_account.min(limit - jobs.len());
-        for (_, value) in rows.range(&found, &prefix_end(&queue_of(account)), false, most)? {
+}
+
+impl Look<'_> {
+    /// Adds jobs, account by account from `account` to before `end` (`None`: to the last).
+    fn take(&self, mut account: u64, end: Option<u64>, jobs: &mut Vec<Job>) -> Result<()> {
+        while jobs.len() < self.limit {
+            let begins = self.begins.range(AccountId(account)..);
+            let known = begins.map(|(&known, _)| known.0).next();
+            let known = known.filter(|&known| end.is_none_or(|end| known < end));
+            let found = match known {
+                Some(known) if known == account => Some(known),
+                stop => self.first(account, stop.or(end))?.or(known),
+            };
+            let Some(found) = found else { break };
+            self.take_of(found, jobs)?;
+            match found.checked_add(1) {
+                Some(next) => account = next,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The first account from `account` to before `end` that has jobs.
+    fn first(&self, account: u64, end: Option<u64>) -> Result<Option<u64>> {
+        let end = end.map_or_else(|| vec![keyspace::EXTRACT_QUEUE + 1], queue_of);
+        let first = self.rows.range(&queue_of(account), &end, false, 1)?.pop();
+        first
+            .map(|(key, _)| row::u64_at("queue key", &key, 1))
+            .transpose()
+    }
+
+    fn take_of(&self, account: u64, jobs: &mut Vec<Job>) -> Result<()> {
+        let queue = queue_of(account);
+        let begin = self.begins.get(&AccountId(account));
+        let begin = begin.map_or(0, |rev| rev.older_by(OVERLAP_MS).0);
+        let start = [&queue[..], &begin.to_be_bytes()].concat();
+        let most = self.per_account.min(self.limit - jobs.len());
+        for (_, value) in self.rows.range(&start, &prefix_end(&queue), false, most)? {
             jobs.push(row::decode("extraction job", &value)?);
         }
-        start = prefix_end(&queue_of(account));
+        Ok(())
     }
-    Ok(())
 }
 
 /// What all jobs of an account start with.

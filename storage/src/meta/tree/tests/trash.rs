@@ -1,7 +1,9 @@
 //! Deleting, restoring, purging.
 
 use super::*;
-use crate::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Extractions, Outcome, TextSource};
+use crate::extraction::{
+    EXTRACTOR_VERSION, ExtractionRecord, Extractions, OVERLAP_MS, Outcome, TextSource,
+};
 use crate::journal::{Change, Journal, route};
 use crate::key::WRAPPED_BYTES;
 use crate::meta::FileId;
@@ -324,4 +326,39 @@ fn jobs_come_in_turn() {
     assert_eq!(turn(None, 2, 4), [0, 0, 1, 1]);
     assert_eq!(turn(Some(ids[1]), 2, 5), [2, 2, 0, 0, 1]);
     assert_eq!(turn(Some(ids[2]), 9, 5), [0, 0, 0, 0, 1]);
+}
+
+#[test]
+fn a_look_at_the_queue_passes_over_what_was_seen_to() {
+    let w = World::new(3);
+    let mut revs = Vec::new();
+    for content in 0..4 {
+        for account in 0..3 {
+            let path = at(&format!("/{content}.bin"));
+            let mine = file(content + 10 * account as u8, WriteMode::Add);
+            let place = w.meta.commit_file(w.actor(account), &path, &mine).unwrap();
+            revs.push(place.node.head().unwrap().rev);
+        }
+        w.clock.advance_ms(OVERLAP_MS as i64 + 1);
+    }
+    let mut ids: Vec<_> = w.accounts.iter().map(|a| a.id).collect();
+    ids.sort();
+    let extractions = Extractions::new(w.meta.store().clone());
+    let look = |begins: &[usize], after| {
+        let begins = begins.iter().map(|&i| (ids[i], revs[3 * 3])).collect();
+        let jobs = extractions.next_jobs_from(&begins, after, 9, 99).unwrap();
+        let mut counts = Vec::<(usize, usize)>::new();
+        for job in jobs {
+            let account = ids.iter().position(|&id| id == job.account).unwrap();
+            match counts.last_mut() {
+                Some((last, count)) if *last == account => *count += 1,
+                _ => counts.push((account, 1)),
+            }
+        }
+        counts
+    };
+    assert_eq!(look(&[], None), [(0, 4), (1, 4), (2, 4)]);
+    assert_eq!(look(&[1], None), [(0, 4), (1, 1), (2, 4)]);
+    assert_eq!(look(&[0, 2], Some(ids[0])), [(1, 4), (2, 1), (0, 1)]);
+    assert_eq!(look(&[0, 1, 2], Some(ids[2])), [(0, 1), (1, 1), (2, 1)]);
 }
