@@ -73,6 +73,7 @@ fn build(documents: usize, wide: bool) -> tantivy::Result<(Index, Fields, tempfi
         .build();
     let mut writer = index.writer_with_options(options)?;
     let mut dice = Dice(42);
+    let mut analyser = analyse::Analyser::default();
     let began = Instant::now();
     let cpu = cpu_ms();
     for file in 1..=documents as u64 {
@@ -86,12 +87,13 @@ fn build(documents: usize, wide: bool) -> tantivy::Result<(Index, Fields, tempfi
         document.add_u64(fields.namespace, ns.0);
         document.add_u64(fields.category, file % 13);
         document.add_text(fields.name, marked(ns, &name));
-        document.add_text(fields.body, marked(ns, &text));
-        document.add_text(fields.stem, marked(ns, &text));
+        let analysed = analyser.analyse(&text);
+        document.add_text(fields.body, marked(ns, &analysed.words));
+        document.add_text(fields.stem, marked(ns, &analysed.stems));
         document.add_text(fields.tag, marked(ns, &Tag::Live.token()));
         if wide {
             document.add_text(fields.wide_name, &name);
-            document.add_text(fields.wide, &text);
+            document.add_text(fields.wide, &analysed.wide);
         }
         writer.add_document(document)?;
     }

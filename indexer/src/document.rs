@@ -7,7 +7,7 @@ use storage::meta::path;
 use storage::meta::{NamespaceId, Node, NodeKind};
 use tantivy::TantivyDocument;
 
-use crate::analyse::{MAX_TOKEN_BYTES, NameToken, names};
+use crate::analyse::{Analyser, MAX_TOKEN_BYTES, NameToken, names};
 use crate::extract::{Category, detect};
 use crate::schema::{FLAG_DELETED, FLAG_FOLDER, Fields};
 use crate::term::{Tag, id_token, marked};
@@ -86,7 +86,11 @@ pub fn outcome_code(outcome: &Outcome) -> u64 {
 }
 
 /// The document; `None` for a namespace's root, which is found by the places where it is mounted.
-pub fn document(fields: &Fields, subject: &Subject) -> Option<TantivyDocument> {
+pub fn document(
+    fields: &Fields,
+    subject: &Subject,
+    analyser: &mut Analyser,
+) -> Option<TantivyDocument> {
     let node = &subject.node;
     let parent = node.parent?;
     if matches!(node.kind, NodeKind::Root { .. }) {
@@ -133,7 +137,7 @@ pub fn document(fields: &Fields, subject: &Subject) -> Option<TantivyDocument> {
     for start in starts(&node.name) {
         tag(&mut doc, Tag::Start(&start));
     }
-    add_body(&mut doc, fields, subject);
+    add_body(&mut doc, fields, subject, analyser);
     Some(doc)
 }
 
@@ -166,21 +170,27 @@ fn add_version(doc: &mut TantivyDocument, fields: &Fields, subject: &Subject) {
     );
 }
 
-fn add_body(doc: &mut TantivyDocument, fields: &Fields, subject: &Subject) {
+fn add_body(
+    doc: &mut TantivyDocument,
+    fields: &Fields,
+    subject: &Subject,
+    analyser: &mut Analyser,
+) {
     let Some(extracted) = &subject.extraction else {
         return;
     };
     let ns = subject.ns;
     let record = &extracted.record;
     for text in [&record.title, &record.author].into_iter().flatten() {
-        doc.add_text(fields.title, marked(ns, text));
-        doc.add_text(fields.wide, text);
+        let analysed = analyser.analyse(text);
+        doc.add_text(fields.title, marked(ns, &analysed.words));
+        doc.add_text(fields.wide, analysed.wide);
     }
     if !extracted.text.is_empty() {
-        let body = marked(ns, &extracted.text);
-        doc.add_text(fields.body, &body);
-        doc.add_text(fields.stem, &body);
-        doc.add_text(fields.wide, &extracted.text);
+        let analysed = analyser.analyse(&extracted.text);
+        doc.add_text(fields.body, marked(ns, &analysed.words));
+        doc.add_text(fields.stem, marked(ns, &analysed.stems));
+        doc.add_text(fields.wide, analysed.wide);
     }
 }
 

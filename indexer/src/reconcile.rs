@@ -3,6 +3,8 @@
 //! Looking twice, late, or in another order gives the same index, so entries may be replayed, doubled and reordered.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hasher};
+use std::time::{Duration, Instant};
 
 use storage::block::BlockStore;
 use storage::extraction::{ExtractionRecord, Extractions};
@@ -10,6 +12,7 @@ use storage::journal::{Change, Journal, LogEntry, route};
 use storage::meta::{FileId, Meta, NamespaceId, Node, Reader, Standing, path};
 use tantivy::Searcher;
 
+use crate::analyse::Analyser;
 use crate::document::{Extracted, Subject, document};
 use crate::error::{self, Error, Result};
 use crate::look;
@@ -22,12 +25,16 @@ use crate::writer::Writer;
 const ENTRIES_PER_UNIT: usize = if cfg!(test) { 8 } else { 256 }; // small in tests: units end midway
 /// Entries of one partition in a unit while others wait.
 const ENTRIES_PER_PARTITION: usize = ENTRIES_PER_UNIT / 4;
+/// What a unit's entries may take, so that large texts of one partition do not hold up the others for long.
+const UNIT_TIME: Duration = Duration::from_millis(200);
 /// Nodes of a subtree looked at in one unit.
 const NODES_PER_UNIT: usize = if cfg!(test) { 2 } else { 256 };
 /// Children read from metadata at a time.
 const PAGE: usize = if cfg!(test) { 2 } else { 256 };
 /// Files of one subtree that are known as done; beyond this some may be done twice.
 const MAX_SEEN: usize = 2_000_000;
+/// Documents of which it is remembered what they were made of.
+const MAX_RECENT: usize = 1 << 16;
 /// What a document weighs besides its text, bytes.
 const DOCUMENT_BYTES: usize = 1024;
 
@@ -56,6 +63,14 @@ pub struct Reconciler {
     scanning: bool,
     /// The partition to begin with, so that none waits for a busy one.
     turn: usize,
+    memory: Memory,
+}
+
+/// What is kept from one document to the next.
+#[derive(Default)]
+struct Memory {
+    analyser: Analyser,
+    recent: Recent,
 }
 
 /// A subtree on its way into the index. The checkpoint waits before `seq` until it is through.
@@ -101,6 +116,7 @@ impl Reconciler {
             walks: VecDeque::new(),
             scanning: false,
             turn: 0,
+            memory: Memory::default(),
         }
     }
 
@@ -147,6 +163,15 @@ impl Reconciler {
             .sum()
     }
 
+    /// True when nearly all entries taken up since `committed` are of one partition, but not all: whoever made the others
+    /// must not wait as long as the one that brings so much.
+    pub fn is_one_sided(&self, committed: &[u64]) -> bool {
+        let since = self.taken.iter().zip(committed);
+        let since = since.map(|(taken, committed)| taken.saturating_sub(*committed));
+        let (sum, most) = since.fold((0, 0), |(sum, most), n| (sum + n, n.max(most)));
+        most < sum && most > sum / 4 * 3
+    }
+
     /// True while the first scan of metadata is not through.
     pub fn is_scanning(&self) -> bool {
         self.scanning
@@ -186,36 +211,49 @@ impl Reconciler {
             }
         }
         let reader = sources.meta.reader()?;
+        let mut memory = std::mem::take(&mut self.memory);
         let mut scene = Scene {
             sources,
             searcher,
             writer,
+            memory: &mut memory,
             reader,
             fields: self.fields,
             shard: self.shard,
             shards: self.shards,
         };
-        let mut unit = Unit {
-            entries: entries.len(),
-            nodes: touched.len(),
-        };
+        let began = Instant::now();
         let mut made = HashMap::new();
         for file in touched {
+            if !made.is_empty() && began.elapsed() > UNIT_TIME {
+                break;
+            }
             made.insert(file, scene.reconcile(file)?);
         }
+        let mut unit = Unit {
+            entries: 0,
+            nodes: made.len(),
+        };
         for (index, entry) in entries {
-            self.taken[index] = entry.seq;
             let file = entry.change.file();
-            let walked = match made.get(&file) {
-                Some(Made::File) | None => false,
-                Some(Made::Folder) => moves_subtree(&entry.change),
-                Some(Made::Nothing) => true,
+            let Some(what) = made.get(&file) else {
+                self.turn = index + 1; // another partition begins next time
+                break;
+            };
+            self.taken[index] = entry.seq;
+            unit.entries += 1;
+            let walked = match what {
+                Made::File => false,
+                Made::Folder => moves_subtree(&entry.change),
+                Made::Nothing => true,
             };
             if walked {
                 self.open_walk(index, entry.seq, file);
             }
         }
         unit.nodes += self.walk(&mut scene)?;
+        drop(scene);
+        self.memory = memory;
         Ok(unit)
     }
 
@@ -410,6 +448,40 @@ impl Walk {
     }
 }
 
+/// What the last documents were made of. A file that waits for its turn while its text is extracted has two entries and one
+/// document; so has what is logged twice.
+#[derive(Default)]
+struct Recent {
+    marks: HashMap<FileId, u64>,
+    order: VecDeque<FileId>,
+}
+
+impl Recent {
+    /// False when the last document of `file` is known to be made of the very same.
+    fn add(&mut self, file: FileId, made_of: &impl serde::Serialize) -> bool {
+        let Ok(bytes) = postcard::to_stdvec(made_of) else {
+            self.forget(file);
+            return true; // nothing to compare: it is made again
+        };
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes);
+        match self.marks.insert(file, hasher.finish()) {
+            Some(mark) => return mark != hasher.finish(),
+            None => self.order.push_back(file),
+        }
+        if self.order.len() > MAX_RECENT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.marks.remove(&oldest);
+        }
+        true
+    }
+
+    fn forget(&mut self, file: FileId) {
+        self.marks.remove(&file);
+    }
+}
+
 /// What became of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Made {
@@ -426,6 +498,7 @@ struct Scene<'a> {
     sources: &'a Sources,
     searcher: &'a Searcher,
     writer: &'a mut Writer,
+    memory: &'a mut Memory,
     reader: Reader<'a>,
     fields: Fields,
     shard: u16,
@@ -439,36 +512,50 @@ impl Scene<'_> {
         let Some((node, ns, deleted_ms)) =
             looked.and_then(|(node, standing)| self.owned(node, standing))
         else {
+            self.memory.recent.forget(file);
             self.writer.remove(file);
             return Ok(Made::Nothing);
         };
-        let extraction = if deleted_ms.is_none() {
-            self.extracted(ns, &node)?
+        let record = if deleted_ms.is_none() {
+            self.record(ns, &node)?
         } else {
             None
         };
+        let made = if node.is_file() {
+            Made::File
+        } else {
+            Made::Folder
+        };
+        if !self
+            .memory
+            .recent
+            .add(file, &(ns, &node, deleted_ms, &record))
+        {
+            return Ok(made);
+        }
+        let extraction = match (record, node.head()) {
+            (Some(record), Some(head)) => {
+                let text = self.text(&record, head, file)?;
+                Some(Extracted { record, text })
+            }
+            _ => None,
+        };
+        let text_bytes = extraction.as_ref().map_or(0, |found| 2 * found.text.len());
         let subject = Subject {
             ns,
             node,
             deleted_ms,
             extraction,
         };
-        let text_bytes = subject
-            .extraction
-            .as_ref()
-            .map_or(0, |extracted| 3 * extracted.text.len());
-        match (document(&self.fields, &subject), subject.node.parent) {
+        let document = document(&self.fields, &subject, &mut self.memory.analyser);
+        match (document, subject.node.parent) {
             (Some(document), Some(parent)) => {
                 self.writer
                     .put(file, parent, document, DOCUMENT_BYTES + text_bytes)?
             }
             _ => self.writer.remove(file),
         }
-        Ok(if subject.node.is_file() {
-            Made::File
-        } else {
-            Made::Folder
-        })
+        Ok(made)
     }
 
     /// The node with its namespace and time of deletion, when it belongs into this shard.
@@ -503,7 +590,8 @@ impl Scene<'_> {
         })
     }
 
-    fn extracted(&mut self, ns: NamespaceId, node: &Node) -> Result<Option<Extracted>> {
+    /// What extraction found in the file's head; asks for an extraction where there was none.
+    fn record(&mut self, ns: NamespaceId, node: &Node) -> Result<Option<ExtractionRecord>> {
         let Some(head) = node.head() else {
             return Ok(None);
         };
@@ -511,19 +599,12 @@ impl Scene<'_> {
             return Ok(None);
         };
         let extension = path::extension(&node.name);
-        let Some(record) =
-            self.sources
-                .extractions
-                .record(scope, &head.content_hash, &extension)?
-        else {
-            self.sources.extractions.ensure(node.id)?;
-            return Ok(None);
-        };
-        if !record.is_current() {
-            self.sources.extractions.ensure(node.id)?; // searched as it is until then
+        let extractions = &self.sources.extractions;
+        let record = extractions.record(scope, &head.content_hash, &extension)?;
+        if record.as_ref().is_none_or(|record| !record.is_current()) {
+            extractions.ensure(node.id)?; // an older one is searched until then
         }
-        let text = self.text(&record, head, node.id)?;
-        Ok(Some(Extracted { record, text }))
+        Ok(record)
     }
 
     /// The text; when blocks are lost or damaged the file is found by its name, and the block layer reports the loss.

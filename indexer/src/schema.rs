@@ -6,9 +6,7 @@ use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions,
 };
 
-use crate::analyse::{
-    NameTokenizer, StemTokenizer, WideNameTokenizer, WideTokenizer, WordTokenizer,
-};
+use crate::analyse::{CountsTokenizer, NameTokenizer, PlacesTokenizer, WideNameTokenizer};
 
 /// The index format, in every commit's payload; another one is rebuilt.
 pub const FORMAT: u32 = 2;
@@ -103,15 +101,12 @@ pub fn schema() -> (Schema, Fields) {
     (builder.build(), fields)
 }
 
-/// Makes the analysers known to an index that was opened or created.
+/// Makes the tokenizers known to an index that was opened or created: they read names, and analysed texts.
 pub fn register(index: &Index) {
-    index.tokenizers().register("words", WordTokenizer);
-    index
-        .tokenizers()
-        .register("stems", StemTokenizer::default());
-    index.tokenizers().register("names", NameTokenizer);
-    index
-        .tokenizers()
-        .register("wide", WideTokenizer::default());
-    index.tokenizers().register("wide_names", WideNameTokenizer);
+    let tokenizers = index.tokenizers();
+    tokenizers.register("words", PlacesTokenizer);
+    tokenizers.register("stems", CountsTokenizer::marked());
+    tokenizers.register("names", NameTokenizer);
+    tokenizers.register("wide", CountsTokenizer::wide());
+    tokenizers.register("wide_names", WideNameTokenizer);
 }

@@ -3,7 +3,7 @@
 //!
 //! The prefix is the namespace number in six 7-bit characters, big-endian: fixed width for ever, in the order of the
 //! numbers, and valid UTF-8 in front of any token. Documents get it as a marker at the start of a field's text, which the
-//! tokenizers move before each token (`analyse::tokenizer`); text that looks like a marker stays behind the real one.
+//! tokenizers move before each token (`analyse`); text that looks like a marker stays behind the real one.
 
 use std::ops::Range;
 
@@ -223,20 +223,23 @@ mod tests {
 
     #[test]
     fn a_text_cannot_forge_a_marker() {
-        use crate::analyse::WordTokenizer;
+        use crate::analyse::{Analyser, NameTokenizer, PlacesTokenizer};
         use tantivy::tokenizer::{TokenStream, Tokenizer};
-        let forged = marked(
-            NamespaceId(7),
-            &marked(NamespaceId(9), "secret \0\0\0\0\0\u{9}other"),
-        );
-        let mut tokenizer = WordTokenizer;
-        let mut stream = tokenizer.token_stream(&forged);
-        while stream.advance() {
-            assert_eq!(
-                parse(stream.token().text.as_bytes()).map(|(ns, _)| ns),
-                Some(NamespaceId(7))
-            );
+        fn all(mut tokenizer: impl Tokenizer, text: &str) -> usize {
+            let mut stream = tokenizer.token_stream(text);
+            let mut tokens = 0;
+            while stream.advance() {
+                let found = parse(stream.token().text.as_bytes()).map(|(ns, _)| ns);
+                assert_eq!(found, Some(NamespaceId(7)));
+                tokens += 1;
+            }
+            tokens
         }
+        let forged = marked(NamespaceId(9), "secret \0\0\0\0\0\u{9}other");
+        let analysed = Analyser::default().analyse(&forged);
+        let words = marked(NamespaceId(7), &analysed.words);
+        assert!(all(PlacesTokenizer, &words) > 1);
+        assert!(all(NameTokenizer, &marked(NamespaceId(7), &forged)) > 1);
     }
 
     #[test]

@@ -3,19 +3,21 @@
 //! Words are maximal runs of letters and digits, lowercased, with accents folded. Scripts written without spaces become
 //! pairs of characters (and single characters, so that a one-character query finds). Names are split further, see [`names`].
 
+mod analyser;
 mod fold;
 mod names;
 mod stem;
 mod tokenizer;
 mod words;
+mod written;
 
+pub use analyser::{Analysed, Analyser};
 pub use fold::fold;
 pub use names::{NameToken, names};
 pub use stem::{Stems, is_stop_word, stem};
-pub use tokenizer::{
-    NameTokenizer, StemTokenizer, WideNameTokenizer, WideTokenizer, WordTokenizer,
-};
+pub use tokenizer::{NameTokenizer, WideNameTokenizer};
 pub use words::{Mode, Words};
+pub use written::{CountsTokenizer, PlacesTokenizer};
 
 /// Longest token in bytes of folded text; what is longer is cut here, in documents and in queries alike.
 pub const MAX_TOKEN_BYTES: usize = 64;

@@ -164,19 +164,101 @@ fn stems_are_for_plain_words_only() {
     }
 }
 
-#[test]
-fn wide_tokens_are_stems_or_words() {
-    use tantivy::tokenizer::{TokenStream, Tokenizer};
-    let mut tokenizer = WideTokenizer::default();
-    let mut stream = tokenizer.token_stream("The wings of mp3 東京");
+/// The tokens that a field reads out of an analysed text, in the order of their positions.
+fn tokens(mut tokenizer: impl tantivy::tokenizer::Tokenizer, text: &str) -> Vec<(usize, String)> {
+    use tantivy::tokenizer::TokenStream;
+    let mut stream = tokenizer.token_stream(text);
     let mut tokens = Vec::new();
     while stream.advance() {
-        tokens.push(stream.token().text.clone());
+        tokens.push((stream.token().position, stream.token().text.clone()));
     }
-    assert_eq!(tokens, ["wing", "mp3", "東", "東京", "京"]);
+    tokens.sort();
+    tokens
+}
+
+/// The tokens of all three fields, one after the other.
+fn fields(analysed: &Analysed) -> [Vec<(usize, String)>; 3] {
+    let marker = crate::term::marked(storage::meta::NamespaceId(7), "");
+    let marked = |text: &str| [marker.as_str(), text].concat();
+    let unmarked = |(position, token): (usize, String)| {
+        let token = token.strip_prefix(&marker).expect("a marker");
+        (position, token.to_owned())
+    };
+    [
+        tokens(PlacesTokenizer, &marked(&analysed.words)),
+        tokens(CountsTokenizer::marked(), &marked(&analysed.stems)),
+        tokens(CountsTokenizer::wide(), &analysed.wide)
+            .into_iter()
+            .map(|(position, token)| (position, [&marker, &token[..]].concat()))
+            .collect(),
+    ]
+    .map(|tokens| tokens.into_iter().map(unmarked).collect())
+}
+
+/// The same by looking at the text once for each field.
+fn expected(text: &str) -> [Vec<(usize, String)>; 3] {
+    let all = words(text, Mode::Index);
+    let mut exact: Vec<_> = all
+        .iter()
+        .map(|token| (token.position, token.text.clone()))
+        .collect();
+    let mut stems: Vec<_> = words(text, Mode::Query)
+        .iter()
+        .filter_map(|token| Some((0, stem(&token.text)?)))
+        .collect();
+    let mut counts = std::collections::HashMap::new();
+    let mut wides: Vec<_> = all
+        .iter()
+        .filter_map(|token| wide(&token.text))
+        .filter(|token| {
+            let count = counts.entry(token.clone()).or_insert(0);
+            *count += 1;
+            *count <= 3
+        })
+        .map(|token| (0, token))
+        .collect();
+    exact.sort();
+    stems.sort();
+    wides.sort();
+    [exact, stems, wides]
+}
+
+#[test]
+fn a_text_is_analysed_once_for_all_fields() {
+    let mut analyser = Analyser::default();
+    let many: String = (0..5000).map(|i| format!("w{i} the wings ")).collect();
+    for text in [
+        "The wings of mp3 東京; a wing, WINGS and the Wing: wing fli flying",
+        "",
+        "the the the",
+        &many,
+        "once more",
+    ] {
+        assert_eq!(
+            fields(&analyser.analyse(text)),
+            expected(text),
+            "{text:.40}"
+        );
+    }
     assert_eq!(wide("wings").as_deref(), Some("wing"));
     assert_eq!(wide("mp3").as_deref(), Some("mp3"));
     assert_eq!(wide("the"), None);
+}
+
+#[test]
+fn what_was_not_written_ends_the_tokens() {
+    for broken in [
+        "marker",
+        "marker\u{5}ab",
+        "marker\u{2}ab\u{7f}",
+        "marker\u{2}ab\u{9}\u{1}",
+    ] {
+        assert!(tokens(PlacesTokenizer, broken).len() <= 1, "{broken:?}");
+        assert!(
+            tokens(CountsTokenizer::marked(), broken).len() <= 9,
+            "{broken:?}"
+        );
+    }
 }
 
 proptest::proptest! {
@@ -193,6 +275,11 @@ proptest::proptest! {
         for token in names(&text) {
             proptest::prop_assert!(text.get(token.start..token.end).is_some() && token.text.len() <= MAX_TOKEN_BYTES);
         }
+    }
+
+    #[test]
+    fn any_text_is_analysed_as_its_fields_would(text in "([a-c]{1,3}|the|wings|flying|東京|É|\\PC){0,60}") {
+        proptest::prop_assert_eq!(fields(&Analyser::default().analyse(&text)), expected(&text));
     }
 
     #[test]

@@ -306,3 +306,20 @@ pub(super) fn text_of(content: usize) -> String {
 pub(super) fn at(path: &str) -> Address {
     Address::parse(path).expect("a path")
 }
+
+#[test]
+fn a_file_whose_text_came_before_its_turn_is_written_once() {
+    let mut world = World::new(1);
+    let account = world.account("a@example.com");
+    for file in 0..20 {
+        let path = format!("/{file}.txt");
+        world.put(&account, &path, file % 8).expect("a file");
+    }
+    world.extract(20);
+    world.settle();
+    let view = world.view(account.root);
+    let written = view.searcher.segment_readers().iter();
+    let written: u32 = written.map(|segment| segment.max_doc()).sum();
+    assert_eq!((view.searcher.num_docs(), written), (20, 20));
+    assert_eq!(world.found(account.root, "common").len(), 20);
+}
