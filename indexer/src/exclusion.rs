@@ -3,15 +3,17 @@
 //! A commit is as old as its checkpoint. Before a search, the log entries after it are looked at: each file they touch, and
 //! everything that the commit has below a folder they touch, is compared with present metadata. What does not live in the
 //! document's namespace now, was deleted or restored since, or has another content (old words must not find it) is
-//! excluded by its file id. What was only renamed, or extracted, stays. The set belongs to one commit and only moves on.
+//! excluded by its file id. What was only renamed, or extracted, stays. The set belongs to one commit and only moves on; the
+//! next commit's begins with what is still behind its checkpoint, so that a long log is not read again after each commit.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use storage::journal::{Change, Journal, LogEntry, Partition};
-use storage::meta::{FileId, Meta, Reader, Standing};
+use storage::meta::{FileId, Meta, NamespaceId, Reader, Standing};
 use tantivy::Searcher;
+use tantivy::index::SegmentId;
 
 use crate::error::{self, Result};
 use crate::look::{self, Shown};
@@ -20,6 +22,8 @@ use crate::schema::Fields;
 
 /// Log entries looked at between two looks at the clock.
 const CHUNK: usize = 256;
+/// Files that one commit's exclusions hand on to the next one's; with more, the log is read again.
+const MAX_HANDED_ON: usize = 400_000;
 
 /// File ids that searches of one commit pass over. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +51,26 @@ impl Exclusions {
         self.0.gone.contains(&file)
     }
 
+    fn replace(&mut self, sets: Sets) {
+        if sets != *self.0 {
+            self.0 = Arc::new(sets);
+        }
+    }
+
+    /// Those of them that are about `files`.
+    fn of(&self, files: &HashMap<FileId, Touch>) -> Self {
+        let of = |set: &HashSet<u64>| {
+            let kept = set
+                .iter()
+                .filter(|&&file| files.contains_key(&FileId(file)));
+            kept.copied().collect()
+        };
+        Exclusions(Arc::new(Sets {
+            gone: of(&self.0.gone),
+            moved: of(&self.0.moved),
+        }))
+    }
+
     /// True when the document is right but for the folder it lies in: a search below a folder must pass over it.
     pub fn is_moved(&self, file: u64) -> bool {
         self.0.moved.contains(&file)
@@ -63,19 +87,40 @@ pub struct ExclusionLog {
 
 #[derive(Debug)]
 struct State {
+    /// The commit's checkpoint.
+    checkpoint: Vec<u64>,
     /// Per owned partition, the last sequence looked at.
     looked: Vec<u64>,
-    /// Files that entries named.
-    touched: HashSet<FileId>,
+    /// Files that entries after the checkpoint named.
+    touched: HashMap<FileId, Touch>,
+    /// Owned partitions in which something moved or went with all below it.
+    moved: HashSet<usize>,
+    /// Segments whose documents were compared with `touched`; `None`: nothing was handed on, and all of them were.
+    compared: Option<HashSet<SegmentId>>,
     excluded: Exclusions,
+}
+
+/// The last entry about a file.
+#[derive(Debug, Clone, Copy)]
+struct Touch {
+    index: usize,
+    seq: u64,
+    ns: NamespaceId,
+    /// It is about to come into the index, or to come again.
+    comes: bool,
+    /// Some entry was about more than its extraction.
+    changed: bool,
 }
 
 impl ExclusionLog {
     /// Nothing is excluded from a commit at its own checkpoint.
     pub fn new(shard: u16, shards: u16, checkpoint: &[u64]) -> Self {
         let state = State {
+            checkpoint: checkpoint.to_vec(),
             looked: checkpoint.to_vec(),
-            touched: HashSet::new(),
+            touched: HashMap::new(),
+            moved: HashSet::new(),
+            compared: None,
             excluded: Exclusions::default(),
         };
         ExclusionLog {
@@ -85,13 +130,60 @@ impl ExclusionLog {
         }
     }
 
+    /// The exclusions of the next commit, at `checkpoint`: what was found behind it in the commit of `searcher` is kept. A
+    /// partition in which more than single files changed begins anew.
+    pub fn next(&self, searcher: &Searcher, checkpoint: &[u64]) -> Self {
+        let next = Self::new(self.shard, self.shards, checkpoint);
+        let state = self.lock();
+        let went_back = state
+            .checkpoint
+            .iter()
+            .zip(checkpoint)
+            .any(|(old, new)| new < old);
+        if went_back || state.touched.len() > MAX_HANDED_ON {
+            return next;
+        }
+        let is_kept = |touch: &Touch| {
+            touch.seq > checkpoint[touch.index] && !state.moved.contains(&touch.index)
+        };
+        let kept = state.touched.iter().filter(|(_, touch)| is_kept(touch));
+        let touched: HashMap<_, _> = kept.map(|(&file, &touch)| (file, touch)).collect();
+        let excluded = state.excluded.of(&touched);
+        let looked = state.looked.iter().zip(checkpoint).enumerate();
+        let looked = looked.map(|(index, (&looked, &checkpoint))| {
+            if state.moved.contains(&index) {
+                checkpoint
+            } else {
+                looked.max(checkpoint)
+            }
+        });
+        let compared = state.compared.clone().unwrap_or_else(|| segments(searcher));
+        {
+            let mut next = next.lock();
+            next.looked = looked.collect();
+            next.compared = (!touched.is_empty()).then_some(compared);
+            next.touched = touched;
+            next.excluded = excluded;
+        }
+        next
+    }
+
+    /// Files of `ns` behind the checkpoint that are about to come into the index, as far as its log was looked at.
+    pub fn coming(&self, ns: NamespaceId) -> u64 {
+        let state = self.lock();
+        let touches = state.touched.values();
+        touches
+            .filter(|touch| touch.comes && touch.ns == ns)
+            .count() as u64
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is excluded as far as the logs were looked at.
     pub fn known(&self) -> Exclusions {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .excluded
-            .clone()
+        self.lock().excluded.clone()
     }
 
     /// Moves on to the heads that the logs of `partitions` have now. Returns the exclusions, and false when the deadline
@@ -103,6 +195,7 @@ impl ExclusionLog {
         partitions: &[Partition],
         deadline: Instant,
     ) -> Result<(Exclusions, bool)> {
+        self.lock().compare(truth, self.shard)?;
         for &partition in partitions {
             let (owner, index) = payload::place(partition, self.shards);
             if owner != self.shard {
@@ -110,7 +203,7 @@ impl ExclusionLog {
             }
             let head = truth.journal.partition_head(partition)?;
             loop {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut state = self.lock();
                 if state.looked[index] >= head {
                     break;
                 }
@@ -126,11 +219,11 @@ impl ExclusionLog {
                 let Some(last) = last.filter(|_| entries.first().is_some_and(follows)) else {
                     return Ok((state.excluded.clone(), false)); // cut: a newer commit is there, or the owner rebuilds
                 };
-                state.look(truth, &entries, self.shard)?;
+                state.look(truth, &entries, index, self.shard)?;
                 state.looked[index] = last;
             }
         }
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         Ok((state.excluded.clone(), true))
     }
 }
@@ -148,42 +241,86 @@ pub struct Truth<'a> {
 }
 
 impl State {
-    /// Takes entries in. What moves or goes with all below it may undo what was found about anything touched before: then
-    /// all of that is looked at again.
-    fn look(&mut self, truth: &Truth<'_>, entries: &[LogEntry], shard: u16) -> Result<()> {
-        let mut files = HashSet::new();
-        let mut moved = false;
-        for entry in entries {
-            match &entry.change {
-                Change::Extracted { .. } => continue,
-                Change::Upsert { .. } => {}
-                Change::Appeared { .. } | Change::Gone { .. } | Change::Purged { .. } => {
-                    moved = true
-                }
-            }
-            files.insert(entry.change.file());
-        }
-        self.touched.extend(files.iter().copied());
-        let files = if moved { &self.touched } else { &files };
-        let mut check = Check {
-            truth,
-            reader: truth.meta.reader()?,
-            shard,
+    /// Compares the documents of segments that are new since the state was handed on with the files that it has.
+    fn compare(&mut self, truth: &Truth<'_>, shard: u16) -> Result<()> {
+        let Some(compared) = &self.compared else {
+            return Ok(());
         };
         let mut excluded = (*self.excluded.0).clone();
-        for &file in files {
-            check.subtree(file, &self.touched, &mut excluded)?;
+        let mut check = Check::new(truth, shard)?;
+        for segment in truth.searcher.segment_readers() {
+            if compared.contains(&segment.segment_id()) {
+                continue;
+            }
+            let is_touched = |file| is_changed(&self.touched, file);
+            let shown = look::of_segment(segment, truth.fields, is_touched);
+            for shown in shown.map_err(error::index(shard))? {
+                check.file(shown, &mut excluded)?;
+            }
         }
-        for &file in files {
+        self.excluded.replace(excluded);
+        self.compared = None;
+        Ok(())
+    }
+
+    /// Takes entries of one partition in. What moves or goes with all below it may undo what was found about anything touched
+    /// before: then all of that is looked at again.
+    fn look(
+        &mut self,
+        truth: &Truth<'_>,
+        entries: &[LogEntry],
+        index: usize,
+        shard: u16,
+    ) -> Result<()> {
+        let mut files = Vec::new();
+        let mut moved = false;
+        for entry in entries {
+            let changed = !matches!(entry.change, Change::Extracted { .. });
+            let goes = matches!(entry.change, Change::Gone { .. } | Change::Purged { .. });
+            moved |= goes || matches!(entry.change, Change::Appeared { .. });
+            let touch = Touch {
+                index,
+                seq: entry.seq,
+                ns: entry.ns,
+                comes: !goes,
+                changed,
+            };
+            let file = entry.change.file();
+            let last = self.touched.entry(file).or_insert(touch);
+            if last.index != index {
+                self.moved.extend([last.index, index]); // one of them would be forgotten when this is handed on
+            }
+            *last = Touch {
+                changed: changed || last.changed,
+                ..touch
+            };
+            if changed {
+                files.push(file);
+            }
+        }
+        let mut check = Check::new(truth, shard)?;
+        let mut excluded = (*self.excluded.0).clone();
+        if moved {
+            self.moved.insert(index);
+            let changed = self.touched.iter().filter(|(_, touch)| touch.changed);
+            files = changed.map(|(&file, _)| file).collect();
+            for &file in &files {
+                check.subtree(file, &self.touched, &mut excluded)?;
+            }
+        }
+        for file in files {
             if let Some(shown) = check.find(file)? {
                 check.file(shown, &mut excluded)?;
             }
         }
-        if excluded != *self.excluded.0 {
-            self.excluded = Exclusions(Arc::new(excluded));
-        }
+        self.excluded.replace(excluded);
         Ok(())
     }
+}
+
+fn segments(searcher: &Searcher) -> HashSet<SegmentId> {
+    let segments = searcher.segment_readers().iter();
+    segments.map(|segment| segment.segment_id()).collect()
 }
 
 /// One comparison of documents with metadata, at one snapshot.
@@ -193,7 +330,15 @@ struct Check<'a> {
     shard: u16,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(truth: &'a Truth<'a>, shard: u16) -> Result<Self> {
+        Ok(Check {
+            truth,
+            reader: truth.meta.reader()?,
+            shard,
+        })
+    }
+
     fn find(&self, file: FileId) -> Result<Option<Shown>> {
         look::find(self.truth.searcher, self.truth.fields, file).map_err(error::index(self.shard))
     }
@@ -216,7 +361,7 @@ impl Check<'_> {
     fn subtree(
         &mut self,
         folder: FileId,
-        touched: &HashSet<FileId>,
+        touched: &HashMap<FileId, Touch>,
         excluded: &mut Sets,
     ) -> Result<()> {
         let mut seen = HashSet::from([folder]);
@@ -232,7 +377,7 @@ impl Check<'_> {
                 if shown.is_folder && seen.insert(shown.file) {
                     folders.push(shown.file);
                 }
-                if shown.is_deleted || touched.contains(&shown.file) {
+                if shown.is_deleted || is_changed(touched, shown.file) {
                     self.file(shown, excluded)?;
                 } else {
                     set(
@@ -245,6 +390,10 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+fn is_changed(touched: &HashMap<FileId, Touch>, file: FileId) -> bool {
+    touched.get(&file).is_some_and(|touch| touch.changed)
 }
 
 fn set(excluded: &mut HashSet<u64>, file: FileId, is_excluded: bool) {

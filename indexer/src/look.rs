@@ -62,6 +62,23 @@ pub fn below(searcher: &Searcher, fields: &Fields, folder: FileId) -> tantivy::R
     Ok(found)
 }
 
+/// The documents of one segment whose file is `wanted`.
+pub fn of_segment(
+    segment: &SegmentReader,
+    fields: &Fields,
+    wanted: impl Fn(FileId) -> bool,
+) -> tantivy::Result<Vec<Shown>> {
+    let columns = Columns::open(segment, fields)?;
+    let is_wanted = |&doc: &DocId| {
+        columns
+            .file
+            .first(doc)
+            .is_some_and(|file| wanted(FileId(file)))
+    };
+    let docs = segment.doc_ids_alive().filter(is_wanted);
+    Ok(docs.map(|doc| columns.shown(doc)).collect())
+}
+
 fn visit(
     searcher: &Searcher,
     fields: &Fields,

@@ -1,10 +1,9 @@
 //! A shard as its readers see it: the last commit, and what must not be seen of it any more.
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use storage::journal::{Change, Partition, route};
+use storage::journal::{Partition, route};
 use storage::meta::{FileId, NamespaceId, Rev};
 use tantivy::Searcher;
 
@@ -31,6 +30,8 @@ struct Published {
     searcher: Searcher,
     fields: Fields,
     exclusions: ExclusionLog,
+    /// Per owned partition, the sequence up to which the commit has everything.
+    checkpoint: Vec<u64>,
     /// False while the first scan of metadata is not through, or the logs cannot be followed.
     complete: bool,
 }
@@ -72,6 +73,7 @@ impl Shard {
             fields,
             exclusions,
             complete,
+            ..
         } = &*published;
         let mut partitions: Vec<Partition> = namespaces
             .iter()
@@ -118,27 +120,26 @@ impl Shard {
         Ok(shown.is_some_and(|shown| (shown.ns, shown.rev) == (ns, rev.0) && shown.is_extracted))
     }
 
-    /// Files of `ns` that log entries after the last commit name: not in the index as they are now. Counts up to `limit` entries.
-    pub fn waiting(&self, ns: NamespaceId, limit: usize) -> Result<u64> {
-        let checkpoint = self.status().checkpoint;
-        let mut files = HashSet::new();
-        for partition in partitions_of(ns) {
-            let (owner, index) = payload::place(partition, self.shards);
-            if owner != self.number {
-                continue;
-            }
-            let after = checkpoint.get(index).copied().unwrap_or(0);
-            let entries = self
-                .sources
-                .journal
-                .partition_entries(partition, after, limit)?;
-            let of_ns = entries.iter().filter(|entry| entry.ns == ns);
-            let adding = of_ns.filter(|entry| {
-                !matches!(entry.change, Change::Gone { .. } | Change::Purged { .. })
-            });
-            files.extend(adding.map(|entry| entry.change.file()));
-        }
-        Ok(files.len() as u64)
+    /// Files of `ns` that log entries after the last commit name: not in the index as they are now. Counts as far as the last
+    /// [`Shard::view`] of the namespace looked.
+    pub fn waiting(&self, ns: NamespaceId) -> u64 {
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        published.map_or(0, |published| published.exclusions.coming(ns))
+    }
+
+    /// Per owned partition, how far the commit is that is searched; empty before the first one.
+    pub(crate) fn committed(&self) -> Vec<u64> {
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        published
+            .as_ref()
+            .map_or_else(Vec::new, |published| published.checkpoint.clone())
     }
 
     /// How it is.
@@ -161,11 +162,20 @@ impl Shard {
         checkpoint: &[u64],
         complete: bool,
     ) {
-        let exclusions = ExclusionLog::new(self.number, self.shards, checkpoint);
+        let last = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let exclusions = match last {
+            Some(last) => last.exclusions.next(&last.searcher, checkpoint),
+            None => ExclusionLog::new(self.number, self.shards, checkpoint),
+        };
         let published = Arc::new(Published {
             searcher,
             fields,
             exclusions,
+            checkpoint: checkpoint.to_vec(),
             complete,
         });
         *self

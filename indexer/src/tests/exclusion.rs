@@ -161,3 +161,35 @@ fn what_was_cut_off_the_log_makes_an_answer_partial() {
     journal.cut(partition, head).expect("cut");
     assert!(!world.view(account.root).complete);
 }
+
+#[test]
+fn i6_the_next_commit_goes_on_with_what_is_behind_its_checkpoint() {
+    let (mut world, account) = world();
+    for file in 0..8 {
+        let path = format!("/g/new {file}.txt");
+        world.put(&account, &path, 3).expect("a file"); // as many as one unit takes
+    }
+    world
+        .put(&account, "/f/deep/doc.txt", 4)
+        .expect("a new version");
+    world
+        .sources
+        .meta
+        .delete(account.actor(), &at("/g/other.txt"), None)
+        .expect("deleted");
+    let is_hidden = |world: &World| {
+        let found = |word| world.found(account.root, word).len();
+        assert_eq!((found("unique1"), found("unique2")), (0, 0));
+    };
+    is_hidden(&world);
+    for _ in 0..3 {
+        world.step();
+        world.commit();
+        is_hidden(&world);
+    }
+    world.extract(20);
+    world.settle();
+    is_hidden(&world);
+    assert_eq!(world.found(account.root, "unique4").len(), 1);
+    assert_eq!(world.found(account.root, "common").len(), 9);
+}
