@@ -1,6 +1,6 @@
 //! Seeded text: words with Zipf's frequencies, files of 1 to 8 kB unless said otherwise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
@@ -109,6 +109,24 @@ pub fn write(args: &Args, seed: u64) -> Result<()> {
     }
     println!("{} files in {}", args.files, args.folder.display());
     Ok(())
+}
+
+/// All files below a folder, sorted.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path)
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod corpus;
 mod fresh;
+mod index;
 mod load;
 mod queries;
 mod report;
@@ -46,6 +47,8 @@ enum What {
     Fresh(fresh::Args),
     /// Searches by users with few and many namespaces, while files arrive
     Search(search::Args),
+    /// Processor time and size of the index beside those of a plain tantivy index of the same text; needs no server
+    Index(index::Args),
     /// Write a seeded corpus of text files into a folder, to measure imports with
     Corpus(corpus::Args),
 }
@@ -56,18 +59,10 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
         corpus::write(corpus, args.seed)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let report = super::block_on(async {
-        let admin = match (&args.url, &args.admin_token) {
-            (Some(url), Some(token)) => Client::new(url, token, None)?,
-            _ => Client::of_running(&data.data)?,
-        };
-        match &args.what {
-            What::Save(save) => save::run(&admin, save, args.seed).await,
-            What::Fresh(fresh) => fresh::run(&admin, fresh, args.seed).await,
-            What::Search(search) => search::run(&admin, search, args.seed).await,
-            What::Corpus(_) => Ok(report::Report::default()),
-        }
-    })?;
+    let report = match &args.what {
+        What::Index(index) => index::run(index, args.seed)?,
+        _ => super::block_on(measure(data, &args))?,
+    };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -78,4 +73,17 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+async fn measure(data: &DataArg, args: &Args) -> Result<report::Report> {
+    let admin = match (&args.url, &args.admin_token) {
+        (Some(url), Some(token)) => Client::new(url, token, None)?,
+        _ => Client::of_running(&data.data)?,
+    };
+    match &args.what {
+        What::Save(save) => save::run(&admin, save, args.seed).await,
+        What::Fresh(fresh) => fresh::run(&admin, fresh, args.seed).await,
+        What::Search(search) => search::run(&admin, search, args.seed).await,
+        What::Index(_) | What::Corpus(_) => Ok(report::Report::default()), // they need no server
+    }
 }

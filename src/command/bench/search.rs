@@ -10,7 +10,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::corpus::{Text, random_of};
+use super::corpus::{Text, files_below, random_of};
 use super::load::{Offer, offer};
 use super::queries::Words;
 use super::report::Report;
@@ -313,21 +313,4 @@ fn document(
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let body = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()));
     (format!("{i} {name}"), body)
-}
-
-fn files_below(folder: &std::path::Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                found.push(path)
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }
