@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 
 use storage::block::BlockStore;
 use storage::extraction::Extractions;
-use storage::journal::{Journal, Partition};
+use storage::journal::{Journal, Partition, route};
 use storage::meta::{FileId, Meta, NamespaceId};
 
 use crate::bell::Bell;
+use crate::board::Board;
 use crate::error::{self, Result};
 use crate::extract::{Limits, WorkerCommand};
 use crate::generation::Generations;
 use crate::heads::Heads;
 use crate::late::HelperOptions;
 use crate::owner::{Charge, Owner};
+use crate::pace::{self, Pace};
 use crate::payload;
 use crate::reconcile::Sources;
 use crate::shard::{Shard, ShardView};
@@ -86,6 +88,7 @@ pub struct Indexer {
     stage: Option<Stage>,
     heads: Arc<Heads>,
     journal: Journal,
+    pace: Arc<Pace>,
     stop: Arc<AtomicBool>,
 }
 
@@ -124,6 +127,7 @@ impl Indexer {
             stage: None,
             heads: heads.clone(),
             journal: sources.journal.clone(),
+            pace: Arc::default(),
             stop: stop.clone(),
         };
         for number in 0..count {
@@ -147,15 +151,21 @@ impl Indexer {
             .iter()
             .map(|running| running.bell.clone())
             .collect();
-        indexer.watch = Some(spawn("index-watch", {
-            let sources = sources.clone();
-            move || watch(&sources, &heads, &bells, &stop)
-        })?);
         indexer.stage = options
             .worker
             .clone()
             .map(|worker| Stage::start(&sources, worker, &options))
             .transpose()?;
+        let watch = Watch {
+            sources,
+            heads,
+            bells,
+            shards: indexer.shards.clone(),
+            board: indexer.stage.as_ref().map(Stage::board),
+            pace: indexer.pace.clone(),
+            stop,
+        };
+        indexer.watch = Some(spawn("index-watch", move || watch.run())?);
         Ok(indexer)
     }
 
@@ -177,6 +187,12 @@ impl Indexer {
         deadline: Instant,
     ) -> Option<ShardView> {
         self.shards.get(shard as usize)?.view(namespaces, deadline)
+    }
+
+    /// How long the acknowledgement of a change in `ns` is to be held back so that others do not wait; see `pace`. At most a
+    /// quarter of a second, and zero for whoever is alone or brings little.
+    pub fn delay(&self, ns: NamespaceId) -> Duration {
+        self.pace.delay(ns)
     }
 
     /// How everything is.
@@ -285,31 +301,69 @@ fn keep(charge: &Charge) {
     }
 }
 
-/// Looks at the logs whenever something was committed, and wakes the shards whose logs moved.
-fn watch(sources: &Sources, heads: &Heads, bells: &[Arc<Bell>], stop: &AtomicBool) {
-    let mut version = 0;
-    let mut full = Instant::now();
-    let mut owed = true;
-    while !stop.load(Ordering::Acquire) {
-        let rest = FULL_LOOK_PERIOD.saturating_sub(full.elapsed());
-        let timeout = if owed { rest } else { WATCH_TIMEOUT };
-        let newest = sources.meta.store().wait(version, timeout);
-        owed |= newest != version;
-        version = newest;
-        let looked = if full.elapsed() >= FULL_LOOK_PERIOD {
-            full = Instant::now();
-            owed = false;
-            heads.look(&sources.journal)
-        } else {
-            heads.look_at_lively(&sources.journal)
-        };
-        match looked {
-            Ok(moved) => moved
-                .into_iter()
-                .for_each(|shard| bells[shard as usize].ring()),
-            Err(error) => tracing::warn!(%error, "the logs cannot be read; trying again"),
+/// Looks at the logs whenever something was committed, wakes the shards whose logs moved, and sets the pace.
+struct Watch {
+    sources: Sources,
+    heads: Arc<Heads>,
+    bells: Vec<Arc<Bell>>,
+    shards: Vec<Arc<Shard>>,
+    board: Option<Arc<Board>>,
+    pace: Arc<Pace>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Watch {
+    fn run(&self) {
+        let mut version = 0;
+        let mut full = Instant::now();
+        let mut paced = full;
+        let mut owed = true;
+        while !self.stop.load(Ordering::Acquire) {
+            let rest = FULL_LOOK_PERIOD.saturating_sub(full.elapsed());
+            let timeout = if owed { rest } else { WATCH_TIMEOUT };
+            let newest = self.sources.meta.store().wait(version, timeout);
+            owed |= newest != version;
+            version = newest;
+            let looked = if full.elapsed() >= FULL_LOOK_PERIOD {
+                full = Instant::now();
+                owed = false;
+                self.heads.look(&self.sources.journal)
+            } else {
+                self.heads.look_at_lively(&self.sources.journal)
+            };
+            match looked {
+                Ok(moved) => moved
+                    .into_iter()
+                    .for_each(|shard| self.bells[shard as usize].ring()),
+                Err(error) => tracing::warn!(%error, "the logs cannot be read; trying again"),
+            }
+            if paced.elapsed() >= pace::LOOK_PERIOD {
+                paced = Instant::now();
+                self.set_pace(paced);
+            }
+            thread::sleep(LOOK_PERIOD);
         }
-        thread::sleep(LOOK_PERIOD);
+    }
+
+    fn set_pace(&self, now: Instant) {
+        let shards = self.shards.len() as u16;
+        let of_shard = |shard: &Arc<Shard>| {
+            let committed = shard.committed();
+            let heads = self.heads.of(shard.number);
+            let partitions = payload::owned(shard.number, shards);
+            let logs = partitions.zip(heads).zip(committed);
+            let logs = logs.map(|((partition, (_, head)), committed)| (partition, head, committed));
+            logs.collect::<Vec<_>>()
+        };
+        let now_ms = self.sources.meta.env().clock.now_ms();
+        let waiting = self.board.as_ref().map(|board| board.waiting());
+        let waiting = waiting.into_iter().flatten().map(|(ns, rev)| {
+            let waits_ms = u64::try_from(now_ms - rev.at_ms()).unwrap_or(0);
+            (route(ns, FileId(0)), Duration::from_millis(waits_ms))
+        });
+        let waiting: Vec<_> = waiting.collect();
+        let logs = self.shards.iter().flat_map(of_shard);
+        self.pace.look(now, logs, &waiting);
     }
 }
 

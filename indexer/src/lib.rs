@@ -4,7 +4,7 @@
 //! where the text goes; its rules in `board`), [`analyse`] (text to tokens), [`term`] (tokens to terms of one namespace),
 //! [`schema`] and [`document`] (a node as a document), [`text`] (its words again, for highlights), `writer`, `reconcile`
 //! (log entries to documents), `payload` (how far), `generation` and `line` (an index on disk, being written), `owner`
-//! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), [`indexer`] (all).
+//! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), `pace` (who has to slow down), [`indexer`] (all).
 
 pub mod analyse;
 mod bell;
@@ -21,6 +21,7 @@ mod line;
 mod look;
 mod merge;
 mod owner;
+mod pace;
 mod payload;
 mod reconcile;
 pub mod schema;

@@ -14,7 +14,7 @@ use crate::shard::Shard;
 
 /// Between commits while little waits.
 const COMMIT_PERIOD: Duration = Duration::from_millis(400);
-/// Between commits while much waits: an import is findable in steps of this.
+/// Between commits while much waits, and nobody else: an import is findable in steps of this.
 const BUSY_COMMIT_PERIOD: Duration = Duration::from_secs(3);
 /// Log entries that are much.
 const BUSY_LAG: u64 = 1_000;
@@ -201,8 +201,10 @@ impl Owner {
     /// When the next commit may be.
     fn due(&self) -> Instant {
         let (at, took) = self.live.last_commit();
-        let lag = self.waiting();
-        let period = if lag > BUSY_LAG || self.live.reconciler().is_scanning() {
+        let reconciler = self.live.reconciler();
+        let is_busy = self.waiting() > BUSY_LAG || reconciler.is_scanning();
+        let others_wait = reconciler.is_one_sided(&self.live.committed().checkpoint);
+        let period = if is_busy && !others_wait {
             BUSY_COMMIT_PERIOD
         } else {
             COMMIT_PERIOD

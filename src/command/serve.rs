@@ -95,6 +95,15 @@ impl Services {
         })
     }
 
+    /// How long acknowledgements wait. Does not keep the indexer from ending.
+    pub fn pace(&self) -> sync::Pace {
+        let indexer = Arc::downgrade(&self.indexer);
+        Arc::new(move |ns| {
+            let indexer = indexer.upgrade();
+            indexer.map_or(Duration::ZERO, |indexer| indexer.delay(ns))
+        })
+    }
+
     /// Ends them; every shard commits what it has.
     pub fn stop(self) {
         self.notifier.stop();
@@ -180,6 +189,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
             notifier: services.notifier.clone(),
             query: services.engine.clone(),
             operations: operations.for_web(),
+            pace: services.pace(),
         },
         web::Settings {
             public_url: public_url.clone(),
@@ -193,7 +203,9 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
     }
     .write(&config.data)?;
     greet(&config, &operations, &admin, &public_url)?;
-    let importing = folder.map(|folder| tokio::spawn(import_folder(node.clone(), admin, folder)));
+    let pace = services.pace();
+    let importing =
+        folder.map(|folder| tokio::spawn(import_folder(node.clone(), pace, admin, folder)));
     let served = web::serve(app, listener, tls(&config), asked_to_end()).await;
     ServerAddress::remove(&config.data);
     if let Some(importing) = importing {
@@ -299,8 +311,8 @@ fn greet(config: &Config, operations: &Operations, admin: &Account, url: &str) -
     Ok(())
 }
 
-async fn import_folder(node: Node, admin: Account, folder: PathBuf) {
-    let destination = LocalDestination::new(node.meta, node.blocks, admin.actor());
+async fn import_folder(node: Node, pace: sync::Pace, admin: Account, folder: PathBuf) {
+    let destination = LocalDestination::new(node.meta, node.blocks, admin.actor(), pace);
     let imported = async {
         let into = import::default_target(&folder)?;
         anyhow::Ok((

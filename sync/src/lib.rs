@@ -13,3 +13,8 @@ pub mod relay;
 pub mod transfer;
 
 pub use error::{Error, Result};
+
+/// How long the acknowledgement of a change in a namespace is to be held back, so that one who brings much does not keep others
+/// waiting; whoever acknowledges waits that long.
+pub type Pace =
+    std::sync::Arc<dyn Fn(storage::meta::NamespaceId) -> std::time::Duration + Send + Sync>;

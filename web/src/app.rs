@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use storage::block::BlockStore;
 use storage::extraction::Extractions;
-use storage::meta::{AccountId, Meta};
+use storage::meta::{AccountId, Meta, NamespaceId};
 use storage::seal::Sealer;
 use sync::listing::Listing;
 use sync::notify::Notifier;
@@ -25,6 +25,9 @@ const MAX_BLOCKING: usize = 96;
 const MAX_EVENT_STREAMS: usize = 1_000;
 /// How long a request waits for its turn before it is told to come back.
 const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// The longest that an acknowledgement is held back because others wait.
+const MAX_PACE: Duration = Duration::from_secs(1);
 
 /// How the service presents itself.
 #[derive(Debug, Clone)]
@@ -53,6 +56,8 @@ pub struct Parts {
     pub notifier: Arc<Notifier>,
     /// What administrators and the command line call under `/2/firefly/admin/`.
     pub operations: Operations,
+    /// How long acknowledgements of uploads are held back.
+    pub pace: sync::Pace,
 }
 
 /// The service: cheap to clone, shared by all requests.
@@ -198,6 +203,13 @@ impl App {
     /// How many more event streams may be open.
     pub fn event_streams(&self) -> Arc<Semaphore> {
         self.0.event_streams.clone()
+    }
+
+    /// Waits as long as the acknowledgement of `changes` changes in `ns` is to be held back; about a second at most.
+    pub async fn pace(&self, ns: NamespaceId, changes: usize) {
+        let each = (self.0.parts.pace)(ns);
+        let wait = each.saturating_mul(u32::try_from(changes).unwrap_or(u32::MAX));
+        tokio::time::sleep(wait.min(MAX_PACE)).await;
     }
 
     /// What is written to the audit log soon.

@@ -111,11 +111,6 @@ impl Rev {
         Rev(made.max(before.map_or(0, |b| b.0.saturating_add(1))))
     }
 
-    /// When it was made, milliseconds.
-    pub fn made_ms(self) -> i64 {
-        (self.0 >> 20) as i64
-    }
-
     /// The rev that was made so many milliseconds before.
     pub fn older_by(self, ms: u64) -> Self {
         Rev(self.0.saturating_sub(ms << 20))

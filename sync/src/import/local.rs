@@ -8,9 +8,12 @@ use std::path::Path;
 use async_trait::async_trait;
 use storage::block::BlockStore;
 use storage::chunk::{BLOCK_BYTES, BlockHash, content_hash};
-use storage::meta::{Actor, Address, Entry, Meta, NewFile, NodeKind, Refusal, WriteMode};
+use storage::meta::{
+    Actor, Address, Entry, Meta, NamespaceId, NewFile, NodeKind, Refusal, WriteMode,
+};
 
 use super::{Destination, Existing};
+use crate::Pace;
 use crate::error::{Error, Result};
 
 /// The storage of this process, seen as one account.
@@ -19,15 +22,17 @@ pub struct LocalDestination {
     meta: Meta,
     blocks: BlockStore,
     actor: Actor,
+    pace: Pace,
 }
 
 impl LocalDestination {
-    /// Imports go to `actor`'s files.
-    pub fn new(meta: Meta, blocks: BlockStore, actor: Actor) -> Self {
+    /// Imports go to `actor`'s files, in this pace.
+    pub fn new(meta: Meta, blocks: BlockStore, actor: Actor, pace: Pace) -> Self {
         LocalDestination {
             meta,
             blocks,
             actor,
+            pace,
         }
     }
 
@@ -65,7 +70,7 @@ impl LocalDestination {
         Ok(found)
     }
 
-    fn store(&self, path: &str, source: &Path, modified_s: i64) -> Result<()> {
+    fn store(&self, path: &str, source: &Path, modified_s: i64) -> Result<NamespaceId> {
         let mut names = Vec::new();
         let size = each_block(source, &mut |block| {
             names.push(self.blocks.put(block)?);
@@ -80,9 +85,10 @@ impl LocalDestination {
             strict_conflict: false,
             client_modified_ms: Some(modified_s * 1000),
         };
-        self.meta
+        let place = self
+            .meta
             .commit_file(self.actor, &Address::parse(path)?, &file)?;
-        Ok(())
+        Ok(place.ns)
     }
 }
 
@@ -95,8 +101,10 @@ impl Destination for LocalDestination {
 
     async fn put(&self, path: &str, source: &Path, modified_s: i64) -> Result<()> {
         let (path, source) = (path.to_owned(), source.to_owned());
-        self.blocking(move |own| own.store(&path, &source, modified_s))
-            .await
+        let stored = self.blocking(move |own| own.store(&path, &source, modified_s));
+        let ns = stored.await?;
+        tokio::time::sleep((self.pace)(ns)).await;
+        Ok(())
     }
 
     async fn folder(&self, path: &str) -> Result<()> {

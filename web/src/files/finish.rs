@@ -41,9 +41,11 @@ pub async fn finish_batch_v2(
     Arg(arg): Arg<FinishBatchArg>,
 ) -> Answer<Value> {
     check_count(arg.entries.len())?;
-    app.blocking(move |app| all(app, &caller, &arg.entries))
-        .await?
-        .map(Reply)
+    let (root, count) = (caller.actor().root, arg.entries.len());
+    let done = app.blocking(move |app| all(app, &caller, &arg.entries));
+    let done = done.await??;
+    app.pace(root, count).await;
+    Ok(Reply(done))
 }
 
 /// The same as a job, for older clients.

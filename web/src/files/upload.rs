@@ -31,7 +31,7 @@ pub async fn upload(
     let pieces = incoming(&headers, body)?;
     let received = sync::transfer::receive(app.blocks(), pieces, MAX_CONTENT_BYTES).await;
     let received = received.map_err(|e| Failure::of_sync(e, shape))?;
-    let stored = app.blocking(move |app| {
+    let stored = app.blocking(move |app| -> Result<_, Failure> {
         let content = received
             .store(app.blocks())
             .map_err(|e| Failure::of_sync(e, shape))?; // I1
@@ -55,7 +55,9 @@ pub async fn upload(
             .commit_file(caller.actor(), &at, &file)
             .map_err(refused)?;
         let start = caller.start_of(app).map_err(refused)?;
-        Ok(Shape::plain(&place, start))
+        Ok((place.ns, Shape::plain(&place, start)))
     });
-    stored.await?.map(Reply)
+    let (ns, shape) = stored.await??;
+    app.pace(ns, 1).await;
+    Ok(Reply(shape))
 }
