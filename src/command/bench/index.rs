@@ -220,6 +220,8 @@ fn store(node: &Node, source: &Source, namespaces: u64) -> Result<()> {
         pages: Vec::new(),
         text: TextSource::Content,
         words: 0,
+        labels: Vec::new(),
+        awaits: None,
     };
     let mut after = None;
     loop {
