@@ -16,6 +16,11 @@ use crate::shard::Shard;
 const COMMIT_PERIOD: Duration = Duration::from_millis(400);
 /// Between commits while much waits, and nobody else: an import is findable in steps of this.
 const BUSY_COMMIT_PERIOD: Duration = Duration::from_secs(3);
+/// The same while fewer entries than [`BUSY_ENTRIES`] came together: a machine that is slow would make many small segments,
+/// and then merge them instead of going on.
+const LONGEST_COMMIT_PERIOD: Duration = Duration::from_secs(10);
+/// Log entries that are worth a commit while much waits.
+const BUSY_ENTRIES: u64 = 4_000;
 /// Log entries that are much.
 const BUSY_LAG: u64 = 1_000;
 /// A commit may take one part in this many of the time: it waits for the disk, mostly, and what comes next waits for it.
@@ -202,12 +207,15 @@ impl Owner {
     fn due(&self) -> Instant {
         let (at, took) = self.live.last_commit();
         let reconciler = self.live.reconciler();
-        let is_busy = self.waiting() > BUSY_LAG || reconciler.is_scanning();
-        let others_wait = reconciler.is_one_sided(&self.live.committed().checkpoint);
-        let period = if is_busy && !others_wait {
+        let committed = &self.live.committed().checkpoint;
+        let period = if reconciler.is_scanning() {
             BUSY_COMMIT_PERIOD
-        } else {
+        } else if self.waiting() <= BUSY_LAG || reconciler.is_one_sided(committed) {
             COMMIT_PERIOD
+        } else if reconciler.taken_since(committed) < BUSY_ENTRIES {
+            LONGEST_COMMIT_PERIOD
+        } else {
+            BUSY_COMMIT_PERIOD
         };
         at + period.max(took * COMMIT_SHARE)
     }

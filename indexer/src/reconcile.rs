@@ -163,6 +163,14 @@ impl Reconciler {
             .sum()
     }
 
+    /// Entries taken up since `committed`.
+    pub fn taken_since(&self, committed: &[u64]) -> u64 {
+        let since = self.taken.iter().zip(committed);
+        since
+            .map(|(taken, committed)| taken.saturating_sub(*committed))
+            .sum()
+    }
+
     /// True when nearly all entries taken up since `committed` are of one partition, but not all: whoever made the others
     /// must not wait as long as the one that brings so much.
     pub fn is_one_sided(&self, committed: &[u64]) -> bool {

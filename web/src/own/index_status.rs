@@ -111,6 +111,21 @@ pub fn word(record: Option<&ExtractionRecord>) -> &'static str {
 const NEEDS_OCR: &str = "its text is a picture: it is read as soon as this server has the commands tesseract and pdftoppm \
                          (Debian: apt install tesseract-ocr poppler-utils)";
 
+/// What to do about a file whose text is not searchable, or not all of it.
+fn advice(outcome: &Outcome) -> Option<&'static str> {
+    Some(match outcome {
+        Outcome::Text | Outcome::NothingToExtract => return None,
+        Outcome::Encrypted => "store a copy without a password",
+        Outcome::Unsupported => {
+            "store a copy in a format that is read, a PDF say; its name is found"
+        }
+        Outcome::TimedOut => "split the file: reading it took longer than one file may",
+        Outcome::TooLarge { .. } => "split the file: only its beginning is searched",
+        Outcome::NeedsOcr => NEEDS_OCR,
+        Outcome::Damaged { .. } => "store the file again from a sound copy",
+    })
+}
+
 fn status(record: Option<&ExtractionRecord>, committed: bool) -> Value {
     let state = if record.is_some() && committed {
         "indexed"
@@ -118,6 +133,14 @@ fn status(record: Option<&ExtractionRecord>, committed: bool) -> Value {
         "waiting"
     };
     let mut status = json!({ "state": state, "outcome": word(record) });
+    if let Some(record) = record {
+        status["words"] = json!(record.words);
+        status["pages"] = json!(record.pages.len());
+        status["language"] = json!(record.language);
+    }
+    if let Some(advice) = record.and_then(|record| advice(&record.outcome)) {
+        status["advice"] = json!(advice);
+    }
     match record.map(|record| &record.outcome) {
         Some(Outcome::TooLarge { indexed_bytes }) => status["indexed_bytes"] = json!(indexed_bytes),
         Some(Outcome::Damaged { detail }) => status["detail"] = json!(detail),
@@ -125,4 +148,43 @@ fn status(record: Option<&ExtractionRecord>, committed: bool) -> Value {
         _ => {}
     }
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::extraction::{EXTRACTOR_VERSION, TextSource};
+
+    use super::*;
+
+    fn record(outcome: Outcome) -> ExtractionRecord {
+        ExtractionRecord {
+            version: EXTRACTOR_VERSION,
+            outcome,
+            file_type: "pdf".into(),
+            category: "pdf".into(),
+            title: None,
+            author: None,
+            language: Some("deu".into()),
+            pages: vec![10, 20],
+            text: TextSource::None,
+            words: 7,
+            labels: Vec::new(),
+            awaits: None,
+        }
+    }
+
+    #[test]
+    fn a_file_says_what_was_found_or_what_to_do() {
+        let found = status(Some(&record(Outcome::Text)), true);
+        let expected = json!({
+            "state": "indexed", "outcome": "text", "words": 7, "pages": 2, "language": "deu"
+        });
+        assert_eq!(found, expected);
+        let locked = status(Some(&record(Outcome::Encrypted)), true);
+        assert_eq!(locked["advice"], "store a copy without a password");
+        assert_eq!(
+            status(None, false),
+            json!({ "state": "waiting", "outcome": "waiting" })
+        );
+    }
 }
