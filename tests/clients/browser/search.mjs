@@ -66,6 +66,11 @@ test('facets at the side narrow the results, and the address says so', async () 
   await until(async () => (await hits(page).count()) === 1, 'Markdown alone');
   await page.goBack();
   await until(async () => (await hits(page).count()) === 5, 'all again');
+  await side.getByRole('button', { name: /^birds/ }).click();
+  await until(async () => (await hits(page).count()) === 3, 'one folder alone');
+  assert.equal(address().get('in'), '/birds');
+  await side.getByRole('button', { name: /^birds/ }).click();
+  await until(async () => (await hits(page).count()) === 5, 'all folders again');
 });
 
 test('operators are completed with Tab, and are chips to take away', async () => {

@@ -2,6 +2,7 @@
 
 import { later, t } from './i18n.svelte';
 import { kindLabel } from './kinds';
+import { nameOf } from './paths';
 import { periodCounts, type SearchState, toggled } from './query';
 import type { FacetCount, Facets } from './types';
 
@@ -17,6 +18,7 @@ export interface Group {
 }
 
 const MOST_ENDINGS = 8;
+const MOST_FOLDERS = 6;
 const PERIODS: Record<string, string> = {
   today: later('Past day'), week: later('Past week'), month: later('Past month'), year: later('Past year'), older: later('Older'),
 };
@@ -26,6 +28,8 @@ export function facetGroups(asked: SearchState, facets: Facets): Group[] {
   const groups = [
     { title: t('Kind'), facets: many(asked, 'types', facets.type, kindLabel) },
     { title: t('Changed'), facets: periods(asked, facets.modified) },
+    { title: t('Folder'), facets: folders(asked, facets.folder ?? []) },
+    { title: t('Owner'), facets: owners(asked, facets.owner ?? []) },
     { title: t('Ending'), facets: many(asked, 'endings', facets.extension.slice(0, MOST_ENDINGS), (ending) => `.${ending}`) },
   ];
   return groups.filter((group) => group.facets.length);
@@ -40,6 +44,24 @@ function many(asked: SearchState, field: 'types' | 'endings', counts: readonly F
     on: asked[field].includes(facet.value),
     to: { ...asked, [field]: toggled(asked[field], facet.value) },
   }));
+}
+
+function folders(asked: SearchState, counts: readonly FacetCount[]): Choice[] {
+  const label = (folder: string) => nameOf(folder) || t('Files');
+  const there = counts
+    .filter((facet) => facet.value && facet.value.toLowerCase() !== asked.folder.toLowerCase())
+    .slice(0, MOST_FOLDERS)
+    .map((facet) => ({ ...facet, label: label(facet.value), on: false, to: { ...asked, folder: facet.value } }));
+  if (!asked.folder) return there;
+  return [{ value: asked.folder, count: 0, label: label(asked.folder), on: true, to: { ...asked, folder: '' } }, ...there];
+}
+
+/** A person is a property of the query: it stands there to be taken away. */
+function owners(asked: SearchState, counts: readonly FacetCount[]): Choice[] {
+  return counts
+    .filter((facet) => facet.value && !asked.q.includes(`owner:${facet.value}`))
+    .slice(0, MOST_FOLDERS)
+    .map((facet) => ({ ...facet, label: facet.value, on: false, to: { ...asked, q: `owner:${facet.value} ${asked.q}` } }));
 }
 
 function periods(asked: SearchState, counts: readonly FacetCount[]): Choice[] {

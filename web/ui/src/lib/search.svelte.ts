@@ -112,17 +112,19 @@ export class Search {
     this.busy = false;
     this.#cursor = page.has_more ? page.cursor : null;
     this.firstPage = page.hits.length;
-    const { type, extension, modified } = page.facets ?? NO_FACETS;
+    const { type, extension, modified, folder, owner } = page.facets ?? NO_FACETS;
     this.facets = {
       type: state.types.length ? this.facets.type : type,
       extension: state.endings.length ? this.facets.extension : extension,
       modified: state.modified ? this.facets.modified : modified,
+      folder,
+      owner,
     };
   }
 
   /** A filter that is set hides its other values: counts them without it. */
   async #widen(state: SearchState, signal: AbortSignal): Promise<void> {
-    const widen = async (filter: keyof Facets) => {
+    const widen = async (filter: 'type' | 'extension' | 'modified') => {
       const page = await api.run(queryText(state, filter), options(state, 1), signal);
       this.facets = { ...this.facets, [filter]: page.facets?.[filter] ?? [] };
     };
@@ -169,7 +171,7 @@ function options(state: SearchState, max_results: number): SearchOptions {
   return {
     max_results,
     order_by: state.sort,
-    facets: true,
+    facets: ['folder', 'owner'],
     as_you_type: true,
     ...(state.folder ? { path: state.folder } : {}),
   };

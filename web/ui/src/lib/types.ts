@@ -118,6 +118,10 @@ export interface Facets {
   type: FacetCount[];
   extension: FacetCount[];
   modified: FacetCount[];
+  /** By the folder that a file lies in. */
+  folder?: FacetCount[];
+  /** By the owner of the shared folder that a file lies in. */
+  owner?: FacetCount[];
 }
 
 export interface SearchPage {
@@ -142,7 +146,8 @@ export interface SearchOptions {
   max_results?: number;
   order_by?: SearchOrder;
   file_status?: 'active' | 'deleted';
-  facets?: boolean;
+  /** Whether hits are counted; a list counts by these too. */
+  facets?: boolean | string[];
   as_you_type?: boolean;
 }
 
