@@ -40,6 +40,8 @@ enum Command {
     Keys(command::keys::Args),
     /// The broker's queues: how much waits, dead letters, putting them back
     Queue(command::queue::Args),
+    /// Carry a stopped store to a database or to other disks, and back
+    Migrate(command::migrate::Args),
     /// Build the index anew beside the live one
     Reindex(command::reindex::Args),
     /// Measure: open-loop load against a running server
@@ -88,6 +90,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Check(args) => command::check::run(data, args),
         Command::Keys(args) => command::keys::run(data, args),
         Command::Queue(args) => command::queue::run(data, args),
+        Command::Migrate(args) => command::migrate::run(data, args),
         Command::Reindex(args) => command::reindex::run(data, args),
         Command::Bench(args) => command::bench::run(data, args),
         Command::Eval(args) => command::eval::run(args),

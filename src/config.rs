@@ -65,6 +65,12 @@ settings! {
     public_url: String, "public-url", "FIREFLY_PUBLIC_URL", "URL";
     /// Folders that hold blocks, separated by commas; relative ones are below DIR [default: blocks]
     targets: String, "targets", "FIREFLY_TARGETS", "DIRS";
+    /// Where metadata is: `embedded` (in DIR/meta), or a database, mysql://USER@HOST[:PORT]/DATABASE [default: embedded]
+    metadata: String, "metadata", "FIREFLY_METADATA", "URL";
+    /// File that holds that database's password
+    metadata_password_file: PathBuf, "metadata-password-file", "FIREFLY_METADATA_PASSWORD_FILE", "FILE";
+    /// Connections to that database that reads may use at once [default: 48]
+    metadata_connections: usize, "metadata-connections", "FIREFLY_METADATA_CONNECTIONS", "N";
     /// On how many targets each block is before it is acknowledged [default: 1]
     replicas: usize, "replicas", "FIREFLY_REPLICAS", "N";
     /// Days that deleted files and old versions are kept [default: 30]
@@ -102,6 +108,8 @@ pub struct Config {
     pub tls: TlsMode,
     /// Start of links to this server.
     pub public_url: Option<String>,
+    /// Where metadata is.
+    pub metadata: Metadata,
     /// Block folders.
     pub targets: Vec<PathBuf>,
     /// Copies of each block.
@@ -133,6 +141,22 @@ pub struct Broker {
     pub secret: Option<PathBuf>,
     /// Certificates to trust, PEM.
     pub ca: Option<PathBuf>,
+}
+
+/// Where metadata is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Metadata {
+    /// In the data folder.
+    Embedded,
+    /// In a database that speaks the MySQL protocol.
+    Database {
+        /// Its address, without a password.
+        url: String,
+        /// The file with the password.
+        password_file: Option<PathBuf>,
+        /// Connections for reads.
+        connections: Option<usize>,
+    },
 }
 
 /// How TLS is done.
@@ -203,6 +227,7 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             tls: tls(&set)?,
+            metadata: metadata(&set, &data)?,
             listen: set.listen.unwrap_or_else(|| "127.0.0.1:8080".into()),
             public_url: set
                 .public_url
@@ -251,6 +276,27 @@ fn broker(
             bail!("broker_secret and broker_ca go with broker")
         }
         None => Ok(None),
+    }
+}
+
+fn metadata(set: &Settings, data: &Path) -> Result<Metadata> {
+    let of_a_database = set.metadata_password_file.is_some() || set.metadata_connections.is_some();
+    match set.metadata.as_deref() {
+        None | Some("embedded") if of_a_database => {
+            bail!(
+                "metadata_password_file and metadata_connections go with metadata = \"mysql://…\""
+            )
+        }
+        None | Some("embedded") => Ok(Metadata::Embedded),
+        Some(url) if url.starts_with("mysql://") => Ok(Metadata::Database {
+            url: url.to_owned(),
+            password_file: set
+                .metadata_password_file
+                .as_ref()
+                .map(|file| data.join(file)),
+            connections: set.metadata_connections,
+        }),
+        Some(_) => bail!("metadata must be embedded or start with mysql://"),
     }
 }
 
@@ -332,6 +378,8 @@ mod tests {
             ("ocr_languages = \"-eng\"", "like eng+deu"),
             ("tika_url = \"ftp://a\"", "http://"),
             ("broker_ca = \"a\"", "go with broker"),
+            ("metadata = \"oracle://a\"", "start with mysql://"),
+            ("metadata_connections = 3", "go with metadata"),
         ] {
             let error = format!("{:#}", resolve(text).unwrap_err());
             assert!(error.contains(part), "{text}: {error}");

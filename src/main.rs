@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod hints;
 mod maintenance;
+mod metadata;
 mod node;
 mod operations;
 

@@ -9,10 +9,10 @@ use storage::extraction::Extractions;
 use storage::journal::Journal;
 use storage::key::{Keyring, Source};
 use storage::kv::Store;
-use storage::kv::leveldb::{LevelDbStore, Options};
 use storage::meta::{Env, Meta};
 
-use crate::config::Config;
+use crate::config::{Config, Metadata};
+use crate::metadata;
 
 /// Storage, opened.
 #[derive(Clone)]
@@ -35,10 +35,7 @@ impl Node {
     /// Opens storage in the data folder, making what is not there yet.
     pub fn open(config: &Config) -> Result<Node> {
         make_private_folder(&config.data)?;
-        let store: Arc<dyn Store> = Arc::new(LevelDbStore::open(
-            &config.data.join("meta"),
-            Options::default(),
-        )?);
+        let store = metadata::open(config)?;
         let env = Env::system();
         let keys = Keyring::open(key_source(config), block::holds_data(&*store)?)?;
         let targets = config
@@ -72,7 +69,7 @@ impl Node {
 
     /// Opens the storage of a server that does not run.
     pub fn open_stopped(config: &Config) -> Result<Node> {
-        if !config.data.join("meta").exists() {
+        if config.metadata == Metadata::Embedded && !config.data.join("meta").exists() {
             bail!("there is no store in {}", config.data.display());
         }
         Self::open(config)
@@ -82,8 +79,13 @@ impl Node {
 /// A folder for blocks. Its name is stored with every extent and must not change: one inside the data folder is named from
 /// there, so that the data folder may move.
 fn target(data: &Path, folder: &Path) -> Target {
+    Target::new(target_name(data, folder), folder)
+}
+
+/// The name of a folder for blocks.
+pub fn target_name(data: &Path, folder: &Path) -> String {
     let name = folder.strip_prefix(data).unwrap_or(folder);
-    Target::new(name.display().to_string(), folder)
+    name.display().to_string()
 }
 
 fn key_source(config: &Config) -> Source {
@@ -94,7 +96,7 @@ fn key_source(config: &Config) -> Source {
 }
 
 /// Makes a folder that only its owner can read.
-fn make_private_folder(folder: &Path) -> Result<()> {
+pub fn make_private_folder(folder: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new()
         .recursive(true)

@@ -196,12 +196,11 @@ impl ExclusionLog {
         deadline: Instant,
     ) -> Result<(Exclusions, bool)> {
         self.lock().compare(truth, self.shard)?;
-        for &partition in partitions {
-            let (owner, index) = payload::place(partition, self.shards);
-            if owner != self.shard {
-                continue;
-            }
-            let head = truth.journal.partition_head(partition)?;
+        let owns = |partition: &Partition| payload::place(*partition, self.shards).0 == self.shard;
+        let partitions: Vec<_> = partitions.iter().copied().filter(owns).collect();
+        let heads = truth.journal.partition_heads(&partitions)?;
+        for (partition, head) in partitions.into_iter().zip(heads) {
+            let (_, index) = payload::place(partition, self.shards);
             loop {
                 let mut state = self.lock();
                 if state.looked[index] >= head {

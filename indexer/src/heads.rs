@@ -16,7 +16,7 @@ const MAX_LIVELY: usize = 64;
 pub struct Heads {
     shards: u16,
     seen: Vec<AtomicU64>,
-    lively: Mutex<HashSet<Partition>>,
+    lively: Mutex<Vec<Partition>>,
 }
 
 impl Heads {
@@ -32,13 +32,10 @@ impl Heads {
 
     /// Looks at every log; returns the shards whose logs moved.
     pub fn look(&self, journal: &Journal) -> storage::Result<HashSet<u16>> {
-        let mut moved = HashSet::new();
-        let mut lively = HashSet::new();
-        for partition in (0..PARTITIONS).map(Partition) {
-            if self.look_at(journal, partition, &mut moved)? && lively.len() < MAX_LIVELY {
-                lively.insert(partition);
-            }
-        }
+        let all: Vec<_> = (0..PARTITIONS).map(Partition).collect();
+        let grown = self.look_at(journal, &all)?;
+        let moved = self.shards_of(&grown);
+        let lively = grown.into_iter().take(MAX_LIVELY).collect();
         *self.lively.lock().unwrap_or_else(PoisonError::into_inner) = lively;
         Ok(moved)
     }
@@ -50,25 +47,26 @@ impl Heads {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let mut moved = HashSet::new();
-        for partition in lively {
-            self.look_at(journal, partition, &mut moved)?;
-        }
-        Ok(moved)
+        Ok(self.shards_of(&self.look_at(journal, &lively)?))
     }
 
+    /// Those of `partitions` whose logs grew since they were last looked at.
     fn look_at(
         &self,
         journal: &Journal,
-        partition: Partition,
-        moved: &mut HashSet<u16>,
-    ) -> storage::Result<bool> {
-        let head = journal.partition_head(partition)?;
-        let before = self.seen[partition.0 as usize].fetch_max(head, Ordering::AcqRel);
-        if head > before {
-            moved.insert(payload::place(partition, self.shards).0);
-        }
-        Ok(head > before)
+        partitions: &[Partition],
+    ) -> storage::Result<Vec<Partition>> {
+        let heads = journal.partition_heads(partitions)?;
+        let looked = partitions.iter().copied().zip(heads);
+        let grown = looked.filter(|(partition, head)| {
+            *head > self.seen[partition.0 as usize].fetch_max(*head, Ordering::AcqRel)
+        });
+        Ok(grown.map(|(partition, _)| partition).collect())
+    }
+
+    fn shards_of(&self, partitions: &[Partition]) -> HashSet<u16> {
+        let shard = |partition: &Partition| payload::place(*partition, self.shards).0;
+        partitions.iter().map(shard).collect()
     }
 
     /// The heads of a shard's partitions, each with its place in the shard's checkpoint.

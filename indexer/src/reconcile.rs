@@ -122,9 +122,8 @@ impl Reconciler {
 
     /// Begins an empty index: the logs from their present heads on, after everything metadata has now.
     pub fn scan(sources: &Sources, fields: Fields, shard: u16, shards: u16) -> Result<Self> {
-        let heads = payload::owned(shard, shards)
-            .map(|partition| sources.journal.partition_head(partition));
-        let heads = heads.collect::<storage::Result<Vec<u64>>>()?;
+        let owned: Vec<_> = payload::owned(shard, shards).collect();
+        let heads = sources.journal.partition_heads(&owned)?;
         let mut reconciler = Self::resume(fields, &Payload::new(shard, shards, heads));
         let mut walk = Walk::new(None);
         let reader = sources.meta.reader()?; // after the heads: what it does not show comes through the logs
@@ -145,14 +144,9 @@ impl Reconciler {
 
     /// Log entries that wait.
     pub fn lag(&self, sources: &Sources) -> Result<u64> {
-        let mut lag = 0;
-        for (index, partition) in payload::owned(self.shard, self.shards).enumerate() {
-            lag += sources
-                .journal
-                .partition_head(partition)?
-                .saturating_sub(self.taken[index]);
-        }
-        Ok(lag)
+        let owned: Vec<_> = payload::owned(self.shard, self.shards).collect();
+        let heads = sources.journal.partition_heads(&owned)?.into_iter();
+        Ok(self.waiting(&heads.enumerate().collect::<Vec<_>>()))
     }
 
     /// Log entries that wait, by `heads` (owned index, head).

@@ -7,6 +7,7 @@ pub mod check;
 pub mod eval;
 pub mod import;
 pub mod keys;
+pub mod migrate;
 pub mod queue;
 pub mod reindex;
 pub mod search;

@@ -55,6 +55,9 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
+    /// A server that storage stands on cannot be reached or does not answer; of a write it is unknown whether it was stored.
+    #[error("{0}")]
+    Unavailable(String),
     /// The engine refused for a reason nobody can act on but an operator.
     #[error("{0}")]
     Engine(String),
@@ -66,7 +69,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// True when the same call may succeed later without anything being changed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Conflict { .. } | Error::NoSpace(_))
+        matches!(
+            self,
+            Error::Conflict { .. } | Error::NoSpace(_) | Error::Unavailable(_)
+        )
     }
 
     /// Wraps an io error with what was being done.

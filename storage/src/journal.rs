@@ -177,6 +177,12 @@ impl Journal {
         self.store.head(&partition_key(partition))
     }
 
+    /// The last sequences of several partitions, in their order.
+    pub fn partition_heads(&self, partitions: &[Partition]) -> Result<Vec<u64>> {
+        let logs: Vec<_> = partitions.iter().copied().map(partition_key).collect();
+        self.store.heads(&logs)
+    }
+
     /// Removes entries with sequences below `below`, a bounded number a call; returns how many. The last entry stays.
     pub fn cut(&self, partition: Partition, below: u64) -> Result<usize> {
         let log = partition_key(partition);

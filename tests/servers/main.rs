@@ -16,6 +16,8 @@ mod helpers;
 mod hostile;
 mod http;
 mod isolation;
+mod mariadb;
+mod migrate;
 mod program;
 mod sdk;
 mod sign_in;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::http::Http;
+use crate::mariadb::MariaDb;
 use crate::user::User;
 
 /// A server that does not answer by then has failed.
@@ -27,6 +28,14 @@ pub struct Server {
     tls: bool,
     child: Option<Child>,
     greeting: String,
+    database: Option<Database>,
+    data: &'static str,
+}
+
+/// Where metadata lies when `SERVERS_METADATA` is `mariadb`: a database of the server's own.
+struct Database {
+    server: Arc<MariaDb>,
+    url: String,
 }
 
 impl Server {
@@ -39,6 +48,17 @@ impl Server {
 
     /// A server on new data that was not started yet.
     pub fn stopped(tls: bool) -> Server {
+        Self::new(database(), tls)
+    }
+
+    /// Starts a server on new data, with its metadata in the data folder whatever the environment asks for.
+    pub fn start_embedded() -> Server {
+        let mut server = Self::new(None, false);
+        server.start_again();
+        server
+    }
+
+    fn new(database: Option<Database>, tls: bool) -> Server {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         Server {
@@ -47,6 +67,8 @@ impl Server {
             tls,
             child: None,
             greeting: String::new(),
+            database,
+            data: "data",
         }
     }
 
@@ -109,7 +131,12 @@ impl Server {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.path().join(self.data)
+    }
+
+    /// From now on the program works on another data folder beside the first.
+    pub fn use_data(&mut self, name: &'static str) {
+        self.data = name;
     }
 
     /// HOST:PORT.
@@ -165,6 +192,12 @@ impl Server {
             .arg(self.data())
             .env("TMPDIR", self.folder.path().join("tmp"))
             .current_dir(self.folder.path());
+        if let Some(database) = &self.database {
+            command.env("FIREFLY_METADATA", &database.url).env(
+                "FIREFLY_METADATA_PASSWORD_FILE",
+                database.server.password_file(),
+            );
+        }
         command
     }
 
@@ -241,6 +274,21 @@ pub fn program() -> Command {
         }
     }
     command
+}
+
+/// A new database when the environment asks for one, on a MariaDB that all tests share.
+fn database() -> Option<Database> {
+    static SHARED: Mutex<Weak<MariaDb>> = Mutex::new(Weak::new());
+    let kind = std::env::var("SERVERS_METADATA").ok()?;
+    assert_eq!(kind, "mariadb", "SERVERS_METADATA");
+    let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
+    let server = shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(MariaDb::start());
+        *shared = Arc::downgrade(&server);
+        server
+    });
+    let url = server.new_database();
+    Some(Database { server, url })
 }
 
 /// Asks until there is an answer; fails after `seconds`, saying what was waited for.

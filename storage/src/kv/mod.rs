@@ -3,6 +3,7 @@
 //! One small object-safe trait, [`Store`], with serializable transactions. Values that must contain a sequence
 //! number which only the commit knows carry *holes* ([`Value`]): the committer fills them in.
 
+pub mod carry;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod leveldb;

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use mariadb::{MariaDb, PASSWORD};
 use several::Several;
 use storage::Error;
+use storage::kv::carry::carry;
 use storage::kv::mysql::{MySqlStore, Options};
 use storage::kv::{Store, Transaction};
 
@@ -133,6 +134,27 @@ fn what_cannot_be_used_says_why() {
         error.contains("innodb_flush_log_at_trx_commit is 2"),
         "{error}"
     );
+}
+
+#[test]
+fn a_store_is_carried_there_and_back() {
+    let server = shared();
+    let from = storage::kv::memory::MemoryStore::default();
+    for n in 0..300u32 {
+        put(&from, &n.to_be_bytes(), &[n as u8; 300]);
+    }
+    let body = &mut |txn: &mut dyn Transaction| {
+        txn.append(b"log", b"x".to_vec().into());
+        txn.add(b"n", -5, None);
+        Ok(())
+    };
+    from.transact(body).unwrap();
+    let database = open(&server.new_database());
+    let there = carry(&from, &database, &mut |_| {}).unwrap();
+    assert_eq!((there.rows, there.sent, there.numbers), (301, 301, 2));
+    let back = storage::kv::memory::MemoryStore::default();
+    assert_eq!(carry(&database, &back, &mut |_| {}).unwrap(), there);
+    assert_eq!(database.transact(body).unwrap().sequences, [2]);
 }
 
 #[test]

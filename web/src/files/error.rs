@@ -19,6 +19,10 @@ impl Failure {
         match error {
             storage::Error::Refused(refusal) => Failure::of_refusal(&refusal, shape),
             storage::Error::Conflict { .. } => Failure::TooMany("too_many_write_operations", 1),
+            storage::Error::Unavailable(what) => {
+                tracing::warn!(what, "refused for now");
+                Failure::Busy
+            }
             storage::Error::NoSpace(what) => match shape(&Refusal::InsufficientSpace) {
                 Some(error) => Failure::refused(error),
                 None => Failure::Internal(format!("no space left on {what}")),

@@ -99,10 +99,12 @@ impl Connector {
                     pause = (pause * 2).min(PAUSES.1);
                 }
                 Err(failure) => {
-                    return Err(Error::Engine(format!(
-                        "the metadata database {} cannot be used: {failure}",
-                        self.options
-                    )));
+                    let text = format!("{} cannot be used: {failure}", self.options);
+                    return Err(match failure {
+                        Failure::Lost(_) | Failure::Again(_) => Failure::Lost(text),
+                        _ => Failure::Refused(text),
+                    }
+                    .into());
                 }
                 Ok(connection) => return Ok(connection),
             }
@@ -247,7 +249,10 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Error {
         match failure {
             Failure::Full(text) => Error::NoSpace(format!("the metadata database: {text}")),
-            other => Error::Engine(format!("metadata database: {other}")),
+            Failure::Refused(text) => Error::Engine(format!("metadata database: {text}")),
+            Failure::Lost(text) | Failure::Again(text) => {
+                Error::Unavailable(format!("metadata database: {text}"))
+            }
         }
     }
 }

@@ -16,14 +16,14 @@ mod pulse;
 mod schema;
 mod view;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use self::options::Options;
 
 use self::committer::Committer;
-use self::connection::{Connector, Failure, Use, column, number};
+use self::connection::{Connection, Connector, Failure, Use, column, number};
 use self::group::Group;
 use self::pool::Pool;
 use self::pulse::Pulse;
@@ -38,6 +38,8 @@ const RETRIES: Retries = Retries {
     alone: 20,
     max_backoff: Duration::from_millis(50),
 };
+/// How long a claim waits for one whose holder was just killed, seconds.
+const CLAIM_WAIT_S: u32 = 5;
 /// Log heads that one statement reads.
 const HEADS_AT_ONCE: usize = 1_024;
 
@@ -48,6 +50,8 @@ pub struct MySqlStore {
     queue: Arc<Queue>,
     pulse: Arc<Pulse>,
     turns: Turns,
+    /// Connections that hold what this process has claimed.
+    claims: Mutex<Vec<Connection>>,
     threads: Vec<JoinHandle<()>>,
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -70,6 +74,7 @@ impl MySqlStore {
         let mut store = MySqlStore {
             pool: Pool::new(connector.clone(), options.connections),
             turns: Turns::new(RETRIES),
+            claims: Mutex::default(),
             threads: Vec::new(),
             runtime: Some(runtime),
             versions: versions.clone(),
@@ -80,6 +85,31 @@ impl MySqlStore {
         store.spawn("kv-committer", move || committer.run())?;
         store.spawn("kv-pulse", move || pulse.beat(&connector))?;
         Ok(store)
+    }
+
+    /// Makes this process the only one that does `what` on the database, until the store is dropped. Fails when another one
+    /// does it. Others are kept away as long as the connection that holds the claim lives; the committed data never
+    /// depends on it.
+    pub fn claim(&self, what: &str) -> Result<()> {
+        let mut connection = self.pool.connector().open(Use::Read)?;
+        let name = format!("CONCAT('firefly {}:', MD5(DATABASE()))", hex::encode(what));
+        let sql = format!(
+            "SET SESSION wait_timeout = 31536000; SELECT CAST(GET_LOCK({name}, {CLAIM_WAIT_S}) AS UNSIGNED)"
+        );
+        let sets = connection.run(sql)?;
+        let claimed = sets.get(1).and_then(|rows| rows.first());
+        if claimed
+            .map(|row| column::<Option<u64>>(row, 0))
+            .transpose()?
+            != Some(Some(1))
+        {
+            return Err(Error::Engine(
+                "the metadata database is open in another process".into(),
+            ));
+        }
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claims.push(connection);
+        Ok(())
     }
 
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {

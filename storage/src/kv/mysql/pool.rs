@@ -95,7 +95,7 @@ impl Pool {
         while state.out[class] >= self.limit {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Error::Engine(format!(
+                return Err(Error::Unavailable(format!(
                     "none of {} connections to the metadata database was free within {FREE_LIMIT:?}",
                     self.limit
                 )));

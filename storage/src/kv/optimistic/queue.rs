@@ -117,6 +117,7 @@ pub fn fail(waiting: impl Iterator<Item = SyncSender<Answer>>, error: &Error) {
 fn copy(error: &Error) -> Error {
     match error {
         Error::NoSpace(what) => Error::NoSpace(what.clone()),
+        Error::Unavailable(what) => Error::Unavailable(what.clone()),
         Error::Corrupt { what, detail } => Error::Corrupt {
             what: what.clone(),
             detail: detail.clone(),

@@ -1,0 +1,56 @@
+//! Opens the key-value store that the settings name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use storage::kv::Store;
+use storage::kv::carry;
+use storage::kv::leveldb::{self, LevelDbStore};
+use storage::kv::mysql::{self, MySqlStore};
+
+use crate::config::{Config, Metadata};
+
+/// What one process at a time does on a database: its blocks, its index and its maintenance are its own.
+const NODE: &str = "node";
+
+/// Opens it, making what is not there yet. Fails when another process uses it, and when `migrate` did not finish it.
+pub fn open(config: &Config) -> Result<Arc<dyn Store>> {
+    let store = open_empty(config)?;
+    if carry::is_unfinished(&*store)? {
+        bail!(
+            "`firefly migrate` into this store was interrupted: run it again, it goes on where it was"
+        );
+    }
+    Ok(store)
+}
+
+/// The same for a store that `migrate` fills.
+pub fn open_empty(config: &Config) -> Result<Arc<dyn Store>> {
+    match &config.metadata {
+        Metadata::Embedded => Ok(Arc::new(LevelDbStore::open(
+            &config.data.join("meta"),
+            leveldb::Options::default(),
+        )?)),
+        Metadata::Database {
+            url,
+            password_file,
+            connections,
+        } => {
+            let password = password_file.as_deref().map(read_password).transpose()?;
+            let mut options = mysql::Options::new(url, password.as_deref())?;
+            if let Some(connections) = connections {
+                options.connections = *connections;
+            }
+            let store = MySqlStore::open(options)?;
+            store.claim(NODE)?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+fn read_password(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("password file {}", file.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
