@@ -16,6 +16,7 @@ mod helpers;
 mod hostile;
 mod http;
 mod isolation;
+#[allow(dead_code, reason = "shared with the storage crate's tests")]
 mod mariadb;
 mod migrate;
 mod program;

@@ -86,13 +86,6 @@ fn migrate(server: &mut Server, name: &'static str, settings: &str) {
     let folder = server.folder().join(name);
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("firefly.toml"), settings).unwrap();
-    let from = server
-        .data()
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
     let to = folder.join("firefly.toml");
     let mut command = crate::program::program();
     command.arg("--data").arg(server.data());
