@@ -15,6 +15,8 @@ export interface Choice extends FacetCount {
 export interface Group {
   title: string;
   facets: Choice[];
+  /** Shown where there is little room too. */
+  main?: boolean;
 }
 
 const MOST_ENDINGS = 8;
@@ -26,8 +28,8 @@ const PERIODS: Record<string, string> = {
 /** Groups that have a choice. */
 export function facetGroups(asked: SearchState, facets: Facets): Group[] {
   const groups = [
-    { title: t('Kind'), facets: many(asked, 'types', facets.type, kindLabel) },
-    { title: t('Changed'), facets: periods(asked, facets.modified) },
+    { title: t('Kind'), facets: many(asked, 'types', facets.type, kindLabel), main: true },
+    { title: t('Changed'), facets: periods(asked, facets.modified), main: true },
     { title: t('Folder'), facets: folders(asked, facets.folder ?? []) },
     { title: t('Owner'), facets: owners(asked, facets.owner ?? []) },
     { title: t('Ending'), facets: many(asked, 'endings', facets.extension.slice(0, MOST_ENDINGS), (ending) => `.${ending}`) },
@@ -58,6 +60,8 @@ function folders(asked: SearchState, counts: readonly FacetCount[]): Choice[] {
 
 /** A person is a property of the query: it stands there to be taken away. */
 function owners(asked: SearchState, counts: readonly FacetCount[]): Choice[] {
+  // One owner of everything narrows nothing.
+  if (counts.length < 2) return [];
   return counts
     .filter((facet) => facet.value && !asked.q.includes(`owner:${facet.value}`))
     .slice(0, MOST_FOLDERS)
