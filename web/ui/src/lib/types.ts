@@ -167,6 +167,8 @@ export interface FileIndexStatus {
   outcome: Outcome;
   detail?: string;
   indexed_bytes?: number;
+  words?: number;
+  pages?: number;
 }
 
 /** Over all that the caller can see; what the server did not count is absent. */
