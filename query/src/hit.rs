@@ -80,14 +80,15 @@ impl Sources {
             &self.blocks,
             highlight::MAX_TEXT_BYTES,
         )?;
-        let leaf = leaf_of(&record.category);
-        let pages = record.pages;
+        let leaf = leaf_of(&record);
+        let (pages, labels) = (record.pages, record.labels);
         let lines = [record.title, record.author].into_iter().flatten();
         Ok(Texts {
             body,
             headline: lines.collect::<Vec<_>>().join(" · "),
             leaf,
             pages,
+            labels,
         })
     }
 
@@ -125,15 +126,21 @@ struct Texts {
     headline: String,
     /// Where each page of the body ends, bytes.
     pages: Vec<u32>,
+    /// What each page is called; empty where none has a name.
+    labels: Vec<String>,
     /// What its pages are.
     leaf: Leaf,
 }
 
-/// What the pages of a category are called.
-fn leaf_of(category: &str) -> Leaf {
-    match category {
-        "presentation" => Leaf::Slide,
-        "spreadsheet" => Leaf::Sheet,
+/// What the pages of a text are.
+fn leaf_of(record: &storage::extraction::ExtractionRecord) -> Leaf {
+    match (record.file_type.as_str(), record.category.as_str()) {
+        ("epub", _) => Leaf::Chapter,
+        ("mailbox", _) => Leaf::Message,
+        (_, "mail") => Leaf::Attachment,
+        (_, "archive") => Leaf::Member,
+        (_, "presentation") => Leaf::Slide,
+        (_, "spreadsheet") => Leaf::Sheet,
         _ => Leaf::Page,
     }
 }
@@ -157,9 +164,13 @@ impl Texts {
     fn spot(&self, (start, end): (usize, usize)) -> Spot {
         let before = self.body[..start].chars().count();
         let page = self.pages.partition_point(|page| *page as usize <= start);
+        let label = self.labels.get(page).filter(|label| !label.is_empty());
+        // The first part of a message is the message itself.
+        let is_one = page < self.pages.len() && (self.leaf != Leaf::Attachment || label.is_some());
         Spot {
             range: (before, before + self.body[start..end].chars().count()),
-            page: (page < self.pages.len()).then_some((self.leaf, page as u32 + 1)),
+            page: is_one.then_some((self.leaf, page as u32 + 1)),
+            label: label.cloned(),
         }
     }
 }

@@ -142,8 +142,10 @@ pub struct Hit {
 pub struct Spot {
     /// `[start, end)` in characters of the text.
     pub range: (usize, usize),
-    /// The page, slide or sheet, and its number from 1; none where a text has no pages.
+    /// The page, slide, sheet or other part, and its number from 1; none where a text has no pages.
     pub page: Option<(Leaf, u32)>,
+    /// What that part is called: a sheet's name, a message's subject, a path in an archive.
+    pub label: Option<String>,
 }
 
 /// What texts of a format are divided in.
@@ -156,6 +158,14 @@ pub enum Leaf {
     Slide,
     /// Of a spreadsheet.
     Sheet,
+    /// Of a book.
+    Chapter,
+    /// Of a mailbox.
+    Message,
+    /// Of a message.
+    Attachment,
+    /// Of an archive.
+    Member,
 }
 
 /// A score and what it is the sum of.

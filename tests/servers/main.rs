@@ -19,6 +19,7 @@ mod isolation;
 #[allow(dead_code, reason = "shared with the storage crate's tests")]
 mod mariadb;
 mod migrate;
+mod parts;
 mod program;
 mod sdk;
 mod sign_in;

@@ -37,13 +37,16 @@ pub struct Ocr {
     segmentation: &'static str,
 }
 
+/// Takes a page's number and text.
+pub type Keep<'k> = &'k mut dyn FnMut(u32, &str);
+
 /// Pages that are read already, and what to do with new ones.
 #[derive(Default)]
 pub struct Kept<'k> {
     /// Texts by page, from 1.
     pub pages: BTreeMap<u32, String>,
     /// Called with each new page of a file of several.
-    pub keep: Option<&'k mut dyn FnMut(u32, &str)>,
+    pub keep: Option<Keep<'k>>,
     /// Asked now and then whether to stop.
     pub stop: Option<&'k dyn Fn() -> bool>,
     /// Called before each page; false to stop.
@@ -203,9 +206,12 @@ fn trouble(failure: ToolFailure) -> Trouble {
     }
 }
 
+/// A word: its block, paragraph and line, how sure it is, its characters.
+type Word<'t> = ([u32; 3], f32, &'t str);
+
 /// The texts of the pages in Tesseract's table: level, page, block, paragraph, line, word, place (4), sureness, text.
 fn words(table: &str) -> Vec<String> {
-    let mut found: BTreeMap<u32, Vec<([u32; 3], f32, &str)>> = BTreeMap::new();
+    let mut found: BTreeMap<u32, Vec<Word>> = BTreeMap::new();
     for row in table.lines().skip(1) {
         let cells: Vec<&str> = row.split('\t').collect();
         let [
@@ -235,7 +241,7 @@ fn words(table: &str) -> Vec<String> {
     found.into_values().map(|words| page(&words)).collect()
 }
 
-fn page(words: &[([u32; 3], f32, &str)]) -> String {
+fn page(words: &[Word]) -> String {
     let (mut text, mut last) = (String::new(), None);
     if words.len() < FEW_WORDS && words.iter().any(|(_, sure, _)| *sure < VERY_SURE) {
         return text;

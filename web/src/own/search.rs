@@ -213,8 +213,15 @@ fn spot_of(spot: &Spot) -> Value {
             Leaf::Page => "page",
             Leaf::Slide => "slide",
             Leaf::Sheet => "sheet",
+            Leaf::Chapter => "chapter",
+            Leaf::Message => "message",
+            Leaf::Attachment => "attachment",
+            Leaf::Member => "member",
         };
         shown[leaf] = json!(number);
+    }
+    if let Some(label) = &spot.label {
+        shown["label"] = json!(label);
     }
     shown
 }

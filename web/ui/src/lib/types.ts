@@ -105,7 +105,7 @@ export interface Hit {
   snippet: { text: string; highlights: Span[] };
   name_highlights: Span[];
   /** Where the snippet's first match is: in the extracted text, in characters, and in a document's pages. */
-  spot?: { range?: Span; page?: number; slide?: number; sheet?: number };
+  spot?: { range?: Span; page?: number; slide?: number; sheet?: number; label?: string };
   match: 'filename' | 'content' | 'both';
 }
 
