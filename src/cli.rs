@@ -36,6 +36,8 @@ enum Command {
     Token(command::token::Args),
     /// Verify the invariants over everything stored; exit code 1 when one is broken
     Check(command::check::Args),
+    /// Look at this installation: what is wrong, and what to do about it
+    Doctor(command::doctor::Args),
     /// Key-encryption keys: show where they are, rotate
     Keys(command::keys::Args),
     /// The broker's queues: how much waits, dead letters, putting them back
@@ -88,6 +90,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Account(args) => command::account::run(data, args),
         Command::Token(args) => command::token::run(data, args),
         Command::Check(args) => command::check::run(data, args),
+        Command::Doctor(args) => command::doctor::run(data, args),
         Command::Keys(args) => command::keys::run(data, args),
         Command::Queue(args) => command::queue::run(data, args),
         Command::Migrate(args) => command::migrate::run(data, args),

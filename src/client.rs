@@ -79,7 +79,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at `url`; `ca` is a PEM file to trust for https.
+    /// A client of the server at `url`; `ca` is a PEM file to trust for https, besides what the machine trusts.
     pub fn new(url: &str, token: &str, ca: Option<&Path>) -> Result<Self> {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
@@ -193,6 +193,12 @@ impl Client {
         Ok(serde_json::from_slice(&self.send(request).await?)?)
     }
 
+    /// What a GET of `path` answers.
+    pub async fn get(&self, path: &str) -> Result<Bytes> {
+        let uri = format!("{}{path}", self.url);
+        self.send(Request::get(uri).body(Full::default())?).await
+    }
+
     fn request(&self, route: &str) -> hyper::http::request::Builder {
         Request::builder()
             .method(Method::POST)
@@ -257,6 +263,8 @@ fn tls_config(ca: Option<&Path>) -> Result<rustls::ClientConfig> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();
+    // Authorities that this machine trusts; one that cannot be read is no reason to trust none.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca {
         for certificate in
             CertificateDer::pem_file_iter(path).map_err(|e| anyhow!("{}: {e:?}", path.display()))?

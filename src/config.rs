@@ -1,10 +1,12 @@
 //! Settings: flags, then the environment (`FIREFLY_…`), then `firefly.toml`, then the defaults. Unknown keys are errors.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indexer::late::HelperOptions;
+use ipnet::IpNet;
 use serde::Deserialize;
 use sync::bus::amqp::AmqpBus;
 
@@ -93,8 +95,15 @@ settings! {
     broker_secret: PathBuf, "broker-secret", "FIREFLY_BROKER_SECRET", "FILE";
     /// Certificates to trust for amqps beside the system's, PEM
     broker_ca: PathBuf, "broker-ca", "FIREFLY_BROKER_CA", "FILE";
-    /// Whether every request comes through a proxy of yours that says in X-Forwarded-For from where [default: false]
-    behind_proxy: bool, "behind-proxy", "FIREFLY_BEHIND_PROXY", "BOOL";
+    /// Proxies of yours, whose X-Forwarded-For is believed: addresses or networks (10.0.0.0/8), separated by commas [default: none]
+    trusted_proxies: String, "trusted-proxies", "FIREFLY_TRUSTED_PROXIES", "NETS";
+    /// How log lines are written: `text` or `json` [default: text]
+    #[arg(alias = "log")]
+    log_format: String, "log-format", "FIREFLY_LOG_FORMAT", "FORMAT";
+    /// Folder for log files, a new one every day; relative ones are below DIR [default: standard error]
+    log_dir: PathBuf, "log-dir", "FIREFLY_LOG_DIR", "LOGS";
+    /// Log files that are kept [default: 14]
+    log_keep: usize, "log-keep", "FIREFLY_LOG_KEEP", "N";
 }
 
 /// The settings that hold, with every default filled in.
@@ -128,8 +137,21 @@ pub struct Config {
     pub kek_command: Option<String>,
     /// RabbitMQ.
     pub broker: Option<Broker>,
-    /// Callers' addresses are those that a proxy names.
-    pub behind_proxy: bool,
+    /// Proxies whose word on a caller's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where log lines go, and how.
+    pub log: Log,
+}
+
+/// Where log lines go, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// One JSON object a line, rather than text.
+    pub json: bool,
+    /// The folder of the log's files; none is standard error.
+    pub folder: Option<PathBuf>,
+    /// Files that are kept.
+    pub keep: usize,
 }
 
 /// Where RabbitMQ is.
@@ -228,6 +250,8 @@ impl Config {
         Ok(Config {
             tls: tls(&set)?,
             metadata: metadata(&set, &data)?,
+            trusted_proxies: networks(set.trusted_proxies.as_deref().unwrap_or_default())?,
+            log: log(&set, &data)?,
             listen: set.listen.unwrap_or_else(|| "127.0.0.1:8080".into()),
             public_url: set
                 .public_url
@@ -241,7 +265,6 @@ impl Config {
             quota_bytes: set.quota_gib.unwrap_or(2048) << 30,
             kek_command: set.kek_command,
             broker: broker(set.broker, set.broker_secret, set.broker_ca)?,
-            behind_proxy: set.behind_proxy.unwrap_or(false),
             data,
         })
     }
@@ -298,6 +321,36 @@ fn metadata(set: &Settings, data: &Path) -> Result<Metadata> {
         }),
         Some(_) => bail!("metadata must be embedded or start with mysql://"),
     }
+}
+
+/// Networks, and single addresses as networks of one, separated by commas.
+fn networks(list: &str) -> Result<Vec<IpNet>> {
+    let words = list
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty());
+    let network = |word: &str| {
+        let single = word.parse::<IpAddr>().map(IpNet::from);
+        let parsed = single.or_else(|_| word.parse());
+        parsed.with_context(|| {
+            format!("trusted_proxies: `{word}` is neither an address nor a network")
+        })
+    };
+    words.map(network).collect()
+}
+
+fn log(set: &Settings, data: &Path) -> Result<Log> {
+    let json = match set.log_format.as_deref() {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(other) => bail!("log_format is `{other}`; it must be text or json"),
+    };
+    let keep = set.log_keep.unwrap_or(14);
+    if keep == 0 {
+        bail!("log_keep is 0; at least the present file is kept");
+    }
+    let folder = set.log_dir.as_ref().map(|folder| data.join(folder));
+    Ok(Log { json, folder, keep })
 }
 
 fn tls(set: &Settings) -> Result<TlsMode> {
@@ -380,6 +433,12 @@ mod tests {
             ("broker_ca = \"a\"", "go with broker"),
             ("metadata = \"oracle://a\"", "start with mysql://"),
             ("metadata_connections = 3", "go with metadata"),
+            (
+                "trusted_proxies = \"10.0.0.0/8, proxy\"",
+                "`proxy` is neither",
+            ),
+            ("log_format = \"xml\"", "text or json"),
+            ("log_keep = 0", "at least"),
         ] {
             let error = format!("{:#}", resolve(text).unwrap_err());
             assert!(error.contains(part), "{text}: {error}");

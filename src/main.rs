@@ -5,6 +5,7 @@ mod client;
 mod command;
 mod config;
 mod hints;
+mod log;
 mod maintenance;
 mod metadata;
 mod node;

@@ -88,7 +88,8 @@ pub fn target_name(data: &Path, folder: &Path) -> String {
     name.display().to_string()
 }
 
-fn key_source(config: &Config) -> Source {
+/// Where the key-encryption keys are.
+pub fn key_source(config: &Config) -> Source {
     match &config.kek_command {
         Some(command) => Source::Command(command.clone()),
         None => Source::File(config.data.join("keys/kek.json")),

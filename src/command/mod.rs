@@ -4,6 +4,7 @@ pub mod account;
 pub mod admin;
 pub mod bench;
 pub mod check;
+pub mod doctor;
 pub mod eval;
 pub mod import;
 pub mod keys;

@@ -1,6 +1,5 @@
 //! `firefly serve`: storage, search, API and page in one process.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -155,7 +154,7 @@ impl Wire {
 /// Runs the server until it is asked to end.
 pub fn run(config: Config, folder: Option<PathBuf>) -> Result<ExitCode> {
     check_folder(folder.as_deref())?;
-    start_log();
+    crate::log::start(&config.log)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(256)
@@ -193,7 +192,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
         },
         web::Settings {
             public_url: public_url.clone(),
-            behind_proxy: config.behind_proxy,
+            trusted_proxies: config.trusted_proxies.clone(),
             open_metrics: false,
         },
     )?;
@@ -343,17 +342,6 @@ async fn asked_to_end() {
         _ = terminate.recv() => {}
     }
     tracing::info!("ending: running requests are finished first");
-}
-
-/// Log lines go to standard error; `FIREFLY_LOG` filters them as `RUST_LOG` would.
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("FIREFLY_LOG")
-        .unwrap_or_else(|_| "info,tantivy=warn".into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 /// Refuses a folder to import that is not there, before anything is started.

@@ -21,6 +21,7 @@ mod mariadb;
 mod migrate;
 mod parts;
 mod program;
+mod proxies;
 mod sdk;
 mod sign_in;
 mod user;

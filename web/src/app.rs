@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use storage::block::BlockStore;
 use storage::extraction::Extractions;
 use storage::meta::{AccountId, Meta, NamespaceId};
@@ -34,10 +35,17 @@ const MAX_PACE: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// Where the service is reached from outside, without a slash at the end: `https://files.example.com`.
     pub public_url: String,
-    /// Believe the last address in `X-Forwarded-For`: a proxy of ours sets it.
-    pub behind_proxy: bool,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Answer `/metrics` to everybody, not to administrators alone.
     pub open_metrics: bool,
+}
+
+impl Settings {
+    /// Whether people reach the service encrypted, by its own TLS or a proxy's.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
 }
 
 /// What the service stands on.

@@ -36,7 +36,7 @@ mod zip;
 pub use app::{App, Parts, Settings};
 pub use own::admin::{OperationFailure, Operations};
 pub use serve::serve;
-pub use tls::Tls;
+pub use tls::{Tls, certificate_ends_s};
 
 /// Why the web crate cannot start or go on.
 #[derive(Debug, thiserror::Error)]

@@ -94,7 +94,7 @@ impl Bench {
         };
         let settings = Settings {
             public_url: "http://firefly.test".into(),
-            behind_proxy: false,
+            trusted_proxies: Vec::new(),
             open_metrics: false,
         };
         let app = App::new(parts, settings).expect("an app");

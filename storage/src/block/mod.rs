@@ -40,7 +40,7 @@ pub use identity::holds_data;
 pub use reference::{Owner, is_referenced, reference, require, unreference};
 pub use rewrap::RewrapReport;
 pub use row::ExtentId;
-pub use target::Target;
+pub use target::{MARKER as TARGET_MARKER, Target};
 pub use verify::{Finding, ScrubReport, VerifyReport};
 
 use crate::chunk::BlockHash;

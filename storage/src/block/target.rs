@@ -37,8 +37,8 @@ impl Target {
 
 /// Files that are kept open for reading, per target.
 const MAX_OPEN_FILES: usize = 256;
-/// Says whose folder it is.
-const MARKER: &str = "firefly-target";
+/// The file in a target's folder that says whose it is.
+pub const MARKER: &str = "firefly-target";
 
 /// A target in use.
 pub struct Disk {

@@ -12,7 +12,7 @@ use storage::meta::Account;
 use storage::meta::{AccountId, Actor, NamespaceId, TokenId, View};
 use storage::meta::{Authentication, Token, TokenKind};
 
-use super::middleware::client_address;
+use super::proxy::client_address;
 use super::{Failure, Union};
 use crate::App;
 use crate::files::shape::Start;
@@ -92,7 +92,11 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let address = client_address(app, &parts.extensions, &parts.headers);
+        let address = client_address(
+            &app.settings().trusted_proxies,
+            &parts.extensions,
+            &parts.headers,
+        );
         let (secret, from_cookie) = secret(&parts.headers)?;
         let (token, account) = app.sessions().authenticate(app, secret).await?;
         check_kind(&token, from_cookie, &parts.method, &parts.headers)?;

@@ -1,12 +1,12 @@
 //! The frame around every request: its id, its time limit, panics, security headers, metrics and the log line.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -22,34 +22,12 @@ const SLOW_S: f64 = 2.0;
 /// What an answer that is not a page may load and who may frame it: nothing and nobody.
 const CLOSED_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
+/// A browser that came over https does not come without for half a year.
+const STAY_ENCRYPTED: &str = "max-age=15552000";
+
 /// The connection's other end, put into every request by [`crate::serve()`].
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
-
-/// The address a request came from: the connection's, or the proxy's last word where one is trusted.
-pub fn client_address(app: &App, request: &axum::http::Extensions, headers: &HeaderMap) -> IpAddr {
-    let forwarded = || {
-        headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .next_back()? // a proxy may add a line of its own below what the client sent
-            .to_str()
-            .ok()?
-            .rsplit(',')
-            .next()?
-            .trim()
-            .parse()
-            .ok()
-    };
-    if app.settings().behind_proxy
-        && let Some(address) = forwarded()
-    {
-        return address;
-    }
-    request
-        .get::<Peer>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
-}
 
 /// Runs one request inside the frame.
 pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -61,7 +39,7 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
     let in_flight = app.counters().begin();
     let mut response = guarded(route, next.run(request)).await;
     name_function(&mut response, &path);
-    finish(&mut response, &id);
+    finish(&mut response, &id, app.settings().is_https());
     let took_s = begun.elapsed().as_secs_f64();
     crate::metrics::request(route, response.status(), took_s);
     log(&response, &id, route, took_s);
@@ -95,7 +73,7 @@ fn name_function(response: &mut Response, path: &str) {
     }
 }
 
-fn finish(response: &mut Response, id: &str) {
+fn finish(response: &mut Response, id: &str, https: bool) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert("x-dropbox-request-id", id);
@@ -104,6 +82,10 @@ fn finish(response: &mut Response, id: &str) {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    if https {
+        let stay = HeaderValue::from_static(STAY_ENCRYPTED);
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, stay);
+    }
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CLOSED_POLICY),
         (header::REFERRER_POLICY, "no-referrer"),

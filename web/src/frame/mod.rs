@@ -6,6 +6,7 @@ pub mod content;
 pub mod failure;
 pub mod limiter;
 pub mod middleware;
+pub mod proxy;
 pub mod range;
 pub mod reply;
 pub mod sessions;

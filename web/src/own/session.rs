@@ -16,7 +16,7 @@ use storage::meta::{
 use crate::App;
 use crate::frame::caller::{Caller, SESSION_COOKIE};
 use crate::frame::limiter::{Rate, network};
-use crate::frame::middleware::client_address;
+use crate::frame::proxy::client_address;
 use crate::frame::{Failure, StrangerArg, Void, reply};
 
 /// How long a browser stays signed in, milliseconds: 30 days.
@@ -59,7 +59,11 @@ impl FromRequestParts<App> for From {
             let error = json!({ ".tag": "cross_site_request" });
             return Err(Failure::Refused(axum::http::StatusCode::FORBIDDEN, error));
         }
-        Ok(From(client_address(app, &parts.extensions, &parts.headers)))
+        Ok(From(client_address(
+            &app.settings().trusted_proxies,
+            &parts.extensions,
+            &parts.headers,
+        )))
     }
 }
 
@@ -212,7 +216,7 @@ fn answer(account: &Account, csrf: &str) -> serde_json::Value {
 }
 
 fn set_cookie(app: &App, response: &mut Response, secret: &str, age_s: i64) -> Result<(), Failure> {
-    let secure = if app.settings().public_url.starts_with("https://") {
+    let secure = if app.settings().is_https() {
         "; Secure"
     } else {
         ""

@@ -120,7 +120,7 @@ pub async fn unlock(
         until_ms,
     });
     let sealed = sealed.map_err(|e| Failure::Internal(e.to_string()))?;
-    let secure = if app.settings().public_url.starts_with("https://") {
+    let secure = if app.settings().is_https() {
         "; Secure"
     } else {
         ""

@@ -134,3 +134,33 @@ fn certified(cert: &str, key: &str) -> Result<CertifiedKey> {
     CertifiedKey::from_der(chain, key, &provider)
         .map_err(|e| Error::Tls(format!("certificate and key: {e}")))
 }
+
+/// When the first certificate of a PEM file ends, seconds since 1970.
+///
+/// # Errors
+/// When the file cannot be read or holds no certificate.
+pub fn certificate_ends_s(path: &Path) -> Result<i64> {
+    let broken = |e: &dyn std::fmt::Display| Error::Tls(e.to_string());
+    let der = CertificateDer::from_pem_slice(read(path)?.as_bytes()).map_err(|e| broken(&e))?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&der).map_err(|e| broken(&e))?;
+    Ok(certificate.validity().not_after.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_says_when_it_ends() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("cert.pem");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut wanted = rcgen::CertificateParams::new(vec!["localhost".into()]).expect("a name");
+        wanted.not_after = rcgen::date_time_ymd(2031, 1, 1);
+        let made = wanted.self_signed(&key).expect("a certificate");
+        std::fs::write(&path, made.pem()).expect("a file");
+        assert_eq!(certificate_ends_s(&path).expect("a date"), 1_924_992_000);
+        std::fs::write(&path, "no certificate").expect("a file");
+        assert!(certificate_ends_s(&path).is_err());
+    }
+}
