@@ -23,5 +23,6 @@ mod parts;
 mod program;
 mod proxies;
 mod sdk;
+mod search;
 mod sign_in;
 mod user;
