@@ -44,6 +44,8 @@ enum Command {
     Queue(command::queue::Args),
     /// Carry a stopped store to a database or to other disks, and back
     Migrate(command::migrate::Args),
+    /// The index: how far it is, whether it is right, build it anew
+    Index(command::index::Args),
     /// Build the index anew beside the live one
     Reindex(command::reindex::Args),
     /// Measure: open-loop load against a running server
@@ -94,6 +96,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Keys(args) => command::keys::run(data, args),
         Command::Queue(args) => command::queue::run(data, args),
         Command::Migrate(args) => command::migrate::run(data, args),
+        Command::Index(args) => command::index::run(data, args),
         Command::Reindex(args) => command::reindex::run(data, args),
         Command::Bench(args) => command::bench::run(data, args),
         Command::Eval(args) => command::eval::run(args),

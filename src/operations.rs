@@ -124,6 +124,8 @@ impl Operations {
             "keys/status" => self.key_status(),
             "keys/rotate" => self.rotate_keys(),
             "reindex" => self.reindex(),
+            "index/status" => Ok(serde_json::to_value(self.indexer()?.status())?),
+            "index/verify" => self.verify_index(),
             "queue/status" | "queue/list" | "queue/replay" => {
                 let running = self.running.get();
                 let bus = running.and_then(|running| running.bus.as_deref());
@@ -289,6 +291,34 @@ impl Operations {
             position = report.position;
         }
         Ok(json!({"current": version, "rewrapped_blocks": rewrapped}))
+    }
+
+    fn indexer(&self) -> Result<&indexer::Indexer> {
+        let running = self.running.get();
+        running
+            .map(|running| &*running.indexer)
+            .context("no server runs: start it with `firefly serve`")
+    }
+
+    /// Compares every file with the index; names at most [`MAX_PROBLEMS`] of each kind.
+    fn verify_index(&self) -> Result<Value> {
+        let verified = self.indexer()?.verify()?;
+        let mut reader = self.node.meta.reader()?;
+        let mut named = |files: &[FileId]| {
+            let paths = files.iter().take(MAX_PROBLEMS);
+            let paths = paths.map(|&file| path_of(&mut reader, file));
+            paths.collect::<Result<Vec<_>>>()
+        };
+        let unknown = verified.unknown.iter().map(|ns| format!("ns:{ns}"));
+        Ok(json!({
+            "is_right": verified.is_right(),
+            "namespaces": verified.namespaces,
+            "nodes": verified.nodes,
+            "waiting": verified.waiting,
+            "missing": named(&verified.missing)?,
+            "extra": named(&verified.extra)?,
+            "unknown": unknown.take(MAX_PROBLEMS).collect::<Vec<_>>(),
+        }))
     }
 
     fn reindex(&self) -> Result<Value> {

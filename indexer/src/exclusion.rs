@@ -177,6 +177,11 @@ impl ExclusionLog {
             .count() as u64
     }
 
+    /// True when an entry behind the checkpoint, as far as the logs were looked at, names the file.
+    pub fn names(&self, file: FileId) -> bool {
+        self.lock().touched.contains_key(&file)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -25,7 +25,10 @@ use crate::reconcile::Sources;
 use crate::shard::{Shard, ShardView};
 use crate::stage::Stage;
 use crate::status::IndexerStatus;
+use crate::verify::{self, Verified};
 
+/// Namespaces read from metadata at a time.
+const PAGE: usize = 256;
 /// How often all logs are looked at while anything is written.
 const FULL_LOOK_PERIOD: Duration = Duration::from_millis(80);
 /// How often the logs that moved lately are looked at.
@@ -89,6 +92,7 @@ pub struct Indexer {
     heads: Arc<Heads>,
     journal: Journal,
     pace: Arc<Pace>,
+    sources: Sources,
     stop: Arc<AtomicBool>,
 }
 
@@ -128,6 +132,7 @@ impl Indexer {
             heads: heads.clone(),
             journal: sources.journal.clone(),
             pace: Arc::default(),
+            sources: sources.clone(),
             stop: stop.clone(),
         };
         for number in 0..count {
@@ -226,6 +231,25 @@ impl Indexer {
         match &self.stage {
             Some(stage) => stage.take_up(file),
             None => Ok(false),
+        }
+    }
+
+    /// Compares every namespace's files with its index. Reads all of metadata's tree: it takes its time.
+    pub fn verify(&self) -> Result<Verified> {
+        let mut verified = Verified::default();
+        let mut after = NamespaceId(0);
+        loop {
+            let page = self.sources.meta.reader()?.namespaces(after, PAGE)?;
+            let Some(&(last, _)) = page.last() else {
+                return Ok(verified);
+            };
+            after = last;
+            for (ns, root) in page {
+                let Some(shard) = self.shards_of(ns).next() else {
+                    continue;
+                };
+                verify::namespace(shard, &self.sources, (ns, root), &mut verified)?;
+            }
         }
     }
 

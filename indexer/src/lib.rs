@@ -4,7 +4,8 @@
 //! where the text goes; its rules in `board`), [`analyse`] (text to tokens), [`term`] (tokens to terms of one namespace),
 //! [`schema`] and [`document`] (a node as a document), [`text`] (its words again, for highlights), `writer`, `reconcile`
 //! (log entries to documents), `payload` (how far), `generation` and `line` (an index on disk, being written), `owner`
-//! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), `pace` (who has to slow down), [`indexer`] (all).
+//! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), `pace` (who has to slow down), [`verify`]
+//! (is all there), [`indexer`] (all).
 
 pub mod analyse;
 mod bell;
@@ -32,6 +33,7 @@ pub mod status;
 pub mod stepped;
 pub mod term;
 pub mod text;
+pub mod verify;
 mod writer;
 
 pub use error::{Error, Result};

@@ -6,7 +6,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
 
 use crate::schema::{FLAG_DELETED, FLAG_FOLDER, Fields};
-use crate::term;
+use crate::term::{self, Tag, Terms};
 
 /// A committed document's columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,14 @@ pub fn below(searcher: &Searcher, fields: &Fields, folder: FileId) -> tantivy::R
         &term::below(fields, folder),
         &mut |shown| found.push(shown),
     )?;
+    Ok(found)
+}
+
+/// What lives in `ns`.
+pub fn live(searcher: &Searcher, fields: &Fields, ns: NamespaceId) -> tantivy::Result<Vec<Shown>> {
+    let mut found = Vec::new();
+    let live = Terms::of(fields, ns).tag(Tag::Live);
+    visit(searcher, fields, &live, &mut |shown| found.push(shown))?;
     Ok(found)
 }
 

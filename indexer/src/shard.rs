@@ -131,6 +131,16 @@ impl Shard {
         published.map_or(0, |published| published.exclusions.coming(ns))
     }
 
+    /// True when a log entry after the last commit names the file, as far as the last [`Shard::view`] looked.
+    pub fn is_coming(&self, file: FileId) -> bool {
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        published.is_some_and(|published| published.exclusions.names(file))
+    }
+
     /// Per owned partition, how far the commit is that is searched; empty before the first one.
     pub(crate) fn committed(&self) -> Vec<u64> {
         let published = self

@@ -7,6 +7,7 @@ pub mod check;
 pub mod doctor;
 pub mod eval;
 pub mod import;
+pub mod index;
 pub mod keys;
 pub mod migrate;
 pub mod queue;

@@ -323,3 +323,39 @@ fn a_file_whose_text_came_before_its_turn_is_written_once() {
     assert_eq!((view.searcher.num_docs(), written), (20, 20));
     assert_eq!(world.found(account.root, "common").len(), 20);
 }
+
+#[test]
+fn the_index_is_compared_with_metadata() {
+    use crate::verify::{Verified, namespace};
+    let mut world = World::new(1);
+    let account = world.account("a@example.com");
+    for file in 0..5 {
+        let path = format!("/f/{file}.txt");
+        world.put(&account, &path, file).expect("a file");
+    }
+    world.extract(9);
+    world.settle();
+    let verify = |world: &World| {
+        let mut verified = Verified::default();
+        let reader = world.sources.meta.reader().expect("a reader");
+        for at in reader.namespaces(NamespaceId(0), 9).expect("namespaces") {
+            namespace(&world.index.shards()[0], &world.sources, at, &mut verified).expect("found");
+        }
+        verified
+    };
+    let right = verify(&world);
+    assert!(right.is_right(), "{right:?}");
+    assert_eq!((right.namespaces, right.nodes, right.waiting), (1, 6, 0));
+    world.put(&account, "/f/0.txt", 6).expect("a new version");
+    let waits = verify(&world);
+    assert!(waits.is_right() && waits.waiting == 1, "{waits:?}");
+    // What a commit says it has, and has not: the log is cut as if it had been taken up.
+    world.settle();
+    let shard = &world.index.shards()[0];
+    let view = world.view(account.root);
+    let empty = tantivy::Index::create_in_ram(view.searcher.schema().clone());
+    let empty = empty.reader().expect("a reader").searcher();
+    shard.publish(empty, view.fields, &shard.committed(), true);
+    let wrong = verify(&world);
+    assert_eq!((wrong.missing.len(), wrong.extra.len()), (6, 0));
+}

@@ -1,0 +1,100 @@
+//! `firefly index`: how the index is, whether it is right, and making it anew.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::admin;
+use crate::config::DataArg;
+
+/// The index of the running server.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// How far each shard is
+    Status {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare every file with the index: nothing may be missing or too much; exit code 1 otherwise
+    Verify {
+        /// Print the findings as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build the index anew beside the live one, which answers until the new one has caught up
+    Rebuild,
+}
+
+/// Runs the command.
+pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
+    match args.what {
+        What::Status { json } => status(&admin::call(data, "index/status", json!({}))?, json),
+        What::Verify { json } => verify(&admin::call(data, "index/verify", json!({}))?, json),
+        What::Rebuild => {
+            let answer = admin::call(data, "reindex", json!({}))?;
+            println!("{}", answer["message"].as_str().unwrap_or_default());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn status(answer: &Value, as_json: bool) -> Result<ExitCode> {
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(answer)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for shard in answer["shards"].as_array().into_iter().flatten() {
+        let state = match (&shard["error"], &shard["rebuilding"], &shard["complete"]) {
+            (Value::String(error), _, _) => format!("stands still: {error}"),
+            (_, Value::Bool(true), _) => "being built anew".to_owned(),
+            (_, _, Value::Bool(false)) => "reading all files for the first time".to_owned(),
+            _ => "follows".to_owned(),
+        };
+        println!(
+            "shard {}: {} documents in {} segments, {} changes wait, {state}",
+            shard["shard"], shard["documents"], shard["segments"], shard["lag"]
+        );
+    }
+    println!(
+        "{} files being extracted now, {} since start",
+        answer["extracting"], answer["extracted"]
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(answer: &Value, as_json: bool) -> Result<ExitCode> {
+    let right = answer["is_right"] == true;
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(answer)?);
+    } else {
+        for what in ["missing", "extra", "unknown"] {
+            for named in answer[what].as_array().into_iter().flatten() {
+                println!("{what}: {}", named.as_str().unwrap_or_default());
+            }
+        }
+        println!(
+            "{} files and folders in {} namespaces compared with the index, {} of them still waiting: {}",
+            answer["nodes"],
+            answer["namespaces"],
+            answer["waiting"],
+            if right {
+                "nothing missing, nothing extra"
+            } else {
+                "the index is wrong; `firefly index rebuild` makes it anew"
+            }
+        );
+    }
+    Ok(if right {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
