@@ -50,7 +50,11 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
         queue::call(bus.as_ref(), operation, argument)?
     };
     print(operation, &answer)?;
-    Ok(ExitCode::SUCCESS)
+    // A status that says that the broker cannot be reached is no success.
+    Ok(match answer["error"].is_string() {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
 }
 
 fn print(operation: &str, answer: &Value) -> Result<()> {

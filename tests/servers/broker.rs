@@ -24,7 +24,7 @@ use sync::relay::{Relay, Sources};
 
 use crate::durability::unlike_any_other;
 use crate::engine::Engine;
-use crate::program::{Server, until};
+use crate::program::{Server, free_port, until};
 use crate::user::User;
 
 /// How long a word may take to be found, seconds.
@@ -124,6 +124,75 @@ fn the_transport_over_rabbitmq_conforms_and_survives_a_restart() {
         "{again:?} {newest:?}"
     );
     drop(relay);
+}
+
+#[test]
+fn amqps_trusts_the_authority_that_is_named_and_the_secret_is_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    certificates(folder.path());
+    std::fs::write(at("secret"), "guest\n").unwrap();
+    std::fs::write(at("wrong"), "glowworm\n").unwrap();
+    let port = free_port();
+    let settings = format!(
+        "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n",
+        at("cert.pem"),
+        at("key.pem")
+    );
+    let broker = Engine::start_with("rabbitmq", &[("RABBITMQ_EXTRA", settings)]);
+    let server = Server::stopped(false);
+    let status = |variables: &[(&str, String)]| {
+        let mut command = server.program();
+        command
+            .args(["queue", "status"])
+            .env(
+                "FIREFLY_BROKER",
+                format!("amqps://guest@localhost:{port}/%2f"),
+            )
+            .envs(variables.iter().map(|(name, value)| (*name, value)));
+        let done = command.output().unwrap();
+        let said = String::from_utf8(done.stdout).unwrap();
+        assert!(!said.contains("glowworm"), "{said}");
+        (done.status.success(), said)
+    };
+    let secret = |name: &str| ("FIREFLY_BROKER_SECRET", at(name));
+    let ca = || ("FIREFLY_BROKER_CA", at("ca.pem"));
+    until("the broker's TLS", 30, || {
+        status(&[secret("secret"), ca()]).0.then_some(())
+    });
+    let (_, unknown) = status(&[secret("secret")]);
+    assert!(unknown.contains("UnknownIssuer"), "{unknown}");
+    let (_, refused) = status(&[secret("wrong"), ca()]);
+    assert!(refused.contains("ACCESS_REFUSED"), "{refused}");
+    drop(broker);
+}
+
+/// An authority, and a certificate of it for localhost.
+fn certificates(folder: &Path) {
+    let openssl = |arguments: &str| {
+        let mut command = std::process::Command::new("openssl");
+        let done = command
+            .args(arguments.split_whitespace())
+            .current_dir(folder)
+            .output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "openssl {arguments}: {done:?}");
+    };
+    std::fs::write(
+        folder.join("names"),
+        "subjectAltName=DNS:localhost,IP:127.0.0.1\n",
+    )
+    .unwrap();
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!(
+        "req -x509 {key} -days 2 -subj /CN=authority -keyout ca.key -out ca.pem"
+    ));
+    openssl(&format!(
+        "req {key} -subj /CN=localhost -keyout key.pem -out request.pem"
+    ));
+    openssl(
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem",
+    );
 }
 
 #[test]
