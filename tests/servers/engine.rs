@@ -72,11 +72,6 @@ impl Engine {
         self.port
     }
 
-    /// Its folder.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Ends all its processes at once, as a power cut does.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
