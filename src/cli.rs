@@ -38,6 +38,10 @@ enum Command {
     Check(command::check::Args),
     /// Look at this installation: what is wrong, and what to do about it
     Doctor(command::doctor::Args),
+    /// Back up everything while the server runs; list, verify and prune backups
+    Backup(command::backup::Args),
+    /// Restore a backup, at a point of your choice, into an empty data folder
+    Restore(command::restore::Args),
     /// Key-encryption keys: show where they are, rotate
     Keys(command::keys::Args),
     /// The broker's queues: how much waits, dead letters, putting them back
@@ -93,6 +97,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Token(args) => command::token::run(data, args),
         Command::Check(args) => command::check::run(data, args),
         Command::Doctor(args) => command::doctor::run(data, args),
+        Command::Backup(args) => command::backup::run(data, args),
+        Command::Restore(args) => command::restore::run(data, args),
         Command::Keys(args) => command::keys::run(data, args),
         Command::Queue(args) => command::queue::run(data, args),
         Command::Migrate(args) => command::migrate::run(data, args),

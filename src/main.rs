@@ -8,8 +8,10 @@ mod hints;
 mod log;
 mod maintenance;
 mod metadata;
+mod moment;
 mod node;
 mod operations;
+mod task;
 
 use std::process::ExitCode;
 

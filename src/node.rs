@@ -89,6 +89,12 @@ pub fn target_name(data: &Path, folder: &Path) -> String {
 }
 
 /// Where the key-encryption keys are.
+pub fn target(data: &Path, folder: &Path) -> Target {
+    let name = folder.strip_prefix(data).unwrap_or(folder);
+    Target::new(name.display().to_string(), folder)
+}
+
+/// Where the key ring is kept.
 pub fn key_source(config: &Config) -> Source {
     match &config.kek_command {
         Some(command) => Source::Command(command.clone()),

@@ -1,6 +1,7 @@
 //! What administrators may do, behind `/2/firefly/admin/…` and, when no server runs, behind the commands themselves.
 
 pub mod queue;
+pub mod backup;
 
 use std::sync::OnceLock;
 
@@ -17,6 +18,7 @@ use sync::bus::amqp::AmqpBus;
 use web::OperationFailure;
 
 use crate::node::Node;
+use crate::task::Tasks;
 
 /// The e-mail of the account that first start makes.
 pub const ADMIN_EMAIL: &str = "admin@localhost";
@@ -34,6 +36,7 @@ const REWRAPPED: usize = 10_000;
 pub struct Operations {
     node: Node,
     running: std::sync::Arc<OnceLock<Running>>,
+    tasks: Tasks,
 }
 
 /// There is no such operation.
@@ -81,6 +84,11 @@ struct TokenRevoke {
 }
 
 #[derive(Deserialize)]
+struct TaskId {
+    task: u64,
+}
+
+#[derive(Deserialize)]
 struct Check {
     #[serde(default)]
     quick: bool,
@@ -92,6 +100,7 @@ impl Operations {
         Operations {
             node,
             running: std::sync::Arc::default(),
+            tasks: Tasks::default(),
         }
     }
 
@@ -100,6 +109,11 @@ impl Operations {
         self.running
             .set(running)
             .map_err(|_| anyhow::anyhow!("the server runs already"))
+    }
+
+    /// Ends what takes long after the unit at hand; the same call goes on with it later.
+    pub fn stop(&self) {
+        self.tasks.stop();
     }
 
     /// The operations as the web calls them.
@@ -131,6 +145,8 @@ impl Operations {
                 let bus = running.and_then(|running| running.bus.as_deref());
                 queue::call(bus, operation.trim_start_matches("queue/"), argument)
             }
+            "backup/start" => self.start_backup(read(argument)?),
+            "task/status" => self.tasks.status(read::<TaskId>(argument)?.task),
             _ => Err(Unknown.into()),
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod backup;
 pub mod bench;
 pub mod check;
 pub mod doctor;
@@ -12,6 +13,7 @@ pub mod keys;
 pub mod migrate;
 pub mod queue;
 pub mod reindex;
+pub mod restore;
 pub mod search;
 pub mod serve;
 pub mod token;

@@ -211,6 +211,8 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
         importing.abort();
     }
     maintenance.stop();
+    let ending = operations.clone();
+    tokio::task::spawn_blocking(move || ending.stop()).await?;
     drop(operations);
     tokio::task::spawn_blocking(move || services.stop()).await?;
     tracing::info!("stopped");

@@ -1,5 +1,6 @@
 //! The truth: blocks, objects, the transactional key-value store, metadata and the journal.
 
+pub mod backup;
 pub mod block;
 pub mod chunk;
 pub mod error;

@@ -5,6 +5,7 @@
     reason = "in a test, a surprise is the test's failure"
 )]
 
+mod backup;
 mod bad_input;
 mod broker;
 mod browser;

@@ -26,8 +26,11 @@ pub struct CompactReport {
 }
 
 impl BlockStore {
-    /// Sealed extents of which more than `percent` is dead, the deadest first.
+    /// Sealed extents of which more than `percent` is dead, the deadest first. None while a backup keeps extents.
     pub fn compactable(&self, percent: u64) -> Result<Vec<ExtentId>> {
+        if self.shared.is_pinned() {
+            return Ok(Vec::new());
+        }
         let mut found = Vec::new();
         for (id, row) in self.extents()? {
             let dead = u64::try_from(self.shared.store.counter(&row::dead_key(id))?).unwrap_or(0);
@@ -129,6 +132,11 @@ impl Shared {
     /// Removes an extent in which nothing lives: first the decision is committed, then the files go.
     fn drop_extent(&self, id: ExtentId, row: Extent) -> Result<()> {
         let _alone = self.removal.write().unwrap_or_else(PoisonError::into_inner);
+        if self.is_pinned() {
+            return Err(Error::Engine(format!(
+                "extent {id} is empty, but a backup keeps it"
+            ))); // the next compaction takes it up again
+        }
         let row = Extent {
             state: State::Dropped,
             ..row

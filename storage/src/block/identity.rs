@@ -79,7 +79,8 @@ impl Identity {
             .any(|known| known.version == version && !known.is_retiring)
     }
 
-    fn check(&self, keys: &Keyring) -> Result<()> {
+    /// Fails with [`Error::Key`] when `keys` is not the ring that the stored blocks need.
+    pub fn check(&self, keys: &Keyring) -> Result<()> {
         for known in &self.versions {
             let bytes: [u8; WRAPPED_BYTES] = known
                 .check

@@ -3,9 +3,10 @@
 //!
 //! In reading order: `row` and `extent` (what the index says), `record` and `seal` (a block's bytes), `target` (files),
 //! `identity` (whose store, which keys), `queue`, `append` and `index` (group commit), `read` (with failover and repair),
-//! `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`.
+//! `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`, `archive` (for backups).
 
 mod append;
+pub(crate) mod archive;
 mod cache;
 mod collect;
 mod compact;
@@ -29,13 +30,15 @@ mod verify;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+pub use archive::Pin;
 pub use collect::{GcReport, Holds, NoHolds};
 pub use compact::CompactReport;
 pub use event::{Event, EventKind};
-pub use extent::{Extent, State};
+pub use extent::{Extent, State, StoreId};
 pub use identity::holds_data;
 pub use reference::{Owner, is_referenced, reference, require, unreference};
 pub use rewrap::RewrapReport;
@@ -115,6 +118,8 @@ struct Shared {
     collected_to: Mutex<Vec<u8>>,
     /// Shared by whoever writes into old extents, held alone by whoever removes one.
     removal: RwLock<()>,
+    /// Backups that read extents; while there are any, none is removed.
+    pins: AtomicUsize,
 }
 
 /// The appending thread.
@@ -157,6 +162,7 @@ impl BlockStore {
             known_faults: Mutex::default(),
             collected_to: Mutex::default(),
             removal: RwLock::default(),
+            pins: AtomicUsize::new(0),
         });
         let open = shared.recover()?;
         let appender = Appender::new(shared.clone(), open);

@@ -55,6 +55,38 @@ pub fn payload<'r>(record: &'r [u8], hash: &BlockHash, row: &BlockRow) -> Result
     Ok(payload)
 }
 
+/// The payload's length as a record's header says; none when `header` is no header.
+pub fn payload_len(header: &[u8]) -> Option<usize> {
+    let len = header.get(44..48).filter(|_| header[..4] == MAGIC)?;
+    Some(u32::from_be_bytes(len.try_into().ok()?) as usize)
+}
+
+/// Checks a whole record by itself: its checksum, and that it says it holds `hash`.
+pub fn check(record: &[u8], hash: &BlockHash) -> Result<()> {
+    let Some((header, payload)) = record.split_at_checked(HEADER_BYTES) else {
+        return Err(damaged(hash, "short record"));
+    };
+    let (fields, crc) = header.split_at(HEADER_BYTES - 4);
+    if fields[..4] != MAGIC || payload_len(header) != Some(payload.len()) {
+        return Err(damaged(hash, "no record here"));
+    }
+    if checksum(fields, payload).to_be_bytes() != crc {
+        return Err(damaged(hash, "checksum"));
+    }
+    match fields[8..40] == hash.0 {
+        true => Ok(()),
+        false => Err(damaged(hash, "another block's record")),
+    }
+}
+
+/// The error for a record that is not what it should be.
+pub fn damaged(hash: &BlockHash, detail: &str) -> Error {
+    Error::Corrupt {
+        what: format!("record of block {hash}"),
+        detail: detail.into(),
+    }
+}
+
 fn checksum(fields: &[u8], payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(fields), payload)
 }

@@ -137,6 +137,28 @@ impl Keyring {
         Ok(())
     }
 
+    /// The ring as it is written down, for a copy of it. A ring that is nowhere written down has none.
+    pub(crate) fn document(&self) -> Result<Zeroizing<String>> {
+        if matches!(self.source, Source::Memory) {
+            return Err(Error::Key(format!("{} has no copy", self.source)));
+        }
+        let ring = self.read();
+        self.editable(&ring)?.text()
+    }
+
+    /// A ring from such a copy, to read with; it is not kept anywhere.
+    pub fn from_copy(text: &str) -> Result<Self> {
+        Self::from_document(Source::Memory, &Document::parse(text)?)
+    }
+
+    /// Writes such a copy to `source`, a file that must not exist yet, and loads it.
+    pub fn install(source: Source, text: &str) -> Result<Self> {
+        let document = Document::parse(text)?;
+        let ring = Self::from_document(source.clone(), &document)?;
+        source.create(&document)?;
+        Ok(ring)
+    }
+
     /// The version that new blocks use.
     pub fn current_version(&self) -> u32 {
         self.read().current

@@ -1,0 +1,180 @@
+//! The restore drill: the original is destroyed under load, and everything comes back: hashes, versions, shares, links, search.
+
+use std::process::Output;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::program::{Server, until};
+use crate::user::User;
+
+/// Files that each of two people has.
+const FILES: usize = 60;
+/// How long a word may take to be found, seconds.
+const FOUND_LIMIT_S: u64 = 60;
+
+fn said(output: &Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+fn succeeds(server: &Server, arguments: &[&str]) -> String {
+    let output = server.command(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+    said(&output)
+}
+
+/// All that an account can see that must be the same after a restore.
+fn everything(user: &User) -> Value {
+    let files = user.files();
+    let revisions = files.keys().map(|path| {
+        let asked = json!({ "path": path, "limit": 10 });
+        user.call("files/list_revisions", &asked)["entries"].clone()
+    });
+    let folders = user.call("sharing/list_folders", &json!({}));
+    let folders = folders["entries"].as_array().unwrap().iter().map(|folder| {
+        let asked = json!({ "shared_folder_id": folder["shared_folder_id"] });
+        json!([
+            folder,
+            user.call("sharing/list_folder_members", &asked)["users"]
+        ])
+    });
+    json!({
+        "revisions": revisions.collect::<Vec<_>>(),
+        "shared": folders.collect::<Vec<_>>(),
+        "links": user.call("sharing/list_shared_links", &json!({})),
+        "space": user.call("users/get_space_usage", &Value::Null)["used"],
+        "files": files,
+    })
+}
+
+#[test]
+fn what_was_destroyed_under_load_comes_back() {
+    let mut server = Server::start(false);
+    let depot = server.folder().join("backups").display().to_string();
+    let (ann, bob) = (server.user("ann"), server.user("bob"));
+    for n in 0..FILES {
+        ann.put(
+            &format!("/work/{n}.txt"),
+            format!("anntext{n} about rivers\n")
+                .repeat(n + 1)
+                .as_bytes(),
+        );
+        bob.put(
+            &format!("/{n}.txt"),
+            format!("bobtext{n} about hills").as_bytes(),
+        );
+    }
+    ann.put("/work/3.txt", b"annsecond version of the third");
+    ann.put("/film.bin", &vec![7; 9_000_000]);
+    ann.delete("/work/4.txt");
+    let shared = ann.share("/work");
+    ann.invite(&shared, &bob);
+    let link = ann.call(
+        "sharing/create_shared_link_with_settings",
+        &json!({ "path": "/work/5.txt" }),
+    );
+    let first = succeeds(&server, &["backup", &depot]);
+    assert!(first.contains("NOT in it"), "{first}");
+
+    // People write while the second backup is taken; it holds what was acknowledged before it began.
+    let (done, written) = (AtomicBool::new(false), Mutex::new(0));
+    let (before, second) = std::thread::scope(|scope| {
+        let carol = server.user("carol");
+        let before = (everything(&ann), everything(&bob));
+        scope.spawn(|| {
+            let carol = carol;
+            while !done.load(Ordering::Relaxed) {
+                let mut n = written.lock().unwrap();
+                carol.put(&format!("/{n}.txt"), format!("carol {n}").as_bytes());
+                *n += 1;
+            }
+        });
+        let second = succeeds(&server, &["backup", &depot, "--with-keys"]);
+        done.store(true, Ordering::Relaxed);
+        (before, second)
+    });
+    assert!(
+        second.contains("whoever has this backup can read"),
+        "{second}"
+    );
+    let word = second.split_whitespace().nth(1).unwrap().to_owned();
+    let listed = succeeds(&server, &["backup", "list", &depot]);
+    assert!(
+        listed.contains("2 points") && listed.contains(&word),
+        "{listed}"
+    );
+    let verified = succeeds(&server, &["backup", "verify", &depot]);
+    assert!(
+        verified.contains("decrypted and hashed: all is well"),
+        "{verified}"
+    );
+
+    // Destroyed while it serves.
+    let data = server.data();
+    std::fs::remove_dir_all(data.join("blocks")).unwrap();
+    server.kill9();
+    std::fs::remove_dir_all(&data).unwrap();
+
+    let restored = succeeds(&server, &["restore", &depot]);
+    assert!(restored.contains("is as it was at"), "{restored}");
+    server.start_again();
+    assert_eq!((everything(&ann), everything(&bob)), before);
+    for n in [0, 7, FILES - 1] {
+        let path = format!("/work/{n}.txt");
+        let wanted = format!("anntext{n} about rivers\n").repeat(n + 1);
+        assert_eq!(ann.download(&path).text(), wanted);
+        until(&format!("anntext{n}"), FOUND_LIMIT_S, || {
+            (ann.found(&format!("anntext{n}")) == [path.as_str()]).then_some(())
+        });
+    }
+    let opened = json!({ "url": link["url"] });
+    assert_eq!(
+        ann.call("sharing/get_shared_link_metadata", &opened)["name"],
+        "5.txt"
+    );
+    bob.put("/work/after.txt", b"a restored store goes on");
+    assert_eq!(
+        ann.download("/work/after.txt").text(),
+        "a restored store goes on"
+    );
+    server.check();
+    let third = succeeds(&server, &["backup", &depot]);
+    assert!(third.contains("holds"), "{third}");
+    let pruned = succeeds(&server, &["backup", "prune", &depot, "--keep-last", "1"]);
+    assert!(pruned.contains("1 points are left"), "{pruned}");
+}
+
+#[test]
+fn a_backup_whose_server_is_killed_goes_on() {
+    let mut server = Server::start(false);
+    let depot = server.folder().join("backups").display().to_string();
+    let ann = server.user("ann");
+    for n in 0..12u8 {
+        // Blocks that do not compress, so that there are several segments.
+        let content: Vec<u8> = (0..4_000_000u32)
+            .map(|at| (at.wrapping_mul(2_654_435_761).rotate_left(u32::from(n)) >> 13) as u8 ^ n)
+            .collect();
+        ann.put(&format!("/{n}.bin"), &content);
+    }
+    let begun = server.admin().call(
+        "firefly/admin/backup/start",
+        &json!({ "destination": depot }),
+    );
+    until("blocks are copied", 60, || {
+        let asked = json!({ "task": begun["task"] });
+        let status = server.admin().call("firefly/admin/task/status", &asked);
+        (status["progress"]["blocks"].as_u64() > Some(2) || !status["answer"].is_null())
+            .then_some(())
+    });
+    server.kill9();
+    server.start_again();
+    succeeds(&server, &["backup", &depot]);
+    assert_eq!(server.stop(), 0);
+    let verified = succeeds(&server, &["backup", "verify", &depot]);
+    assert!(
+        verified.contains("decrypted and hashed: all is well"),
+        "{verified}"
+    );
+}
