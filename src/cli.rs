@@ -42,6 +42,10 @@ enum Command {
     Backup(command::backup::Args),
     /// Restore a backup, at a point of your choice, into an empty data folder
     Restore(command::restore::Args),
+    /// Undo what has happened to a folder since a moment (an attack, a mistake); can itself be undone
+    Rewind(command::rewind::Args),
+    /// How long deleted files and old versions are kept, and the room that they take
+    Retention(command::retention::Args),
     /// Key-encryption keys: show where they are, rotate
     Keys(command::keys::Args),
     /// The broker's queues: how much waits, dead letters, putting them back
@@ -99,6 +103,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Doctor(args) => command::doctor::run(data, args),
         Command::Backup(args) => command::backup::run(data, args),
         Command::Restore(args) => command::restore::run(data, args),
+        Command::Rewind(args) => command::rewind::run(data, args),
+        Command::Retention(args) => command::retention::run(data, args),
         Command::Keys(args) => command::keys::run(data, args),
         Command::Queue(args) => command::queue::run(data, args),
         Command::Migrate(args) => command::migrate::run(data, args),

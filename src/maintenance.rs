@@ -34,19 +34,16 @@ pub struct Maintenance {
 struct Round {
     node: Node,
     indexer: Arc<Indexer>,
-    retention_ms: i64,
     scrubbed_to: Vec<u8>,
 }
 
 impl Maintenance {
     /// Starts it.
-    pub fn start(node: &Node, indexer: Arc<Indexer>, retention_days: u32) -> Result<Self> {
+    pub fn start(node: &Node, indexer: Arc<Indexer>) -> Result<Self> {
         let (stop, stopped) = mpsc::channel();
-        let retention_ms = i64::from(retention_days) * DAY_MS;
         let mut round = Round {
             node: node.clone(),
             indexer,
-            retention_ms,
             scrubbed_to: Vec::new(),
         };
         let thread = std::thread::Builder::new()
@@ -101,7 +98,9 @@ impl Round {
     }
 
     fn purge(&mut self) -> Result<()> {
-        let before_ms = self.node.meta.env().clock.now_ms() - self.retention_ms;
+        let meta = &self.node.meta;
+        let days = meta.retention_days()?.unwrap_or(self.node.retention_days);
+        let before_ms = meta.env().clock.now_ms() - i64::from(days) * DAY_MS;
         let (begun, mut files, mut versions) = (Instant::now(), 0, 0);
         loop {
             let report = self.node.meta.purge(before_ms)?;

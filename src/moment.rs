@@ -29,7 +29,14 @@ pub fn parse(text: &str, now_ms: i64) -> Result<i64> {
     }
 }
 
-/// A moment as RFC 3339.
+/// A moment as RFC 3339, to the millisecond.
+pub fn text_ms(at_ms: i64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).ok();
+    let text = at.and_then(|at| at.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| format!("{at_ms} ms"))
+}
+
+/// A moment as RFC 3339, to the second.
 pub fn text(at_ms: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000)).ok();
     let text = at.and_then(|at| at.format(&Rfc3339).ok());

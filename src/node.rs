@@ -29,6 +29,8 @@ pub struct Node {
     pub journal: Journal,
     /// What is to be extracted, and what was.
     pub extractions: Extractions,
+    /// Days that deleted files and old versions are kept, unless an administrator has set others.
+    pub retention_days: u32,
 }
 
 impl Node {
@@ -64,6 +66,7 @@ impl Node {
             blocks,
             keys,
             meta,
+            retention_days: config.retention_days,
         })
     }
 

@@ -2,6 +2,7 @@
 
 pub mod queue;
 pub mod backup;
+mod retention;
 
 use std::sync::OnceLock;
 
@@ -145,6 +146,8 @@ impl Operations {
                 let bus = running.and_then(|running| running.bus.as_deref());
                 queue::call(bus, operation.trim_start_matches("queue/"), argument)
             }
+            "retention/get" => self.retention(),
+            "retention/set" => self.set_retention(read(argument)?),
             "backup/start" => self.start_backup(read(argument)?),
             "task/status" => self.tasks.status(read::<TaskId>(argument)?.task),
             _ => Err(Unknown.into()),

@@ -14,6 +14,8 @@ pub mod migrate;
 pub mod queue;
 pub mod reindex;
 pub mod restore;
+pub mod retention;
+pub mod rewind;
 pub mod search;
 pub mod serve;
 pub mod token;

@@ -178,7 +178,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
         indexer: services.indexer.clone(),
         bus: services.wire.as_ref().map(|wire| wire.bus.clone()),
     })?;
-    let maintenance = Maintenance::start(&node, services.indexer.clone(), config.retention_days)?;
+    let maintenance = Maintenance::start(&node, services.indexer.clone())?;
     let app = web::App::new(
         web::Parts {
             meta: node.meta.clone(),

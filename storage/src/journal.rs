@@ -95,9 +95,78 @@ pub struct Journal {
     store: Arc<dyn Store>,
 }
 
-/// Journals a change in its namespace and in its partition.
+/// How a node came to be where an entry says that it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It did not: it was there, or it left.
+    None = 0,
+    /// It was made, or brought back from the trash.
+    New = 1,
+    /// It came from another place of this namespace; the entry before says from where.
+    Moved = 2,
+    /// It came from another namespace.
+    Foreign = 3,
+}
+
+/// When and in which operation a change was made: what a rewind needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// How it came there.
+    pub arrival: Arrival,
+    /// The rewind that made the change; 0: none.
+    pub operation: u64,
+}
+
+/// Length of a stamp behind an entry, bytes.
+const STAMP_BYTES: usize = 17;
+
+/// Journals a change of mounts and shared folders, which no rewind looks at.
 pub fn append(txn: &mut dyn Transaction, ns: NamespaceId, change: &Change) -> Result<Ticket> {
-    let entry = row::encode(change)?;
+    append_entry(txn, ns, change, row::encode(change)?)
+}
+
+/// Journals a change in its namespace and in its partition.
+pub fn append_stamped(
+    txn: &mut dyn Transaction,
+    ns: NamespaceId,
+    change: &Change,
+    stamp: Stamp,
+) -> Result<Ticket> {
+    let mut entry = row::encode(change)?;
+    entry.extend(stamp.at_ms.to_be_bytes());
+    entry.push(stamp.arrival as u8);
+    entry.extend(stamp.operation.to_be_bytes());
+    append_entry(txn, ns, change, entry)
+}
+
+/// The change and, where it has one, the stamp of a namespace's entry. Readers that need no stamp pass over it.
+pub(crate) fn entry(value: &[u8]) -> Result<(Change, Option<Stamp>)> {
+    let change: Change = row::decode("journal entry", value)?;
+    let length = row::encode(&change)?.len();
+    let stamp: Option<&[u8; STAMP_BYTES]> = value.get(length..).and_then(|rest| rest.first_chunk());
+    let stamp = stamp.map(|stamp| Stamp {
+        at_ms: row::u64_at("journal entry", stamp, 0)
+            .unwrap_or(0)
+            .cast_signed(),
+        arrival: match stamp[8] {
+            1 => Arrival::New,
+            2 => Arrival::Moved,
+            3 => Arrival::Foreign,
+            _ => Arrival::None,
+        },
+        operation: row::u64_at("journal entry", stamp, 9).unwrap_or(0),
+    });
+    Ok((change, stamp))
+}
+
+fn append_entry(
+    txn: &mut dyn Transaction,
+    ns: NamespaceId,
+    change: &Change,
+    entry: Vec<u8>,
+) -> Result<Ticket> {
     let ticket = txn.append(&journal_key(ns), entry.clone().into());
     let mut value: Value = partition_value(ns, &entry).into();
     value.holes.push((8, ticket));

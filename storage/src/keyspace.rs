@@ -40,6 +40,8 @@ pub const JOB: u8 = 0x35;
 pub const USAGE: u8 = 0x36;
 /// What purge will look at: time, file, rev -> empty (`meta::purge`).
 pub const EXPIRY: u8 = 0x37;
+/// Rewinds: id -> rewind; namespace -> the one that runs (`meta::rewind`).
+pub const REWIND: u8 = 0x38;
 /// Namespace journals: namespace, sequence -> change (`journal`).
 pub const JOURNAL: u8 = 0x40;
 /// Partition logs: partition, sequence -> namespace, change (`journal`).

@@ -23,6 +23,7 @@ mod migrate;
 mod parts;
 mod program;
 mod proxies;
+mod rewind;
 mod sdk;
 mod search;
 mod sign_in;

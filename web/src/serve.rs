@@ -46,6 +46,11 @@ pub async fn serve(
         .map_err(|e| Error::io("reading the listen address", e))?;
     let acceptor = tls::config(&tls, listen).await?.map(TlsAcceptor::from);
     let router = crate::router::router(app.clone());
+    let resuming = app.clone();
+    let resumed = tokio::task::spawn_blocking(move || crate::own::rewind::resume(&resuming)).await;
+    if let Ok(Err(error)) = resumed {
+        tracing::error!(%error, "rewinds that were interrupted are not gone on with");
+    }
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (ending, ended) = watch::channel(false);
     tokio::pin!(shutdown);

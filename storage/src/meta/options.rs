@@ -29,6 +29,8 @@ impl Default for Options {
 pub(super) struct People {
     pub(super) options: Options,
     pub(super) tokens: TokenCache,
+    /// What trash and versions take, and when that was counted.
+    pub(super) kept: std::sync::Mutex<Option<(i64, std::sync::Arc<super::retention::Kept>)>>,
 }
 
 impl Meta {
@@ -37,6 +39,7 @@ impl Meta {
         let people = People {
             options,
             tokens: TokenCache::default(),
+            kept: std::sync::Mutex::default(),
         };
         Meta {
             people: std::sync::Arc::new(people),

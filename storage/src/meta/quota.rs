@@ -105,6 +105,14 @@ pub(crate) fn owed(rows: &dyn Snapshot) -> Result<Vec<(FileId, AccountId)>> {
         .collect()
 }
 
+/// The bytes that left the counter when a folder was deleted.
+pub(crate) fn paid(rows: &dyn Snapshot, folder: FileId) -> Result<u64> {
+    match rows.get(&paid_key(folder))? {
+        Some(paid) => row::u64_at("paid bytes", &paid, 0),
+        None => Ok(0),
+    }
+}
+
 /// Forgets what was paid for a folder that is purged.
 pub(crate) fn forget(txn: &mut dyn Transaction, folder: FileId) {
     txn.delete(paid_key(folder));

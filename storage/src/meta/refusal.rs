@@ -118,4 +118,10 @@ pub enum Refusal {
     /// More bytes than one file may have.
     #[error("too large")]
     TooLarge,
+    /// The journal does not say what was there so long ago.
+    #[error("the history of this folder does not reach so far back")]
+    HistoryTooShort,
+    /// A rewind of the same namespace is not through.
+    #[error("a rewind runs here already")]
+    RewindRuns,
 }

@@ -9,7 +9,7 @@ use super::refusal::{ConflictKind, Refusal};
 use super::tree::{Op, edit};
 use super::{Meta, quota};
 use crate::error::{Error, Result};
-use crate::journal::Change;
+use crate::journal::{Arrival, Change};
 use crate::kv::prefix_end;
 
 /// Most files of one path whose versions are listed.
@@ -156,7 +156,7 @@ impl Op<'_> {
     }
 
     /// The tombstone of a node whose parent lives becomes a child's row again, with `old` as a new head of a file.
-    fn relink(&mut self, place: Place, old: Option<Version>) -> Result<Place> {
+    pub(super) fn relink(&mut self, place: Place, old: Option<Version>) -> Result<Place> {
         let mut node = place.node;
         let (Some(deletion), Some(parent)) = (node.deleted.take(), node.parent) else {
             return Err(Refusal::NotFound.into());
@@ -186,12 +186,12 @@ impl Op<'_> {
             true => Change::Upsert { file },
             false => Change::Appeared { file },
         };
-        self.journal(place.ns, &change)?;
+        self.journal(place.ns, &change, Arrival::New)?;
         self.forget();
         self.place(file)
     }
 
-    fn parent_lives(&self, node: &Node) -> Result<bool> {
+    pub(super) fn parent_lives(&self, node: &Node) -> Result<bool> {
         match node.parent {
             Some(parent) => Ok(self
                 .reader()
@@ -202,7 +202,7 @@ impl Op<'_> {
     }
 
     /// The content of `old` as the version after `before`.
-    fn again(&self, old: Version, before: Option<Rev>) -> Version {
+    pub(super) fn again(&self, old: Version, before: Option<Rev>) -> Version {
         Version {
             rev: self.next_rev(before),
             server_modified_ms: self.now_ms,

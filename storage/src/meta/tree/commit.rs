@@ -3,7 +3,7 @@
 use super::edit;
 use super::op::{Op, Target, conflict};
 use crate::error::Result;
-use crate::journal::Change;
+use crate::journal::{Arrival, Change};
 use crate::meta::node::{Actor, NewFile, Node, NodeKind, Place, Version, WriteMode};
 use crate::meta::path::Address;
 use crate::meta::refusal::{ConflictKind, Refusal};
@@ -131,6 +131,7 @@ impl Op<'_> {
             &Change::Upsert {
                 file: place.node.id,
             },
+            Arrival::None,
         )?;
         Ok(place)
     }

@@ -4,7 +4,7 @@ use super::edit;
 use super::op::{DEPTH, Op, Target, conflict, too_deep};
 use super::relocate::{Above, MAX_NODES};
 use crate::error::Result;
-use crate::journal::Change;
+use crate::journal::{Arrival, Change};
 use crate::meta::node::{Actor, Node, NodeKind, Place, Version, WriteMode};
 use crate::meta::path::Address;
 use crate::meta::{Meta, quota};
@@ -62,7 +62,7 @@ impl Op<'_> {
             true => Change::Upsert { file },
             false => Change::Appeared { file },
         };
-        self.journal(target.ns(), &change)?;
+        self.journal(target.ns(), &change, Arrival::New)?;
         self.forget();
         self.place(file)
     }

@@ -3,7 +3,7 @@
 use super::edit;
 use super::op::{Op, writable};
 use crate::error::Result;
-use crate::journal::Change;
+use crate::journal::{Arrival, Change};
 use crate::kv::prefix_end;
 use crate::meta::ids::{FileId, Rev};
 use crate::meta::keys;
@@ -41,7 +41,7 @@ impl Op<'_> {
         }
     }
 
-    fn delete(&mut self, place: &Place) -> Result<()> {
+    pub(crate) fn delete(&mut self, place: &Place) -> Result<()> {
         match &place.node.kind {
             NodeKind::Root { .. } => Err(Refusal::CantMoveRoot.into()),
             NodeKind::Mount { ns } => {
@@ -100,6 +100,7 @@ impl Op<'_> {
                 parent,
                 name,
             },
+            Arrival::None,
         )
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::extraction::{self, Job, Scope};
-use crate::journal::{self, Change};
+use crate::journal::{self, Arrival, Change, Stamp};
 use crate::kv::Transaction;
 use crate::meta::ids::{FileId, NamespaceId, Rev};
 use crate::meta::keys::{self, NamespaceRow};
@@ -24,6 +24,8 @@ pub(crate) struct Op<'o> {
     pub(crate) txn: &'o mut dyn Transaction,
     pub(crate) actor: Actor,
     pub(crate) now_ms: i64,
+    /// The rewind that acts; 0: none.
+    operation: u64,
     cache: Cache,
 }
 
@@ -60,6 +62,16 @@ impl Meta {
     pub(crate) fn operate<T>(
         &self,
         actor: Actor,
+        body: impl FnMut(&mut Op<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.operate_for(actor, 0, body)
+    }
+
+    /// The same as a part of the rewind `operation`.
+    pub(crate) fn operate_for<T>(
+        &self,
+        actor: Actor,
+        operation: u64,
         mut body: impl FnMut(&mut Op<'_>) -> Result<T>,
     ) -> Result<T> {
         self.transact(|txn| {
@@ -69,6 +81,7 @@ impl Meta {
                 txn,
                 actor,
                 now_ms,
+                operation,
                 cache: Cache::default(),
             })
         })
@@ -196,13 +209,24 @@ impl Op<'_> {
             &Change::Upsert {
                 file: place.node.id,
             },
+            Arrival::New,
         )?;
         Ok(place)
     }
 
     /// Journals a change. // I2
-    pub(crate) fn journal(&mut self, ns: NamespaceId, change: &Change) -> Result<()> {
-        journal::append(self.txn, ns, change).map(drop)
+    pub(crate) fn journal(
+        &mut self,
+        ns: NamespaceId,
+        change: &Change,
+        arrival: Arrival,
+    ) -> Result<()> {
+        let stamp = Stamp {
+            at_ms: self.now_ms,
+            arrival,
+            operation: self.operation,
+        };
+        journal::append_stamped(self.txn, ns, change, stamp).map(drop)
     }
 
     /// The row of a namespace that the actor reads.

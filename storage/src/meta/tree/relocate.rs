@@ -4,7 +4,7 @@ use super::edit;
 use super::op::{DEPTH, Op, Target, conflict, job, scope, too_deep};
 use crate::error::Result;
 use crate::extraction;
-use crate::journal::Change;
+use crate::journal::{Arrival, Change};
 use crate::kv::Snapshot;
 use crate::meta::ids::{FileId, NamespaceId};
 use crate::meta::keys;
@@ -65,7 +65,8 @@ impl Op<'_> {
                 ..from.node.clone()
             },
         )?;
-        self.journal(from.ns, &Change::Upsert { file: from.node.id })?;
+        let change = Change::Upsert { file: from.node.id };
+        self.journal(from.ns, &change, Arrival::None)?;
         self.forget();
         self.place(from.node.id)
     }
@@ -142,13 +143,17 @@ impl Op<'_> {
             ..from.node
         };
         edit::insert_node(self.txn, &node)?;
-        self.journal(from.ns, &gone)?;
+        self.journal(from.ns, &gone, Arrival::None)?;
         let file = node.id;
         let change = match node.is_file() {
             true => Change::Upsert { file },
             false => Change::Appeared { file },
         };
-        self.journal(target.ns(), &change)?;
+        let arrival = match from.ns == target.ns() {
+            true => Arrival::Moved,
+            false => Arrival::Foreign,
+        };
+        self.journal(target.ns(), &change, arrival)?;
         self.forget();
         self.place(file)
     }
