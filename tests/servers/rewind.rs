@@ -69,7 +69,7 @@ fn an_attack_is_undone_though_the_server_is_killed() {
     for n in 0..FILES {
         user.put(
             &format!("/work/{n}.txt"),
-            format!("quietword{n} in file {n}").as_bytes(),
+            format!("quietword{n}x in file {n}").as_bytes(),
         );
     }
     let (before, moment) = (contents(&user), now());
@@ -97,7 +97,7 @@ fn an_attack_is_undone_though_the_server_is_killed() {
     );
     assert_eq!(contents(&user), before);
     for n in [0, 1, FILES - 1] {
-        let (word, path) = (format!("quietword{n}"), format!("/work/{n}.txt"));
+        let (word, path) = (format!("quietword{n}x"), format!("/work/{n}.txt"));
         until(&word, 60, || {
             (user.found(&word) == [path.as_str()]).then_some(())
         });
