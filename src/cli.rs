@@ -46,6 +46,10 @@ enum Command {
     Rewind(command::rewind::Args),
     /// How long deleted files and old versions are kept, and the room that they take
     Retention(command::retention::Args),
+    /// Disks for blocks: how they are; add, drain, replace
+    Storage(command::storage::Args),
+    /// Who did what, from where and when: list, export, verify
+    Audit(command::audit::Args),
     /// Key-encryption keys: show where they are, rotate
     Keys(command::keys::Args),
     /// The broker's queues: how much waits, dead letters, putting them back
@@ -105,6 +109,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Restore(args) => command::restore::run(data, args),
         Command::Rewind(args) => command::rewind::run(data, args),
         Command::Retention(args) => command::retention::run(data, args),
+        Command::Storage(args) => command::storage::run(data, args),
+        Command::Audit(args) => command::audit::run(data, args),
         Command::Keys(args) => command::keys::run(data, args),
         Command::Queue(args) => command::queue::run(data, args),
         Command::Migrate(args) => command::migrate::run(data, args),

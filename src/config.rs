@@ -75,6 +75,8 @@ settings! {
     metadata_connections: usize, "metadata-connections", "FIREFLY_METADATA_CONNECTIONS", "N";
     /// On how many targets each block is before it is acknowledged [default: 1]
     replicas: usize, "replicas", "FIREFLY_REPLICAS", "N";
+    /// On how many targets each block is at least, while fewer than --replicas can be written [default: the larger half of --replicas]
+    min_replicas: usize, "min-replicas", "FIREFLY_MIN_REPLICAS", "N";
     /// Days that deleted files and old versions are kept [default: 30]
     retention_days: u32, "retention-days", "FIREFLY_RETENTION_DAYS", "DAYS";
     /// Index shards; another number rebuilds the index [default: 8]
@@ -123,6 +125,8 @@ pub struct Config {
     pub targets: Vec<PathBuf>,
     /// Copies of each block.
     pub replicas: usize,
+    /// Copies with which a write is acknowledged at least.
+    pub min_replicas: usize,
     /// Days that deleted files and old versions are kept.
     pub retention_days: u32,
     /// Index shards.
@@ -236,11 +240,12 @@ impl Config {
             None => vec![data.join("blocks")],
         };
         let replicas = set.replicas.unwrap_or(1);
-        if replicas == 0 || replicas > targets.len() {
-            bail!(
-                "replicas is {replicas}, but there are {} targets",
-                targets.len()
-            );
+        if replicas == 0 {
+            bail!("replicas is 0; every block is somewhere");
+        }
+        let min_replicas = set.min_replicas.unwrap_or(replicas - replicas / 2);
+        if min_replicas == 0 || min_replicas > replicas {
+            bail!("min_replicas is {min_replicas}; it must be 1 to replicas, which is {replicas}");
         }
         let shards = set.shards.unwrap_or(8);
         if !(1..=1024).contains(&shards) {
@@ -258,6 +263,7 @@ impl Config {
                 .map(|url| url.trim_end_matches('/').to_owned()),
             targets,
             replicas,
+            min_replicas,
             retention_days: set.retention_days.unwrap_or(30),
             shards,
             extract_workers: set.extract_workers.unwrap_or(cores).max(1),
@@ -424,7 +430,8 @@ mod tests {
     fn what_cannot_hold_is_refused() {
         for (text, part) in [
             ("colour = 1", "unknown field"),
-            ("replicas = 2", "there are 1 targets"),
+            ("replicas = 0", "every block is somewhere"),
+            ("replicas = 2\nmin_replicas = 3", "1 to replicas"),
             ("shards = 0", "1 to 1024"),
             ("tls = \"maybe\"", "off, self or files"),
             ("tls_cert = \"a\"", "go together"),

@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod command;
 mod config;
+mod healing;
 mod hints;
 mod log;
 mod maintenance;

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indexer::Indexer;
-use storage::block::NoHolds;
+use storage::block::{NoHolds, ScrubBudget, ScrubPosition};
+
+use storage::meta::{AuditAction, AuditEvent};
 
 use crate::node::Node;
 
@@ -16,12 +18,17 @@ use crate::node::Node;
 const EVERY: Duration = Duration::from_secs(60);
 /// Rows, or blocks, looked at in one round of each kind of work.
 const ROWS: usize = 10_000;
-/// Blocks read by the verifier in one round.
-const SCRUBBED: usize = 200;
+/// What the verifier reads in one round.
+const SCRUBBED: ScrubBudget = ScrubBudget {
+    blocks: 5_000,
+    bytes: 512 << 20,
+};
 /// Extents of which more is dead are compacted, percent.
 const DEAD_PERCENT: u64 = 40;
 /// How long one kind of work goes on in a round while there is more of it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two notes of the audit log's head in the log.
+const ANCHOR_EVERY: Duration = Duration::from_secs(3600);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -34,7 +41,8 @@ pub struct Maintenance {
 struct Round {
     node: Node,
     indexer: Arc<Indexer>,
-    scrubbed_to: Vec<u8>,
+    scrubbed_to: Option<ScrubPosition>,
+    anchored: Option<Instant>,
 }
 
 impl Maintenance {
@@ -44,7 +52,8 @@ impl Maintenance {
         let mut round = Round {
             node: node.clone(),
             indexer,
-            scrubbed_to: Vec::new(),
+            scrubbed_to: None,
+            anchored: None,
         };
         let thread = std::thread::Builder::new()
             .name("maintenance".into())
@@ -70,12 +79,13 @@ impl Round {
     /// One round; each kind of work goes on in the next one if it fails or is not through.
     fn run(&mut self) {
         type Work = fn(&mut Round) -> Result<()>;
-        let all: [(&str, Work); 5] = [
+        let all: [(&str, Work); 6] = [
             ("expired rows", Round::expire),
             ("retention", Round::purge),
             ("garbage", Round::collect),
             ("logs", Round::cut_logs),
             ("verification", Round::scrub),
+            ("the audit log's anchor", Round::anchor),
         ];
         for (what, work) in all {
             if let Err(error) = work(self) {
@@ -112,6 +122,13 @@ impl Round {
         }
         if files + versions > 0 {
             tracing::info!(files, versions, "deleted for good: past their retention");
+            self.node.meta.audit(AuditEvent {
+                at_ms: self.node.meta.env().clock.now_ms(),
+                actor: None,
+                action: AuditAction::Purged,
+                subject: format!("{files} files and folders, {versions} old versions, deleted {days} days ago or more"),
+                address: None,
+            })?;
         }
         Ok(())
     }
@@ -145,6 +162,17 @@ impl Round {
         Ok(())
     }
 
+    /// Notes the audit log's head outside of the store, and now and then in the process's own log.
+    fn anchor(&mut self) -> Result<()> {
+        if let Some(head) = crate::operations::audit::anchor(&self.node)?
+            && self.anchored.is_none_or(|at| at.elapsed() >= ANCHOR_EVERY)
+        {
+            self.anchored = Some(Instant::now());
+            tracing::info!(%head, "anchor of the audit log");
+        }
+        Ok(())
+    }
+
     fn cut_logs(&mut self) -> Result<()> {
         let begun = Instant::now();
         for (partition, below) in self.indexer.checkpoints() {
@@ -154,7 +182,9 @@ impl Round {
     }
 
     fn scrub(&mut self) -> Result<()> {
-        let report = self.node.blocks.scrub(&self.scrubbed_to, SCRUBBED)?;
+        let now_ms = u64::try_from(self.node.meta.env().clock.now_ms())?;
+        let from = self.scrubbed_to.take();
+        let report = self.node.blocks.scrub(now_ms, from, SCRUBBED)?;
         if report.repaired + report.lost > 0 {
             tracing::warn!(
                 repaired = report.repaired,
@@ -162,7 +192,7 @@ impl Round {
                 "damaged blocks were found"
             );
         }
-        self.scrubbed_to = report.position.unwrap_or_default();
+        self.scrubbed_to = report.position;
         Ok(())
     }
 }

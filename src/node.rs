@@ -29,6 +29,8 @@ pub struct Node {
     pub journal: Journal,
     /// What is to be extracted, and what was.
     pub extractions: Extractions,
+    /// The data folder: folders for blocks are named from there.
+    pub data: std::path::PathBuf,
     /// Days that deleted files and old versions are kept, unless an administrator has set others.
     pub retention_days: u32,
 }
@@ -46,6 +48,7 @@ impl Node {
             .map(|folder| target(&config.data, folder));
         let options = block::Options {
             replicas: config.replicas,
+            min_replicas: config.min_replicas,
             ..block::Options::default()
         };
         let blocks = BlockStore::open(
@@ -66,6 +69,7 @@ impl Node {
             blocks,
             keys,
             meta,
+            data: config.data.clone(),
             retention_days: config.retention_days,
         })
     }
@@ -81,7 +85,7 @@ impl Node {
 
 /// A folder for blocks. Its name is stored with every extent and must not change: one inside the data folder is named from
 /// there, so that the data folder may move.
-fn target(data: &Path, folder: &Path) -> Target {
+pub fn target(data: &Path, folder: &Path) -> Target {
     Target::new(target_name(data, folder), folder)
 }
 
@@ -92,12 +96,6 @@ pub fn target_name(data: &Path, folder: &Path) -> String {
 }
 
 /// Where the key-encryption keys are.
-pub fn target(data: &Path, folder: &Path) -> Target {
-    let name = folder.strip_prefix(data).unwrap_or(folder);
-    Target::new(name.display().to_string(), folder)
-}
-
-/// Where the key ring is kept.
 pub fn key_source(config: &Config) -> Source {
     match &config.kek_command {
         Some(command) => Source::Command(command.clone()),

@@ -1,8 +1,10 @@
 //! What administrators may do, behind `/2/firefly/admin/…` and, when no server runs, behind the commands themselves.
 
-pub mod queue;
+pub mod audit;
 pub mod backup;
+pub mod queue;
 mod retention;
+mod storage_targets;
 
 use std::sync::OnceLock;
 
@@ -93,6 +95,8 @@ struct TaskId {
 struct Check {
     #[serde(default)]
     quick: bool,
+    #[serde(default)]
+    repair: bool,
 }
 
 impl Operations {
@@ -146,6 +150,13 @@ impl Operations {
                 let bus = running.and_then(|running| running.bus.as_deref());
                 queue::call(bus, operation.trim_start_matches("queue/"), argument)
             }
+            "storage/status" => Ok(json!(self.node.blocks.storage_status()?)),
+            "storage/add" => self.add_target(read(argument)?),
+            "storage/drain" => self.drain_target(read(argument)?),
+            "storage/replace" => self.replace_target(read(argument)?),
+            "storage/adopt" => self.adopt_target(read(argument)?),
+            "audit/list" => self.list_audit(read(argument)?),
+            "audit/verify" => self.verify_audit(read(argument)?),
             "retention/get" => self.retention(),
             "retention/set" => self.set_retention(read(argument)?),
             "backup/start" => self.start_backup(read(argument)?),
@@ -264,7 +275,7 @@ impl Operations {
             .node
             .meta
             .check(MAX_PROBLEMS, &mut |seen| rows = seen)?;
-        let mut blocks = 0;
+        let (mut blocks, mut repaired) = (0, 0);
         if !how.quick {
             let mut damaged = Vec::new();
             let report = self.node.blocks.verify(&mut |finding| {
@@ -273,10 +284,14 @@ impl Operations {
             })?;
             blocks = report.blocks;
             for (hash, what) in damaged {
+                if how.repair && self.node.blocks.repair(&hash).is_ok() {
+                    repaired += 1;
+                    continue;
+                }
                 problems.push(format!("{what}; files: {}", self.files_of(&hash)?));
             }
         }
-        Ok(json!({"rows": rows, "blocks": blocks, "problems": problems}))
+        Ok(json!({"rows": rows, "blocks": blocks, "repaired": repaired, "problems": problems}))
     }
 
     /// The files that a block belongs to, for a person: `ns:ID/path`.

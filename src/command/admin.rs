@@ -18,13 +18,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const PRINT_EVERY: Duration = Duration::from_secs(10);
 
 /// Who does what is asked for.
-enum Session<'d> {
+pub enum Session<'d> {
+    /// The server that runs on the data folder.
     Running(&'d DataArg),
+    /// This process, on a stopped store.
     Stopped(Box<Operations>),
 }
 
 impl<'d> Session<'d> {
-    fn open(data: &'d DataArg) -> Result<Session<'d>> {
+    /// Finds the server, or opens the store.
+    pub fn open(data: &'d DataArg) -> Result<Session<'d>> {
         if ServerAddress::read(&data.data).is_some() {
             return Ok(Session::Running(data));
         }
@@ -33,14 +36,15 @@ impl<'d> Session<'d> {
         Ok(Session::Stopped(Box::new(operations)))
     }
 
-    fn call(&self, operation: &str, argument: Value) -> Result<Value> {
+    /// The operation's answer.
+    pub fn call(&self, operation: &str, argument: Value) -> Result<Value> {
         match self {
             Session::Running(data) => {
                 let client = Client::of_running(&data.data)?;
                 let route = format!("firefly/admin/{operation}");
                 super::block_on(async { client.rpc(&route, &argument).await })
             }
-            Session::Stopped(operations) => operations.call(operation, argument),
+            Session::Stopped(operations) => operations.call_here(operation, argument),
         }
     }
 }

@@ -16,6 +16,9 @@ pub struct Args {
     /// Do not read the blocks' bytes
     #[arg(long)]
     quick: bool,
+    /// Rewrite damaged copies of blocks from good ones
+    #[arg(long, conflicts_with = "quick")]
+    repair: bool,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -23,13 +26,20 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
-    let report = admin::call(data, "check", json!({"quick": args.quick}))?;
+    let report = admin::call(
+        data,
+        "check",
+        json!({"quick": args.quick, "repair": args.repair}),
+    )?;
     let problems = report["problems"].as_array().map_or(&[][..], Vec::as_slice);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         for problem in problems {
             println!("broken: {}", problem.as_str().unwrap_or_default());
+        }
+        if let Some(repaired) = report["repaired"].as_u64().filter(|repaired| *repaired > 0) {
+            println!("{repaired} damaged copies were rewritten");
         }
         println!(
             "{} rows of metadata and {} blocks checked: {}",

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod check;
@@ -18,6 +19,7 @@ pub mod retention;
 pub mod rewind;
 pub mod search;
 pub mod serve;
+pub mod storage;
 pub mod token;
 
 use anyhow::Result;

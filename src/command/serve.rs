@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::client::ServerAddress;
 use crate::command::import;
 use crate::config::{Config, TlsMode};
+use crate::healing::Healing;
 use crate::hints::Hints;
 use crate::maintenance::Maintenance;
 use crate::node::Node;
@@ -179,6 +180,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
         bus: services.wire.as_ref().map(|wire| wire.bus.clone()),
     })?;
     let maintenance = Maintenance::start(&node, services.indexer.clone())?;
+    let healing = Healing::start(&node)?;
     let app = web::App::new(
         web::Parts {
             meta: node.meta.clone(),
@@ -211,6 +213,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
         importing.abort();
     }
     maintenance.stop();
+    healing.stop();
     let ending = operations.clone();
     tokio::task::spawn_blocking(move || ending.stop()).await?;
     drop(operations);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use storage::backup::{self, Depot, KeysIncluded, Passphrase, Point, WithKeys};
 
 use super::Operations;
+use super::storage_targets::said;
 
 /// Where to, and whether the keys go with it.
 #[derive(Deserialize)]
@@ -22,7 +23,7 @@ impl Operations {
         let with = match (wanted.with_keys, &wanted.passphrase) {
             (false, _) => WithKeys::No,
             (true, None) => WithKeys::Plain,
-            (true, Some(text)) => WithKeys::Sealed(Passphrase::new(text)?),
+            (true, Some(text)) => WithKeys::Sealed(Passphrase::new(text).map_err(said)?),
         };
         let node = self.node.clone();
         self.tasks.start("backup", move |ticket| {

@@ -55,7 +55,8 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
-    /// A server that storage stands on cannot be reached or does not answer; of a write it is unknown whether it was stored.
+    /// What storage stands on is not there: a server does not answer, or too few disks can be written. Of a write to a server it is unknown
+    /// whether it was stored; of a block nothing was.
     #[error("{0}")]
     Unavailable(String),
     /// The engine refused for a reason nobody can act on but an operator.
@@ -78,9 +79,14 @@ impl Error {
     /// Wraps an io error with what was being done.
     pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
         let what = what.into();
-        if source.kind() == std::io::ErrorKind::StorageFull {
-            return Error::NoSpace(what);
+        match source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Error::NoSpace(what)
+            }
+            std::io::ErrorKind::ReadOnlyFilesystem => {
+                Error::Unavailable(format!("{what}: the disk is read-only"))
+            }
+            _ => Error::Io { what, source },
         }
-        Error::Io { what, source }
     }
 }

@@ -58,5 +58,7 @@ pub const EXTRACT_LATER: u8 = 0x52;
 pub const EXTRACT_PAGE: u8 = 0x53;
 /// Who extracts a content: as the record's key -> owner, until when (`extraction::claim`).
 pub const EXTRACT_CLAIM: u8 = 0x54;
-/// Audit log (`audit`).
+/// Audit log (`meta::audit`).
 pub const AUDIT: u8 = 0x60;
+/// The audit log's head and the start of its chain (`meta::audit_chain`).
+pub const AUDIT_CHAIN: u8 = 0x61;

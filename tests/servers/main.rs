@@ -5,12 +5,14 @@
     reason = "in a test, a surprise is the test's failure"
 )]
 
+mod audit;
 mod backup;
 mod bad_input;
 mod broker;
 mod browser;
 mod clients;
 mod commands;
+mod disks;
 mod durability;
 mod engine;
 mod helpers;

@@ -16,6 +16,9 @@ use crate::frame::caller::Caller;
 const QUEUE: usize = 10_000;
 /// Events written in one transaction.
 const GROUP: usize = 500;
+/// How often a group is tried, and how long after a failure.
+const ATTEMPTS: usize = 600;
+const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Events on their way to the log; what is queued is written before the queue goes.
 pub struct AuditQueue {
@@ -74,8 +77,18 @@ fn write(meta: &Meta, events: &Receiver<AuditEvent>) {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
-        if let Err(error) = meta.audit_all(&group) {
-            tracing::error!(%error, events = group.len(), "audit events cannot be written");
+        // What cannot be written now (a full disk, say) is kept; callers wait once the queue is full.
+        for attempt in 0..ATTEMPTS {
+            match meta.audit_all(&group) {
+                Ok(()) => break,
+                Err(error) if attempt + 1 == ATTEMPTS => {
+                    tracing::error!(%error, events = group.len(), "audit events are lost");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, events = group.len(), "audit events cannot be written yet");
+                    std::thread::sleep(AGAIN_AFTER);
+                }
+            }
         }
     }
 }

@@ -209,6 +209,7 @@ fn own_routes() -> Router<App> {
         .route("/index_status", post(index_status::index_status))
         .route("/text", post(text::text))
         .route("/undelete", post(undelete::undelete))
+        .route("/verified", post(verified::verified))
         .route("/space", post(space::space))
         .route("/rewind", post(rewind::rewind))
         .route("/rewind/status", post(rewind::status))

@@ -1,5 +1,7 @@
 //! Where a backup's objects are, for callers that block; and the lock that lets one writer at a time in.
 
+use std::os::unix::fs::DirBuilderExt;
+
 use serde::{Deserialize, Serialize};
 
 use super::corrupt;
@@ -42,6 +44,14 @@ impl Depot {
                 format!("file://{}", folder.display())
             }
         };
+        if let Some(folder) = url.strip_prefix("file://") {
+            // Nobody else on this machine reads what is in it: hashes of passwords, links, the keys where they were asked for.
+            let made = std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder);
+            made.map_err(|error| Error::io(format!("making {folder}"), error))?;
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Shared;
 use super::extent::{self, Extent, State};
@@ -55,9 +56,27 @@ impl Appender {
     /// Appends until the queue is closed.
     pub fn run(mut self) {
         while let Some(jobs) = self.shared.queue.pop() {
+            self.tidy();
+            if jobs.is_empty() {
+                continue;
+            }
             let group = Group::new(jobs);
             let stored = self.store(&group);
             group.answer(&stored);
+        }
+    }
+
+    /// Seals the open extent when its targets are no longer those that they should be.
+    fn tidy(&mut self) {
+        if !self.shared.roll_wanted.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let shared = self.shared.clone();
+        let misplaced = |open: &mut OpenExtent| shared.is_misplaced(&open.row.targets);
+        if let Some(open) = self.open.take_if(misplaced)
+            && let Err(error) = self.shared.seal(open)
+        {
+            tracing::error!(%error, "an extent could not be sealed");
         }
     }
 
@@ -80,7 +99,12 @@ impl Appender {
     fn append(&mut self, bytes: &[u8]) -> Result<Location> {
         let limit = self.shared.options.extent_bytes;
         let open = match self.open.take() {
-            Some(open) if open.has_room(bytes.len(), limit) => open,
+            Some(open)
+                if open.has_room(bytes.len(), limit)
+                    && !self.shared.is_misplaced(&open.row.targets) =>
+            {
+                open
+            }
             full => self.shared.roll(full)?,
         };
         let open = self.open.insert(open);
@@ -228,15 +252,24 @@ impl Shared {
         Ok(())
     }
 
-    /// Targets for a new extent: those that work first, in zones that differ where possible.
+    /// Targets for a new extent: those that work first, in zones that differ where possible. As many as there should be copies; while
+    /// fewer work, those, but never fewer than the least.
     fn choose(&self) -> Result<Vec<Arc<Disk>>> {
-        let wanted = self.options.replicas;
-        let mut candidates: Vec<_> = self.disks.iter().filter(|disk| disk.is_online()).collect();
+        let wanted = self.wanted_replicas();
+        let disks = self.all_disks();
+        let mut candidates: Vec<_> = disks.iter().filter(|disk| disk.is_usable()).collect();
         if candidates.len() < wanted {
-            return Err(Error::Engine(format!(
-                "{} of {wanted} block targets are online",
+            return Err(Error::Unavailable(format!(
+                "{} block targets are there, and {wanted} are needed",
                 candidates.len()
             )));
+        }
+        if wanted < self.options.replicas {
+            tracing::warn!(
+                copies = wanted,
+                wanted = self.options.replicas,
+                "blocks are stored with fewer copies than there should be"
+            );
         }
         let turn = self.extent_count() % candidates.len();
         candidates.rotate_left(turn);
@@ -261,10 +294,10 @@ impl Shared {
     /// True when enough targets have had no failure since their last success.
     fn has_healthy_targets(&self) -> bool {
         let healthy = self
-            .disks
-            .iter()
-            .filter(|disk| disk.is_online() && !disk.is_suspect());
-        healthy.count() >= self.options.replicas
+            .all_disks()
+            .into_iter()
+            .filter(|disk| disk.is_usable() && !disk.is_suspect());
+        healthy.count() >= self.options.min_replicas
     }
 }
 
@@ -378,6 +411,7 @@ fn again(error: &Error) -> Error {
             attempts: *attempts,
         },
         Error::Key(what) => Error::Key(what.clone()),
+        Error::Unavailable(what) => Error::Unavailable(what.clone()),
         Error::Io { what, source } => Error::Io {
             what: what.clone(),
             source: std::io::Error::new(source.kind(), source.to_string()),

@@ -37,30 +37,40 @@ impl BlockStore {
         Pin(self.shared.clone())
     }
 
-    /// The undamaged record of `hash` at `offset` of an extent, from any replica, whatever the index says about it by now.
+    /// See [`Shared::any_record`].
     pub(crate) fn record(
         &self,
         extent: ExtentId,
         offset: u64,
         hash: &BlockHash,
     ) -> Result<Vec<u8>> {
+        self.shared.any_record(extent, offset, hash)
+    }
+}
+
+impl Shared {
+    /// The undamaged record of `hash` at `offset` of an extent, from any replica, whatever the index says about it by now.
+    pub(super) fn any_record(
+        &self,
+        extent: ExtentId,
+        offset: u64,
+        hash: &BlockHash,
+    ) -> Result<Vec<u8>> {
         let mut last = Error::BlockMissing(*hash);
-        let targets = self.shared.extent(extent).map(|row| row.targets);
+        let targets = self.extent(extent).map(|row| row.targets);
         for target in targets.unwrap_or_default() {
-            let Some(disk) = self.shared.disk(&target) else {
+            let Some(disk) = self.disk(&target) else {
                 continue;
             };
-            match read_record(disk, extent, offset, hash) {
+            match read_record(&disk, extent, offset, hash) {
                 Ok(record) => return Ok(record),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
-}
 
-impl Shared {
-    /// True while a backup reads extents.
+    /// True while a backup, or a copy in the making, reads extents.
     pub(super) fn is_pinned(&self) -> bool {
         self.pins.load(Ordering::SeqCst) > 0
     }

@@ -26,7 +26,7 @@ pub struct CompactReport {
 }
 
 impl BlockStore {
-    /// Sealed extents of which more than `percent` is dead, the deadest first. None while a backup keeps extents.
+    /// Sealed extents of which more than `percent` is dead, the deadest first. None while a backup or a copy keeps extents.
     pub fn compactable(&self, percent: u64) -> Result<Vec<ExtentId>> {
         if self.shared.is_pinned() {
             return Ok(Vec::new());
@@ -134,7 +134,7 @@ impl Shared {
         let _alone = self.removal.write().unwrap_or_else(PoisonError::into_inner);
         if self.is_pinned() {
             return Err(Error::Engine(format!(
-                "extent {id} is empty, but a backup keeps it"
+                "extent {id} is empty, but a backup or a copy keeps it for now"
             ))); // the next compaction takes it up again
         }
         let row = Extent {

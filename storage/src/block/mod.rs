@@ -3,7 +3,7 @@
 //!
 //! In reading order: `row` and `extent` (what the index says), `record` and `seal` (a block's bytes), `target` (files),
 //! `identity` (whose store, which keys), `queue`, `append` and `index` (group commit), `read` (with failover and repair),
-//! `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`, `archive` (for backups).
+//! `placement` (targets that come and go), `heal` and `scrub` (copies that are missing or bad), `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`, `archive` (for backups).
 
 mod append;
 pub(crate) mod archive;
@@ -12,8 +12,10 @@ mod collect;
 mod compact;
 mod event;
 mod extent;
+mod heal;
 mod identity;
 mod index;
+mod placement;
 mod put;
 mod queue;
 mod read;
@@ -22,6 +24,7 @@ mod recover;
 mod reference;
 mod rewrap;
 mod row;
+mod scrub;
 mod seal;
 mod target;
 mod verify;
@@ -30,7 +33,7 @@ mod verify;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -39,12 +42,15 @@ pub use collect::{GcReport, Holds, NoHolds};
 pub use compact::CompactReport;
 pub use event::{Event, EventKind};
 pub use extent::{Extent, State, StoreId};
+pub use heal::HealReport;
 pub use identity::holds_data;
+pub use placement::{StorageStatus, TargetStatus};
 pub use reference::{Owner, is_referenced, reference, require, unreference};
 pub use rewrap::RewrapReport;
 pub use row::ExtentId;
+pub use scrub::{Kept, ScrubBudget, ScrubPosition, ScrubReport};
 pub use target::{MARKER as TARGET_MARKER, Target};
-pub use verify::{Finding, ScrubReport, VerifyReport};
+pub use verify::{Finding, VerifyReport};
 
 use crate::chunk::BlockHash;
 use crate::error::{Error, Result};
@@ -63,6 +69,8 @@ use target::Disk;
 pub struct Options {
     /// On how many targets every block is.
     pub replicas: usize,
+    /// On how many targets a block is at least before a write returns, while fewer than `replicas` can be written.
+    pub min_replicas: usize,
     /// An extent that would grow beyond this is sealed, bytes.
     pub extent_bytes: u64,
     /// How long a stored block stays although nothing refers to it yet, milliseconds. At least three quarters of it are
@@ -83,6 +91,7 @@ impl Default for Options {
         let mib = 1024 * 1024;
         Options {
             replicas: 1,
+            min_replicas: 1,
             extent_bytes: 1024 * mib as u64,
             lease_ms: 2 * 3_600_000,
             delay_ms: 3_600_000,
@@ -104,7 +113,7 @@ pub struct BlockStore {
 /// What all clones and the appending thread share.
 struct Shared {
     store: Arc<dyn Store>,
-    disks: Vec<Arc<Disk>>,
+    disks: RwLock<Vec<Arc<Disk>>>,
     options: Options,
     keys: Keyring,
     clock: Arc<dyn Clock>,
@@ -118,8 +127,12 @@ struct Shared {
     collected_to: Mutex<Vec<u8>>,
     /// Shared by whoever writes into old extents, held alone by whoever removes one.
     removal: RwLock<()>,
-    /// Backups that read extents; while there are any, none is removed.
+    /// Backups and copies that read extents; while there are any, none is removed.
     pins: AtomicUsize,
+    /// True when the open extent is to be sealed: its targets are not those that they should be.
+    roll_wanted: AtomicBool,
+    /// Bytes that were copied to make copies that were missing.
+    copied_bytes: AtomicU64,
 }
 
 /// The appending thread.
@@ -140,6 +153,8 @@ impl BlockStore {
         keys: Keyring,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
+        let said = placement::rows(&*store.snapshot()?)?;
+        let targets = placement::all(targets, &said);
         check(&targets, &options)?;
         let identity = identity::Identity::open(&*store, &keys)?;
         let extents: HashMap<_, _> = extent::read_all(&*store.snapshot()?)?.into_iter().collect();
@@ -147,11 +162,17 @@ impl BlockStore {
             let expected = extents
                 .values()
                 .any(|extent| extent.targets.contains(&target.name));
-            Ok(Arc::new(Disk::open(target, identity.store, expected)?))
+            let is_said =
+                |(name, row): &(String, placement::TargetRow)| *name == target.name && row.draining;
+            let draining = said.iter().any(is_said);
+            let disk = Arc::new(Disk::open(target, identity.store, expected)?);
+            disk.set_draining(draining);
+            Ok(disk)
         });
+        let disks = disks.collect::<Result<_>>()?;
         let shared = Arc::new(Shared {
             store,
-            disks: disks.collect::<Result<_>>()?,
+            disks: RwLock::new(disks),
             sealer: Sealer::new(options.zstd_level),
             queue: Queue::new(options.queue_bytes),
             cache: Cache::new(options.cache_bytes),
@@ -163,6 +184,8 @@ impl BlockStore {
             collected_to: Mutex::default(),
             removal: RwLock::default(),
             pins: AtomicUsize::new(0),
+            roll_wanted: AtomicBool::new(false),
+            copied_bytes: AtomicU64::new(0),
         });
         let open = shared.recover()?;
         let appender = Appender::new(shared.clone(), open);
@@ -186,11 +209,9 @@ impl BlockStore {
         Ok(self.shared.row(hash)?.is_some())
     }
 
-    /// Takes a target whose folder was replaced by an empty one: reads and the verifier fill it from other replicas.
+    /// Takes a target whose folder was replaced by an empty one: [`BlockStore::heal`] fills it from other replicas.
     pub fn adopt(&self, target: &str) -> Result<()> {
-        let disk = self.shared.disk(target);
-        disk.ok_or_else(|| Error::Engine(format!("no block target is called {target}")))?
-            .adopt()
+        self.shared.known(target)?.adopt()
     }
 
     /// Every extent with its row, by id.
@@ -209,8 +230,17 @@ impl Shared {
         row::read(&*self.store.snapshot()?, hash)
     }
 
-    fn disk(&self, name: &str) -> Option<&Arc<Disk>> {
-        self.disks.iter().find(|disk| disk.target.name == name)
+    /// The targets, in the order in which they were told.
+    fn all_disks(&self) -> Vec<Arc<Disk>> {
+        self.disks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn disk(&self, name: &str) -> Option<Arc<Disk>> {
+        let disks = self.disks.read().unwrap_or_else(PoisonError::into_inner);
+        disks.iter().find(|disk| disk.target.name == name).cloned()
     }
 
     fn extent(&self, id: ExtentId) -> Option<Extent> {
@@ -262,6 +292,8 @@ fn check(targets: &[Target], options: &Options) -> Result<()> {
         "two block targets have the same name"
     } else if options.replicas == 0 || targets.len() < options.replicas {
         "there are fewer block targets than replicas"
+    } else if options.min_replicas == 0 || options.min_replicas > options.replicas {
+        "the least number of copies is from 1 to the number of replicas"
     } else if options.lease_ms <= options.delay_ms {
         "the lease of a block must be longer than the collector's delay"
     } else {

@@ -46,6 +46,8 @@ struct Waiting {
     jobs: Vec<Job>,
     bytes: usize,
     is_closed: bool,
+    /// The consumer is to look around although there are no jobs.
+    is_nudged: bool,
 }
 
 impl Queue {
@@ -79,12 +81,21 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for jobs and takes the next group; `None` when the queue is closed and empty.
+    /// Wakes the consumer with an empty group.
+    pub fn nudge(&self) {
+        self.lock().is_nudged = true;
+        self.ready.notify_one();
+    }
+
+    /// Waits for jobs and takes the next group (an empty one after a nudge); `None` when the queue is closed and empty.
     pub fn pop(&self) -> Option<Vec<Job>> {
         let mut waiting = self.lock();
         while waiting.jobs.is_empty() {
             if waiting.is_closed {
                 return None;
+            }
+            if std::mem::take(&mut waiting.is_nudged) {
+                return Some(Vec::new());
             }
             waiting = self
                 .ready

@@ -155,10 +155,10 @@ impl Shared {
         Ok(record)
     }
 
-    /// True when the block is on as many targets as blocks should be, one of them has it undamaged, and its key unwraps.
+    /// True when the block is on as many targets as blocks are at least, one of them has it undamaged, and its key unwraps.
     pub(super) fn is_readable(&self, hash: &BlockHash, row: &BlockRow) -> bool {
         let targets = self.targets(row);
-        targets.len() >= self.options.replicas
+        targets.len() >= self.options.min_replicas
             && self.keys.unwrap(&row.key, hash).is_ok()
             && targets
                 .iter()

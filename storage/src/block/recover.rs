@@ -69,7 +69,7 @@ impl Shared {
         row: &Extent,
         target: &str,
     ) -> Result<(Arc<Disk>, File)> {
-        let disk = self.disk(target).filter(|disk| disk.is_online());
+        let disk = self.disk(target).filter(|disk| disk.is_usable());
         let disk =
             disk.ok_or_else(|| Error::Engine(format!("block target {target} is not there")))?;
         let file = disk.open_to_write(id)?;
@@ -108,6 +108,7 @@ impl Shared {
         let dead = self.store.counter(&dead_key)?;
         self.store.transact(&mut |txn| {
             txn.delete(super::row::extent_key(id));
+            txn.delete(super::scrub::verified_key(id));
             txn.add(&dead_key, -dead, None);
             Ok(())
         })?;

@@ -93,47 +93,6 @@ impl BlockStore {
     }
 }
 
-/// What one call of [`BlockStore::scrub`] did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScrubReport {
-    /// Blocks looked at.
-    pub examined: u64,
-    /// Replicas rewritten from good ones.
-    pub repaired: u64,
-    /// Blocks of which no replica is in order, or whose row is bad.
-    pub lost: u64,
-    /// Where the next call goes on; `None` when this one came to the end.
-    pub position: Option<Vec<u8>>,
-}
-
-impl BlockStore {
-    /// One unit of the verifier that runs all the time: reads every replica of up to `budget` blocks from `position` on
-    /// (empty: the start), and repairs what it can.
-    pub fn scrub(&self, position: &[u8], budget: usize) -> Result<ScrubReport> {
-        let keys = self.shared.keys_from(keyspace::BLOCK, position, budget)?;
-        let mut report = ScrubReport::default();
-        let mut verified = VerifyReport::default();
-        for key in &keys {
-            let hash = row::hash_at(key, 1)?;
-            if !self.shared.verify_block(&hash, &mut verified)?.is_empty() {
-                match self.repair(&hash) {
-                    Ok(targets) => report.repaired += targets.len() as u64,
-                    Err(error) => {
-                        tracing::error!(%hash, %error, "a block could not be repaired");
-                        report.lost += 1;
-                    }
-                }
-            }
-        }
-        report.examined = keys.len() as u64;
-        report.position = keys
-            .last()
-            .filter(|_| keys.len() == budget)
-            .map(|key| [&key[..], &[0]].concat());
-        Ok(report)
-    }
-}
-
 impl Shared {
     fn keys_from(&self, table: u8, position: &[u8], limit: usize) -> Result<Vec<Vec<u8>>> {
         let table = [table];
@@ -145,7 +104,11 @@ impl Shared {
         Ok(rows.into_iter().map(|(key, _)| key).collect())
     }
 
-    fn verify_block(&self, hash: &BlockHash, report: &mut VerifyReport) -> Result<Vec<Finding>> {
+    pub(super) fn verify_block(
+        &self,
+        hash: &BlockHash,
+        report: &mut VerifyReport,
+    ) -> Result<Vec<Finding>> {
         let bad_row = |reason: String| {
             vec![Finding::BadRow {
                 hash: *hash,

@@ -1,7 +1,6 @@
 //! The audit log: who did what to what, from where, and when. Append-only.
 //!
-//! Rows: `AUDIT ++ sequence(8)` -> format byte, event. The format byte is reserved for a later form that chains each row
-//! to the one before it by hash.
+//! Rows: `AUDIT ++ sequence(8)` -> format byte, hash (`audit_chain`), event. Rows of the first release have no hash.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +8,18 @@ use super::Meta;
 use super::ids::AccountId;
 use crate::error::{Error, Result};
 use crate::keyspace;
-use crate::kv::Transaction;
+use crate::kv::Snapshot;
 
 /// Rows without a chain.
-const FORMAT_PLAIN: u8 = 1;
+pub(super) const FORMAT_PLAIN: u8 = 1;
+/// Rows that carry a hash over themselves and the row before.
+pub(super) const FORMAT_CHAINED: u8 = 2;
+/// Length of that hash, bytes.
+const HASH_BYTES: usize = 32;
+/// Rows that one search looks at; the caller goes on from there.
+const MAX_SCANNED: usize = 20_000;
+/// Events are written within so long of when they happened, milliseconds.
+const SLACK_MS: i64 = 5 * 60 * 1000;
 /// Most bytes kept of a subject and of an address.
 const MAX_TEXT_BYTES: usize = 4096;
 /// Most events read at once.
@@ -73,6 +80,110 @@ pub enum AuditAction {
     Admin,
 }
 
+impl AuditAction {
+    /// All actions.
+    pub const ALL: [AuditAction; 25] = [
+        AuditAction::SignIn,
+        AuditAction::SignInFailed,
+        AuditAction::SignOut,
+        AuditAction::AccountCreated,
+        AuditAction::AccountChanged,
+        AuditAction::PasswordSet,
+        AuditAction::TokenCreated,
+        AuditAction::TokenRevoked,
+        AuditAction::Search,
+        AuditAction::Download,
+        AuditAction::Deleted,
+        AuditAction::Restored,
+        AuditAction::Purged,
+        AuditAction::FolderShared,
+        AuditAction::FolderUnshared,
+        AuditAction::MemberAdded,
+        AuditAction::MemberChanged,
+        AuditAction::MemberRemoved,
+        AuditAction::OwnerChanged,
+        AuditAction::PolicyChanged,
+        AuditAction::LinkCreated,
+        AuditAction::LinkOpened,
+        AuditAction::LinkChanged,
+        AuditAction::LinkRevoked,
+        AuditAction::Admin,
+    ];
+
+    /// The action's name for people and filters.
+    pub fn name(self) -> &'static str {
+        match self {
+            AuditAction::SignIn => "sign_in",
+            AuditAction::SignInFailed => "sign_in_failed",
+            AuditAction::SignOut => "sign_out",
+            AuditAction::AccountCreated => "account_created",
+            AuditAction::AccountChanged => "account_changed",
+            AuditAction::PasswordSet => "password_set",
+            AuditAction::TokenCreated => "token_created",
+            AuditAction::TokenRevoked => "token_revoked",
+            AuditAction::Search => "search",
+            AuditAction::Download => "download",
+            AuditAction::Deleted => "deleted",
+            AuditAction::Restored => "restored",
+            AuditAction::Purged => "purged",
+            AuditAction::FolderShared => "folder_shared",
+            AuditAction::FolderUnshared => "folder_unshared",
+            AuditAction::MemberAdded => "member_added",
+            AuditAction::MemberChanged => "member_changed",
+            AuditAction::MemberRemoved => "member_removed",
+            AuditAction::OwnerChanged => "owner_changed",
+            AuditAction::PolicyChanged => "policy_changed",
+            AuditAction::LinkCreated => "link_created",
+            AuditAction::LinkOpened => "link_opened",
+            AuditAction::LinkChanged => "link_changed",
+            AuditAction::LinkRevoked => "link_revoked",
+            AuditAction::Admin => "admin",
+        }
+    }
+
+    /// The action with this name.
+    pub fn parse(name: &str) -> Option<AuditAction> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
+/// Which events are wanted: those that pass everything that is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Of this account.
+    pub actor: Option<AccountId>,
+    /// One of these actions; empty: all.
+    pub actions: Vec<AuditAction>,
+    /// From this moment on, milliseconds since 1970.
+    pub since_ms: Option<i64>,
+    /// Up to this moment.
+    pub until_ms: Option<i64>,
+    /// With this in the subject, whatever the case.
+    pub subject: Option<String>,
+    /// From this address.
+    pub address: Option<String>,
+}
+
+impl AuditFilter {
+    fn passes(&self, event: &AuditEvent) -> bool {
+        let has = |subject: &String| {
+            event
+                .subject
+                .to_lowercase()
+                .contains(&subject.to_lowercase())
+        };
+        self.actor.is_none_or(|actor| event.actor == Some(actor))
+            && (self.actions.is_empty() || self.actions.contains(&event.action))
+            && self.since_ms.is_none_or(|since| event.at_ms >= since)
+            && self.until_ms.is_none_or(|until| event.at_ms <= until)
+            && self.subject.as_ref().is_none_or(has)
+            && self
+                .address
+                .as_ref()
+                .is_none_or(|address| event.address.as_ref() == Some(address))
+    }
+}
+
 /// One row of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEvent {
@@ -94,14 +205,41 @@ impl Meta {
         self.audit_all(&[event])
     }
 
-    /// Appends several events in one transaction.
-    pub fn audit_all(&self, events: &[AuditEvent]) -> Result<()> {
-        if events.is_empty() {
-            return Ok(());
+    /// The events after sequence `after` that pass a filter, oldest first, at most `limit`, each with its sequence; and from where to go
+    /// on, when there may be more.
+    #[allow(clippy::type_complexity)] // a page and where the next one begins
+    pub fn audit_search(
+        &self,
+        after: u64,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<(Vec<(u64, AuditEvent)>, Option<u64>)> {
+        let rows = self.store().snapshot()?;
+        let begin = match filter.since_ms {
+            Some(since_ms) => first_since(&*rows, since_ms - SLACK_MS)?,
+            None => 1,
+        };
+        let (mut found, mut last) = (Vec::new(), after.max(begin.saturating_sub(1)));
+        let (start, end) = (key(last.saturating_add(1)), vec![keyspace::AUDIT + 1]);
+        let page = rows.range(&start, &end, false, MAX_SCANNED)?;
+        let is_last = page.len() < MAX_SCANNED;
+        for (key, value) in page {
+            let (sequence, event) = decode(&key, &value)?;
+            if filter
+                .until_ms
+                .is_some_and(|until| event.at_ms > until + SLACK_MS)
+            {
+                return Ok((found, None));
+            }
+            last = sequence;
+            if filter.passes(&event) {
+                found.push((sequence, event));
+            }
+            if found.len() >= limit.clamp(1, MAX_PAGE) {
+                return Ok((found, Some(last)));
+            }
         }
-        self.store()
-            .transact(&mut |txn| events.iter().try_for_each(|event| append(txn, event)))?;
-        Ok(())
+        Ok((found, (!is_last).then_some(last)))
     }
 
     /// The events after sequence `after` (0 = from the start), oldest first, at most `limit` and never more than [`MAX_PAGE`],
@@ -119,8 +257,8 @@ impl Meta {
     }
 }
 
-/// Appends `event` in the caller's transaction.
-pub fn append(txn: &mut dyn Transaction, event: &AuditEvent) -> Result<()> {
+/// An event as it is stored, without what stands before it in its row.
+pub(super) fn encode(event: &AuditEvent) -> Result<Vec<u8>> {
     let kept = AuditEvent {
         subject: cut(&event.subject).to_owned(),
         address: event
@@ -129,10 +267,32 @@ pub fn append(txn: &mut dyn Transaction, event: &AuditEvent) -> Result<()> {
             .map(|address| cut(address).to_owned()),
         ..event.clone()
     };
-    let bytes = postcard::to_extend(&kept, vec![FORMAT_PLAIN])
-        .map_err(|e| Error::Engine(format!("audit event: {e}")))?;
-    txn.append(&[keyspace::AUDIT], bytes.into());
-    Ok(())
+    postcard::to_stdvec(&kept).map_err(|e| Error::Engine(format!("audit event: {e}")))
+}
+
+/// A sequence below which nothing is younger than `since_ms`: rows are written nearly in the order of their times.
+fn first_since(rows: &dyn Snapshot, since_ms: i64) -> Result<u64> {
+    let edge = |reverse: bool| -> Result<Option<u64>> {
+        let (start, end) = ([keyspace::AUDIT], [keyspace::AUDIT + 1]);
+        let row = rows.range(&start, &end, reverse, 1)?;
+        row.first()
+            .map(|(key, value)| decode(key, value).map(|(sequence, _)| sequence))
+            .transpose()
+    };
+    let (Some(mut low), Some(last)) = (edge(false)?, edge(true)?) else {
+        return Ok(1);
+    };
+    let mut high = last + 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let row = rows.get(&key(middle))?;
+        let event = row.map(|row| decode(&key(middle), &row)).transpose()?;
+        match event {
+            Some((_, event)) if event.at_ms < since_ms => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 fn key(sequence: u64) -> Vec<u8> {
@@ -153,13 +313,21 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(u64, AuditEvent)> {
         .map(u64::from_be_bytes);
     let sequence = sequence.ok_or_else(|| corrupt("key length".into()))?;
     match value.split_first() {
-        Some((&FORMAT_PLAIN, rest)) => postcard::from_bytes(rest)
-            .map(|event| (sequence, event))
-            .map_err(|e| corrupt(e.to_string())),
+        Some((&format @ (FORMAT_PLAIN | FORMAT_CHAINED), rest)) => {
+            let before = if format == FORMAT_CHAINED {
+                HASH_BYTES
+            } else {
+                0
+            };
+            let event = rest.get(before..).unwrap_or_default();
+            postcard::from_bytes(event)
+                .map(|event| (sequence, event))
+                .map_err(|e| corrupt(e.to_string()))
+        }
         Some((&found, _)) => Err(Error::NewerFormat {
             what: "audit log".into(),
             found: found.into(),
-            supported: FORMAT_PLAIN.into(),
+            supported: FORMAT_CHAINED.into(),
         }),
         None => Err(corrupt("empty".into())),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub mod account;
 pub mod audit;
+pub mod audit_chain;
 pub mod check;
 mod check_people;
 pub mod email;
@@ -42,7 +43,8 @@ pub mod tree;
 mod version;
 
 pub use account::{Account, AccountChange};
-pub use audit::{AuditAction, AuditEvent};
+pub use audit::{AuditAction, AuditEvent, AuditFilter};
+pub use audit_chain::{AuditHead, AuditReport};
 pub use env::{Clock, Env, Random};
 pub use ids::{AccountId, FileId, NamespaceId, Rev, RevId, TeamId, TokenId};
 pub use job::{JobId, JobState};

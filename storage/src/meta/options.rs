@@ -29,6 +29,8 @@ impl Default for Options {
 pub(super) struct People {
     pub(super) options: Options,
     pub(super) tokens: TokenCache,
+    /// Who waits to write into the audit log.
+    pub(super) audit: super::audit_chain::AuditWriters,
     /// What trash and versions take, and when that was counted.
     pub(super) kept: std::sync::Mutex<Option<(i64, std::sync::Arc<super::retention::Kept>)>>,
 }
@@ -40,6 +42,7 @@ impl Meta {
             options,
             tokens: TokenCache::default(),
             kept: std::sync::Mutex::default(),
+            audit: super::audit_chain::AuditWriters::default(),
         };
         Meta {
             people: std::sync::Arc::new(people),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn flip(path: &std::path::Path, at: u64) {
+pub fn flip(path: &std::path::Path, at: u64) {
     use std::os::unix::fs::FileExt;
     let file = std::fs::OpenOptions::new()
         .read(true)
@@ -65,7 +65,7 @@ fn the_verifier_names_bad_replicas_and_repair_mends_them() {
     let (path, offset) = store.path(&hashes[3], 2);
     flip(&path, offset + 60);
     let (missing, _) = store.path(&hashes[5], 1);
-    store.shared.disks[1].forget(store.place(&hashes[5]).extent);
+    store.disk(1).forget(store.place(&hashes[5]).extent);
     std::fs::remove_file(missing).unwrap();
     let found = store.findings();
     assert_eq!(found.len(), 21);
@@ -73,8 +73,13 @@ fn the_verifier_names_bad_replicas_and_repair_mends_them() {
         .iter()
         .filter(|finding| matches!(finding, Finding::BadReplica { target, .. } if target == "t2"));
     assert_eq!(bad.count(), 1);
-    let first = store.scrub(&[], 15).unwrap();
-    let second = store.scrub(&first.position.unwrap(), 15).unwrap();
+    let budget = ScrubBudget {
+        blocks: 15,
+        bytes: u64::MAX,
+    };
+    let first = store.scrub(bench.now_ms(), None, budget).unwrap();
+    assert!(first.position.is_some());
+    let second = store.scrub(bench.now_ms(), first.position, budget).unwrap();
     assert_eq!(
         (
             first.examined + second.examined,

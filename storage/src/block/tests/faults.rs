@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 pub struct Faults {
     room_bytes: AtomicI64,
     fails_sync: AtomicBool,
+    is_read_only: AtomicBool,
 }
 
 impl Default for Faults {
@@ -13,6 +14,7 @@ impl Default for Faults {
         Faults {
             room_bytes: AtomicI64::new(i64::MAX),
             fails_sync: AtomicBool::new(false),
+            is_read_only: AtomicBool::new(false),
         }
     }
 }
@@ -28,7 +30,15 @@ impl Faults {
         self.fails_sync.store(fails, Ordering::SeqCst);
     }
 
+    /// Whether every write fails as on a read-only disk.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.is_read_only.store(read_only, Ordering::SeqCst);
+    }
+
     pub fn before_write(&self, bytes: usize) -> std::io::Result<()> {
+        if self.is_read_only.load(Ordering::SeqCst) {
+            return Err(std::io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         if self.room_bytes.fetch_sub(bytes as i64, Ordering::SeqCst) < bytes as i64 {
             self.room_bytes.store(0, Ordering::SeqCst);
             return Err(std::io::ErrorKind::StorageFull.into());

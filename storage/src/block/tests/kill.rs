@@ -21,6 +21,7 @@ fn open(folder: &std::path::Path) -> BlockStore {
     ];
     let options = Options {
         replicas: 2,
+        min_replicas: 2,
         extent_bytes: 100_000,
         ..Options::default()
     };

@@ -3,6 +3,7 @@
 mod collect;
 mod compact;
 mod damage;
+mod disks;
 pub mod faults;
 mod kill;
 mod model;
@@ -31,6 +32,7 @@ impl Bench {
     fn new(replicas: usize) -> Self {
         let options = Options {
             replicas,
+            min_replicas: replicas,
             extent_bytes: 64 * 1024,
             lease_ms: 20_000,
             delay_ms: 10_000,
@@ -124,10 +126,14 @@ impl BlockStore {
         self.shared.row(hash).unwrap().unwrap().location
     }
 
+    fn disk(&self, number: usize) -> Arc<Disk> {
+        self.shared.all_disks()[number].clone()
+    }
+
     /// Where a replica's record is.
     fn path(&self, hash: &BlockHash, disk: usize) -> (std::path::PathBuf, u64) {
         let place = self.place(hash);
-        (self.shared.disks[disk].path(place.extent), place.offset)
+        (self.disk(disk).path(place.extent), place.offset)
     }
 }
 

@@ -12,7 +12,7 @@ fn a_full_disk_refuses_hurts_nothing_and_recovers() {
     let (path, _) = store.path(&kept[0], 1);
     let before = std::fs::read(&path).unwrap();
     for room in [0, 10] {
-        store.shared.disks[1].faults.set_room(room);
+        store.disk(1).faults.set_room(room);
         assert!(matches!(store.put(&block(100)), Err(Error::NoSpace(_))));
         assert_eq!(
             std::fs::read(&path).unwrap(),
@@ -25,7 +25,7 @@ fn a_full_disk_refuses_hurts_nothing_and_recovers() {
         store.get(&BlockHash::of(&block(100))),
         Err(Error::BlockMissing(_))
     ));
-    store.shared.disks[1].faults.set_room(i64::MAX);
+    store.disk(1).faults.set_room(i64::MAX);
     let hash = store.put(&block(100)).unwrap();
     assert_eq!(
         store.place(&hash).extent,
@@ -41,11 +41,11 @@ fn a_full_disk_refuses_hurts_nothing_and_recovers() {
 fn a_full_disk_also_refuses_to_begin_an_extent() {
     let bench = Bench::new(1);
     let store = bench.open();
-    store.shared.disks[0].faults.set_room(0);
+    store.disk(0).faults.set_room(0);
     for _ in 0..3 {
         assert!(matches!(store.put(&block(1)), Err(Error::NoSpace(_))));
     }
-    store.shared.disks[0].faults.set_room(i64::MAX);
+    store.disk(0).faults.set_room(i64::MAX);
     store.put(&block(1)).unwrap();
     assert_eq!(store.findings(), []);
     assert_eq!(store.extents().unwrap().len(), 1);
@@ -79,9 +79,9 @@ fn a_failed_fsync_abandons_the_extent() {
     let bench = Bench::new(2);
     let store = bench.open();
     let first = store.put(&block(1)).unwrap();
-    store.shared.disks[0].faults.set_fails_sync(true);
+    store.disk(0).faults.set_fails_sync(true);
     assert!(matches!(store.put(&block(2)), Err(Error::Io { .. })));
-    store.shared.disks[0].faults.set_fails_sync(false);
+    store.disk(0).faults.set_fails_sync(false);
     assert!(matches!(
         store.get(&BlockHash::of(&block(2))),
         Err(Error::BlockMissing(_))

@@ -1,6 +1,7 @@
 //! Accounts, tokens, sharing and links against a store in memory.
 
 mod accounts;
+mod audit;
 mod check;
 mod links;
 mod rows;
