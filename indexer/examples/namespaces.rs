@@ -87,7 +87,7 @@ fn build(documents: usize, wide: bool) -> tantivy::Result<(Index, Fields, tempfi
         document.add_u64(fields.namespace, ns.0);
         document.add_u64(fields.category, file % 13);
         document.add_text(fields.name, marked(ns, &name));
-        let analysed = analyser.analyse(&text);
+        let analysed = analyser.analyse(&text, analyse::Language::ENGLISH);
         document.add_text(fields.body, marked(ns, &analysed.words));
         document.add_text(fields.stem, marked(ns, &analysed.stems));
         document.add_text(fields.tag, marked(ns, &Tag::Live.token()));
@@ -218,7 +218,7 @@ impl Bench<'_> {
     fn words(&self, words: &[String], filtered: bool) -> tantivy::Result<usize> {
         let mut must: Vec<Box<dyn Query>> = Vec::new();
         for word in words {
-            let stem = analyse::stem(word).unwrap_or_else(|| word.clone());
+            let stem = analyse::stem(analyse::Language::ENGLISH, word).unwrap_or_else(|| word.clone());
             let wanted = if filtered {
                 vec![
                     term::wide_name(self.fields, word),

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use indexer::analyse::{Analyser, Mode, Stems, Words};
+use indexer::analyse::{Analyser, Language, Mode, Stems, Words};
 use indexer::schema::{register, schema};
 use indexer::term::{Tag, marked};
 use storage::meta::NamespaceId;
@@ -89,7 +89,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (_, text) in &texts {
         let mut words = Words::new(text, Mode::Index);
         while words.advance(&mut buffer, 0).is_some() {
-            found += u64::from(stems.replace(&mut buffer, 0));
+            found += u64::from(stems.replace(Language::ENGLISH, &mut buffer, 0));
         }
     }
     report(&format!("{found} stems"), megabytes, began);
@@ -97,7 +97,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let began = (Instant::now(), cpu_s());
     let (mut analyser, mut written) = (Analyser::default(), 0);
     for (_, text) in &texts {
-        let analysed = analyser.analyse(text);
+        let analysed = analyser.analyse(text, Language::ENGLISH);
         written += analysed.words.len() + analysed.stems.len() + analysed.wide.len();
     }
     report(&format!("{written} bytes analysed"), megabytes, began);
@@ -122,7 +122,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             document.add_u64(fields.namespace, ns.0);
             document.add_text(fields.name, marked(ns, name));
             document.add_text(fields.tag, marked(ns, &Tag::Live.token()));
-            let analysed = analyser.analyse(text);
+            let analysed = analyser.analyse(text, Language::ENGLISH);
             document.add_text(fields.body, marked(ns, &analysed.words));
             if fields_used != "body" {
                 document.add_text(fields.stem, marked(ns, &analysed.stems));

@@ -7,7 +7,7 @@ use storage::meta::path;
 use storage::meta::{NamespaceId, Node, NodeKind};
 use tantivy::TantivyDocument;
 
-use crate::analyse::{Analyser, MAX_TOKEN_BYTES, NameToken, names};
+use crate::analyse::{Analyser, Language, MAX_TOKEN_BYTES, NameToken, names};
 use crate::extract::{Category, detect};
 use crate::schema::{FLAG_DELETED, FLAG_FOLDER, Fields};
 use crate::term::{Tag, id_token, marked};
@@ -164,10 +164,19 @@ fn add_version(doc: &mut TantivyDocument, fields: &Fields, subject: &Subject) {
     doc.add_u64(fields.size, head.map_or(0, |head| head.size));
     doc.add_i64(fields.modified, subject.deleted_ms.unwrap_or(shown_ms));
     doc.add_u64(fields.flags, folder | deleted);
+    doc.add_u64(fields.author, head.map_or(0, |head| head.author.0));
+    doc.add_i64(fields.created, node.created_ms);
+    let told = outcome.and_then(|found| language(&found.record));
+    doc.add_u64(fields.language, told.map_or(0, Language::number));
     doc.add_u64(
         fields.outcome,
         outcome.map_or(0, |found| outcome_code(&found.record.outcome)),
     );
+}
+
+/// The language that detection told, if it is a known one.
+fn language(record: &ExtractionRecord) -> Option<Language> {
+    record.language.as_deref().and_then(Language::named)
 }
 
 fn add_body(
@@ -181,13 +190,14 @@ fn add_body(
     };
     let ns = subject.ns;
     let record = &extracted.record;
+    let spoken = language(record).unwrap_or_default();
     for text in [&record.title, &record.author].into_iter().flatten() {
-        let analysed = analyser.analyse(text);
+        let analysed = analyser.analyse(text, spoken);
         doc.add_text(fields.title, marked(ns, &analysed.words));
         doc.add_text(fields.wide, analysed.wide);
     }
     if !extracted.text.is_empty() {
-        let analysed = analyser.analyse(&extracted.text);
+        let analysed = analyser.analyse(&extracted.text, spoken);
         doc.add_text(fields.body, marked(ns, &analysed.words));
         doc.add_text(fields.stem, marked(ns, &analysed.stems));
         doc.add_text(fields.wide, analysed.wide);

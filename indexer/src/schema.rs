@@ -9,7 +9,7 @@ use tantivy::schema::{
 use crate::analyse::{CountsTokenizer, NameTokenizer, PlacesTokenizer, WideNameTokenizer};
 
 /// The index format, in every commit's payload; another one is rebuilt.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Bit of `flags`: the document is a folder (or the place where a shared folder is mounted).
 pub const FLAG_FOLDER: u64 = 1;
@@ -28,7 +28,7 @@ pub struct Fields {
     pub title: Field,
     /// Exact words of the body, with positions and lengths.
     pub body: Field,
-    /// English stems of the body, with lengths, no positions: for relevance.
+    /// Stems of the body and of the name, in the language of the text, with lengths, no positions: for relevance.
     pub stem: Field,
     /// Parts and joined forms of a live document's name *without* a namespace: for searches of very many namespaces, which
     /// must filter by the `namespace` column.
@@ -57,6 +57,12 @@ pub struct Fields {
     pub flags: Field,
     /// Fast `u64`: how extraction ended, `document::outcome_code`; 0 while it is waited for.
     pub outcome: Field,
+    /// Fast `u64`: the account that wrote the head version (0 for folders).
+    pub author: Field,
+    /// Fast `i64`: milliseconds, when the node came to be.
+    pub created: Field,
+    /// Fast `u64`: `analyse::Language::number` of the text; 0 where it is not told.
+    pub language: Field,
     /// Fast text, one value: the folded extension without its dot (absent when there is none).
     pub extension: Field,
     /// Fast text, one value: the folded name, to sort by.
@@ -95,6 +101,9 @@ pub fn schema() -> (Schema, Fields) {
         category: builder.add_u64_field("category", FAST),
         flags: builder.add_u64_field("flags", FAST),
         outcome: builder.add_u64_field("outcome", FAST),
+        author: builder.add_u64_field("author", FAST),
+        created: builder.add_i64_field("created", FAST),
+        language: builder.add_u64_field("language", FAST),
         extension: builder.add_text_field("extension", column.clone()),
         sort_name: builder.add_text_field("sort_name", column),
     };

@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_text_cannot_forge_a_marker() {
-        use crate::analyse::{Analyser, NameTokenizer, PlacesTokenizer};
+        use crate::analyse::{Analyser, Language, NameTokenizer, PlacesTokenizer};
         use tantivy::tokenizer::{TokenStream, Tokenizer};
         fn all(mut tokenizer: impl Tokenizer, text: &str) -> usize {
             let mut stream = tokenizer.token_stream(text);
@@ -236,7 +236,7 @@ mod tests {
             tokens
         }
         let forged = marked(NamespaceId(9), "secret \0\0\0\0\0\u{9}other");
-        let analysed = Analyser::default().analyse(&forged);
+        let analysed = Analyser::default().analyse(&forged, Language::ENGLISH);
         let words = marked(NamespaceId(7), &analysed.words);
         assert!(all(PlacesTokenizer, &words) > 1);
         assert!(all(NameTokenizer, &marked(NamespaceId(7), &forged)) > 1);

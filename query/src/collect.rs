@@ -39,6 +39,13 @@ pub struct Key {
     pub file: u64,
 }
 
+impl Key {
+    /// The score of a hit that is ordered by relevance.
+    pub fn score(&self) -> f64 {
+        -self.number as f64 / f64::from(SCORE_STEPS)
+    }
+}
+
 /// What is wanted of a shard's matches.
 pub struct Page<'a> {
     /// The segments, and the account's namespaces in each.

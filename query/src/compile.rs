@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use indexer::analyse::{Language, is_stop_word, stem};
 use indexer::document::outcome_code;
 use indexer::term::Tag;
 use storage::extraction::Outcome;
@@ -46,6 +47,8 @@ pub struct Compiler<'a> {
     pub limits: &'a Limits,
     /// What words are weighed with.
     pub statistics: &'a Statistics,
+    /// Stems that the best files are about, with their shares.
+    pub feedback: &'a [(Found, f32)],
 }
 
 type Compiled = Box<dyn Query>;
@@ -69,7 +72,8 @@ impl Compiler<'_> {
             .iter()
             .filter(|index| self.planned.tells(**index))
             .collect();
-        let minimum = (telling.len() / 4).clamp(1, 3);
+        let minimum = (telling.len() / 4).clamp(1, 2);
+        let about = self.about(telling.len() as f32);
         let any = telling
             .into_iter()
             .map(|index| (Occur::Should, self.loose(*index)))
@@ -78,12 +82,21 @@ impl Compiler<'_> {
         let Plan::And(sides) = &self.planned.plan else {
             return any;
         };
+        let about = about.into_iter().map(|about| (Occur::Should, about));
         let rest = sides
             .iter()
             .filter(|side| !matches!(side, Plan::Word(index) if words.contains(index)));
         let mut clauses = vec![(Occur::Must, any)];
         clauses.extend(rest.map(|side| self.clause(side)));
+        clauses.extend(about);
         Box::new(BooleanQuery::new(clauses))
+    }
+
+    /// What the best files are about; all of it counts as much as `words` words.
+    fn about(&self, words: f32) -> Vec<Compiled> {
+        let forms = self.feedback.iter();
+        let forms = forms.map(|(found, share)| self.form(found, share * words, "about "));
+        self.found(forms.collect())
     }
 
     fn all_of(&self, sides: &[Plan]) -> Compiled {
@@ -162,8 +175,13 @@ impl Compiler<'_> {
 
     /// The tokens of a word, each for itself.
     fn tokens(&self, index: usize, resolved: &Resolved) -> Vec<Form> {
-        let exact = resolved.exact.iter().flatten();
-        let exact = exact.map(|found| self.form(found, 1.0, ""));
+        let tokens = self.planned.words[index].tokens.iter().zip(&resolved.exact);
+        let exact = tokens.flat_map(|((_, token), found)| {
+            let alone = self.alone(token);
+            found
+                .iter()
+                .map(move |found| self.form(found, alone(found.field), ""))
+        });
         let stems = resolved.stems.iter();
         let stems = stems.map(|found| self.form(found, 1.0, ""));
         let started = self.started(index, resolved);
@@ -282,6 +300,14 @@ impl Compiler<'_> {
         }
     }
 
+    /// How much more an exact word of a field counts that has no stem to be found by too (numbers, codes).
+    fn alone(&self, token: &str) -> impl Fn(Field) -> f32 + Copy + use<> {
+        let body = self.asked.view.fields.body;
+        let is_alone = stem(Language::ENGLISH, token).is_none() && !is_stop_word(token);
+        let more = (WEIGHTS.stem + WEIGHTS.body) / WEIGHTS.body;
+        move |field| if is_alone && field == body { more } else { 1.0 }
+    }
+
     fn label(&self, field: Field, kind: &str, token: &str) -> String {
         let name = self.asked.view.searcher.schema().get_field_name(field);
         format!("{kind}{token} in {name}")
@@ -328,6 +354,17 @@ impl Compiler<'_> {
                     _ => Box::new(EmptyQuery),
                 }
             }
+            Filter::Created(from, until) => {
+                let ms = |seconds: i64| {
+                    Term::from_field_i64(fields.created, seconds.saturating_mul(1000))
+                };
+                self.range(Bound::Included(ms(*from)), Bound::Excluded(ms(*until)))
+            }
+            Filter::Language(language) => self.equal(fields.language, language.number()),
+            Filter::By(who) => {
+                let people = self.limits.authors.get(who).into_iter().flatten();
+                union(people.map(|who| self.equal(fields.author, who.0)).collect())
+            }
             Filter::HasText => {
                 let outcomes = [Outcome::Text, Outcome::TooLarge { indexed_bytes: 0 }];
                 union(outcomes.map(|outcome| self.outcome(&outcome)).into())
@@ -342,9 +379,13 @@ impl Compiler<'_> {
 
     /// Where extraction ended so.
     fn outcome(&self, outcome: &Outcome) -> Compiled {
-        let code = outcome_code(outcome);
-        let code = Term::from_field_u64(self.asked.view.fields.outcome, code);
-        self.range(Bound::Included(code.clone()), Bound::Included(code))
+        self.equal(self.asked.view.fields.outcome, outcome_code(outcome))
+    }
+
+    /// Where a column has this value.
+    fn equal(&self, field: Field, value: u64) -> Compiled {
+        let term = Term::from_field_u64(field, value);
+        self.range(Bound::Included(term.clone()), Bound::Included(term))
     }
 
     fn range(&self, from: Bound<Term>, until: Bound<Term>) -> Compiled {

@@ -38,6 +38,8 @@ pub struct Frozen {
     pub weighed: Option<(Statistics, Expansions)>,
     /// What mistyped words stood for; none where a cursor may not hold that.
     pub similar: Option<Expansions>,
+    /// What the best files were about.
+    pub feedback: Vec<(String, f32)>,
     /// Where the last page ended.
     pub after: Key,
     /// Hits of the whole search.
@@ -55,6 +57,8 @@ pub struct Left {
     pub weighed: Option<(Statistics, Expansions)>,
     /// What mistyped words stood for; none like `weighed`.
     pub similar: Option<Expansions>,
+    /// What the best files were about: words of the account's own files.
+    pub feedback: Vec<(String, f32)>,
     /// Where the page ended.
     pub after: Key,
     /// Hits of the whole search.
@@ -80,6 +84,7 @@ impl Frozen {
             relaxed: left.relaxed,
             weighed: left.weighed,
             similar: left.similar,
+            feedback: left.feedback,
             after: left.after,
             total: left.total,
         };

@@ -15,10 +15,11 @@ use crate::collect::{Key, Matches};
 use crate::cursor::{Frozen, Left};
 use crate::error::{Error, Result};
 use crate::fan::each;
+use crate::feedback;
 use crate::hit::Sources;
 use crate::parse::parse;
 use crate::prepared::{Prepared, narrowed};
-use crate::request::{Answer, Facets, Request};
+use crate::request::{Answer, Facets, Order, Request, Status};
 use crate::segment::Segments;
 
 /// What a search may take before it answers with what it has.
@@ -88,7 +89,7 @@ impl Engine {
         let Found {
             mut matches,
             relaxed,
-        } = found(&mut prepared, frozen.as_ref(), &mut warnings)?;
+        } = self.found(actor, &mut prepared, frozen.as_ref(), &mut warnings)?;
         warnings.extend(prepared.warnings());
         let facets = (request.facets && frozen.is_none()).then(|| Facets::of(&matches));
         let mut facets = facets.unwrap_or_default();
@@ -111,6 +112,7 @@ impl Engine {
                 now_s: now.unix_timestamp(),
                 relaxed,
                 weighed: is_own.then(|| (prepared.statistics.clone(), prepared.expansions.clone())),
+                feedback: prepared.feedback.clone(),
                 similar: is_own.then(|| prepared.similar.clone()),
                 after,
                 total,
@@ -130,6 +132,60 @@ impl Engine {
             cursor: cursor.transpose()?,
             warnings,
         })
+    }
+
+    /// Searches; with few files that have all words of a question, for some of them too.
+    fn found(
+        &self,
+        actor: Actor,
+        prepared: &mut Prepared<'_>,
+        frozen: Option<&Frozen>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Found> {
+        let limit = prepared.limit() + 1;
+        if let Some(frozen) = frozen {
+            if let Some((statistics, expansions)) = frozen.weighed.clone() {
+                (prepared.statistics, prepared.expansions) = (statistics, expansions);
+            }
+            prepared.recall(frozen.feedback.clone())?;
+            let matches = prepared.search(Some(&frozen.after), limit, frozen.relaxed)?;
+            let relaxed = frozen.relaxed;
+            return Ok(Found { matches, relaxed });
+        }
+        let matches = prepared.search(None, limit, false)?;
+        let relaxed = prepared.planned.relaxable(matches.total).is_some();
+        if !relaxed {
+            return Ok(Found { matches, relaxed });
+        }
+        let all_words = matches.total;
+        let mut matches = prepared.search(None, limit.max(feedback::FILES + 1), true)?;
+        if self.learn(actor, prepared, &matches)? {
+            matches = prepared.search(None, limit, true)?;
+        }
+        matches.keys.truncate(limit);
+        if matches.total > all_words {
+            let said = "few files have all of these words; files with some of them are shown too";
+            warnings.push(said.into());
+        }
+        Ok(Found { matches, relaxed })
+    }
+
+    /// Takes what the best files of a relaxed question are about as more words of it; false when they tell nothing.
+    fn learn(&self, actor: Actor, prepared: &mut Prepared<'_>, found: &Matches) -> Result<bool> {
+        let is_ranked = prepared.request.order == Order::Relevance;
+        if !is_ranked || prepared.status == Status::Deleted || found.keys.len() <= feedback::FILES {
+            return Ok(false);
+        }
+        let view = self.sources.meta.view(actor.account)?;
+        let mut files = Vec::new();
+        for key in &found.keys[..feedback::FILES] {
+            if let Some(place) = self.sources.place(&view, key.file, prepared.status)? {
+                let (language, text) = self.sources.beginning(&place, feedback::MAX_BYTES)?;
+                files.push((key.score(), language, text));
+            }
+        }
+        prepared.learn(feedback::candidates(&files))?;
+        Ok(!prepared.feedback.is_empty())
     }
 
     /// Looks hits up again as the account sees them now; says how many are gone.
@@ -162,33 +218,4 @@ struct Found {
     matches: Matches,
     /// Files with some of the words are among it.
     relaxed: bool,
-}
-
-/// Searches; with few files that have all words of a question, for some of them too.
-fn found(
-    prepared: &mut Prepared<'_>,
-    frozen: Option<&Frozen>,
-    warnings: &mut Vec<String>,
-) -> Result<Found> {
-    let limit = prepared.limit() + 1;
-    if let Some(frozen) = frozen {
-        if let Some((statistics, expansions)) = frozen.weighed.clone() {
-            (prepared.statistics, prepared.expansions) = (statistics, expansions);
-        }
-        let matches = prepared.search(Some(&frozen.after), limit, frozen.relaxed)?;
-        let relaxed = frozen.relaxed;
-        return Ok(Found { matches, relaxed });
-    }
-    let matches = prepared.search(None, limit, false)?;
-    let relaxed = prepared.planned.relaxable(matches.total).is_some();
-    if !relaxed {
-        return Ok(Found { matches, relaxed });
-    }
-    let all_words = matches.total;
-    let matches = prepared.search(None, limit, true)?;
-    if matches.total > all_words {
-        let said = "few files have all of these words; files with some of them are shown too";
-        warnings.push(said.into());
-    }
-    Ok(Found { matches, relaxed })
 }

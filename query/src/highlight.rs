@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use indexer::analyse::{MAX_TOKEN_BYTES, Mode, Words, names, stem};
+use indexer::analyse::{Language, MAX_TOKEN_BYTES, Mode, Words, names, stem, stems};
 
 /// Bytes of text from which the passage is taken, so that one huge file cannot hold up a page.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -22,14 +22,24 @@ pub struct Needles {
     stems: HashMap<String, usize>,
     prefixes: Vec<(String, usize)>,
     count: usize,
+    language: Language,
 }
 
 impl Needles {
+    /// The same, to look for in a text of this language.
+    pub fn in_language(&self, language: Language) -> Needles {
+        Needles {
+            language,
+            ..self.clone()
+        }
+    }
+
     /// Adds a word of the query, as the analyser made it; returns its number, under which other forms of it may be added.
     pub fn word(&mut self, token: &str) -> usize {
         let number = *self.exact.entry(token.to_owned()).or_insert(self.count);
         self.count = self.count.max(number + 1);
-        if let Some(stem) = stem(token) {
+        let languages: Vec<_> = Language::stemmed().collect();
+        for stem in stems(&languages, token) {
             self.stems.entry(stem).or_insert(number);
         }
         number
@@ -78,7 +88,7 @@ impl Needles {
         if self.stems.is_empty() {
             return None;
         }
-        stem(token).and_then(|stem| self.stems.get(&stem).copied())
+        stem(self.language, token).and_then(|stem| self.stems.get(&stem).copied())
     }
 }
 

@@ -1,7 +1,8 @@
 //! From keys to hits: everything is looked up again as the account sees it now (I6), and marked.
 
+use indexer::analyse::Language;
 use storage::block::BlockStore;
-use storage::extraction::Extractions;
+use storage::extraction::{ExtractionRecord, Extractions};
 use storage::meta::path;
 use storage::meta::{FileId, Meta, Place, View};
 
@@ -29,6 +30,15 @@ impl Sources {
         })
     }
 
+    /// The language and the beginning of a file's text, at most `most` bytes.
+    pub fn beginning(&self, place: &Place, most: usize) -> Result<(Language, String)> {
+        let (Some(head), Some(record)) = (place.node.head(), self.record(place)?) else {
+            return Ok((Language::ENGLISH, String::new()));
+        };
+        let text = indexer::text::load_start(&record, &head.blocks, &self.blocks, most)?;
+        Ok((language(&record), text))
+    }
+
     /// Says what matched in a found place. A text that cannot be read now gives no snippet, and says why in the log.
     pub fn hit(&self, place: Place, needles: &Needles, status: Status, marks: Marks) -> Hit {
         let name_highlights = highlight::in_name(&place.node.name, needles);
@@ -36,7 +46,7 @@ impl Sources {
             (Status::Deleted, _) | (_, Marks::None) => Texts::default(),
             (Status::Active, _) => self.texts_or_nothing(&place),
         };
-        let (snippet, spot) = texts.snippet(needles);
+        let (snippet, spot) = texts.snippet(&needles.in_language(texts.language));
         let in_folders = || highlight::has_any(place.path_display.as_str(), needles);
         let matched = match (name_highlights.is_empty(), snippet.highlights.is_empty()) {
             (false, false) => Matched::Both,
@@ -80,6 +90,7 @@ impl Sources {
             &self.blocks,
             highlight::MAX_TEXT_BYTES,
         )?;
+        let language = language(&record);
         let leaf = leaf_of(&record);
         let (pages, labels) = (record.pages, record.labels);
         let lines = [record.title, record.author].into_iter().flatten();
@@ -89,6 +100,7 @@ impl Sources {
             leaf,
             pages,
             labels,
+            language,
         })
     }
 
@@ -104,7 +116,7 @@ impl Sources {
     }
 
     /// How extraction of a file's present content ended; none while it waits.
-    pub fn record(&self, place: &Place) -> Result<Option<storage::extraction::ExtractionRecord>> {
+    pub fn record(&self, place: &Place) -> Result<Option<ExtractionRecord>> {
         let Some(head) = place.node.head() else {
             return Ok(None);
         };
@@ -118,12 +130,19 @@ impl Sources {
     }
 }
 
+/// The language whose stems a text's words have in the index.
+fn language(record: &ExtractionRecord) -> Language {
+    let told = record.language.as_deref().and_then(Language::named);
+    told.unwrap_or_default()
+}
+
 /// The words of a file that may be shown.
 #[derive(Default)]
 struct Texts {
     body: String,
     /// Title and author.
     headline: String,
+    language: Language,
     /// Where each page of the body ends, bytes.
     pages: Vec<u32>,
     /// What each page is called; empty where none has a name.

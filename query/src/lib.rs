@@ -16,6 +16,7 @@ pub mod excluded;
 mod explain;
 mod facets;
 mod fan;
+mod feedback;
 pub mod folders;
 pub mod highlight;
 pub mod hit;
@@ -36,6 +37,7 @@ mod similar;
 pub mod statistics;
 pub mod suggest;
 mod sums;
+mod within;
 mod word;
 
 pub use engine::Engine;

@@ -1,10 +1,10 @@
 //! What limits a search and is known from metadata: the folders of `in:` and the request's own, people, and shared links.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use storage::meta::{Address, NamespaceId, Place, Refusal, View};
+use storage::meta::{AccountId, Address, NamespaceId, Place, Refusal, View};
 
 use crate::error::{Error, Result};
 use crate::folders::Folders;
@@ -24,6 +24,8 @@ pub const BELOW: &str = "\0";
 pub struct Limits {
     /// The areas of filters that stand for one; none when there is no such folder or person.
     pub areas: HashMap<Filter, Option<Area>>,
+    /// Whom the names behind `by:` may mean.
+    pub authors: HashMap<String, BTreeSet<AccountId>>,
     /// What the account made shared links to, by id.
     pub linked: Vec<u64>,
 }
@@ -50,7 +52,10 @@ impl Limits {
                 }
                 _ => None,
             });
-        let mut said: Vec<_> = said.collect();
+        let nobody = self.authors.iter().filter(|(_, people)| people.is_empty());
+        let nobody =
+            nobody.map(|(text, _)| format!("nobody called {text} shares a folder with you"));
+        let mut said: Vec<_> = said.chain(nobody).collect();
         said.sort_unstable();
         said
     }
@@ -92,6 +97,11 @@ impl Lookup<'_> {
                 Filter::In(text) => self.folder(text)?,
                 Filter::Owner(who) => self.people.owned_by(who, self.namespaces)?,
                 Filter::Shared(how) => self.people.shared(how, self.namespaces)?,
+                Filter::By(who) => {
+                    let people = self.people.called(who)?;
+                    limits.authors.insert(who.clone(), people);
+                    continue;
+                }
                 Filter::HasLink => {
                     limits.linked = self.people.linked()?;
                     continue;

@@ -1,6 +1,6 @@
 //! Query to plan: the words of the tree become tokens, and what cannot be searched falls away.
 
-use indexer::analyse::{self, MAX_TOKEN_BYTES, Mode, Token, is_stop_word};
+use indexer::analyse::{self, Language, MAX_TOKEN_BYTES, Mode, Token, is_function_word};
 
 use crate::highlight::Needles;
 use crate::numbers;
@@ -50,14 +50,18 @@ pub struct Planned {
     pub needles: Needles,
     /// There were more than [`MAX_TOKENS`] words.
     pub is_cut: bool,
+    /// The language of the question, by its function words.
+    pub language: Language,
 }
 
 /// Words of a query that are searched; ten thousand characters of a script without spaces would be as many terms.
 pub const MAX_TOKENS: usize = 256;
 /// A query of so many telling words is a question: that a file has them all is not to be expected.
-const LONG: usize = 5;
+const LONG: usize = 4;
 /// A question of which fewer files than this have all words is answered with files that have some of them as well.
 const FEW: u64 = 10;
+/// Shorter words are not looked for as one or many, letters.
+const MIN_NUMBERED: usize = 4;
 /// A word of more parts has no other forms in names.
 const MAX_PARTS: usize = 16;
 
@@ -70,7 +74,10 @@ pub fn plan(clause: &Clause, names_only: bool) -> Planned {
         tokens: 0,
     };
     let plan = planner.clause(clause, true);
+    let tokens = planner.words.iter().flat_map(|word| &word.tokens);
+    let language = analyse::asked_in(tokens.map(|(_, token)| token.as_str()));
     Planned {
+        language,
         plan: plan.unwrap_or(Plan::All),
         words: planner.words,
         needles: planner.needles,
@@ -127,7 +134,7 @@ impl Planner {
         // Something after the last word ("c++", "fire.") says that the word is whole.
         let prefix = prefix && last.end == text.len();
         if wanted {
-            self.mark(&tokens, prefix);
+            self.mark(&tokens, prefix, quoted);
         }
         let mut in_names = self.forms(text, &tokens, prefix, quoted);
         let names_only = self.names_only || scope == TextScope::Name;
@@ -142,7 +149,7 @@ impl Planner {
         Some(Plan::Word(self.words.len() - 1))
     }
 
-    fn mark(&mut self, tokens: &[Token], prefix: bool) {
+    fn mark(&mut self, tokens: &[Token], prefix: bool, quoted: bool) {
         let last = tokens.len() - 1;
         for token in &tokens[..last] {
             self.needles.word(&token.text);
@@ -154,6 +161,9 @@ impl Planner {
         };
         let joined: String = tokens.iter().map(|token| token.text.as_str()).collect();
         self.needles.also(&joined, number);
+        if let Some(other) = other_number(&joined, prefix).filter(|_| !quoted) {
+            self.needles.also(&other, number);
+        }
     }
 
     /// What may stand instead of a word's tokens. In names: `report2024-final` is report, 2024, final where a name is split
@@ -171,6 +181,12 @@ impl Planner {
         }
         if quoted {
             return forms;
+        }
+        if let [token] = tokens
+            && let Some(other) = other_number(&token.text, prefix)
+        {
+            let other = Word::new(vec![(token.position, other)], false, false);
+            forms.push(self.form(other));
         }
         for tokens in numbers::forms(text, tokens) {
             self.words.push(Word::new(tokens, prefix, true));
@@ -234,6 +250,19 @@ impl Word {
     }
 }
 
+/// One for many and many for one (`invoices`, `invoice`), for names, which have no stems: where an s is all the difference. A
+/// start stands for many already.
+fn other_number(word: &str, prefix: bool) -> Option<String> {
+    if word.len() < MIN_NUMBERED || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return None;
+    }
+    match word.strip_suffix('s') {
+        Some(one) => Some(one.to_owned()),
+        None if prefix => None,
+        None => Some(format!("{word}s")),
+    }
+}
+
 fn positions(tokens: &[Token]) -> Vec<(usize, String)> {
     tokens
         .iter()
@@ -287,10 +316,10 @@ impl Planned {
         (words.len() >= 3 && telling > 0 && found < few).then_some(words)
     }
 
-    /// True when a word is more than stop words.
+    /// True when a word is more than function words of the question's language.
     pub fn tells(&self, word: usize) -> bool {
         let mut tokens = self.words[word].tokens.iter();
-        tokens.any(|(_, token)| !is_stop_word(token))
+        tokens.any(|(_, token)| !is_function_word(self.language, token))
     }
 }
 

@@ -16,13 +16,15 @@ use crate::cursor::MAX_EXTENSIONS;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::fan::each;
+use crate::feedback;
 use crate::limits::{BELOW, Limits, Lookup};
 use crate::parse::{self, Clause, Filter};
 use crate::people::People;
 use crate::plan::{MAX_TOKENS, Planned, plan};
 use crate::request::{MAX_HITS, Request, Status};
 use crate::resolve::{
-    Asked, EVERYWHERE, Expansions, MAX_EXPANSIONS, Resolved, most_frequent, resolve,
+    Asked, EVERYWHERE, Expansions, Found, MAX_EXPANSIONS, Resolved, most_frequent, resolve,
+    resolve_stems,
 };
 use crate::scope::{self, Area};
 use crate::segment::Commit;
@@ -38,6 +40,8 @@ pub struct Part {
     pub commit: Arc<Commit>,
     /// The query's words in it.
     pub resolved: Vec<Resolved>,
+    /// Stems that the best files are about.
+    pub feedback: Vec<(Found, f32)>,
 }
 
 /// A search that is ready to run.
@@ -56,6 +60,8 @@ pub struct Prepared<'a> {
     pub expansions: Expansions,
     /// What mistyped words stand for.
     pub similar: Expansions,
+    /// Stems that the best files are about, with their shares ([`crate::feedback`]); they count where words are relaxed.
+    pub feedback: Vec<(String, f32)>,
     /// What lies below folders whose name has a word, by word.
     pub folders: HashMap<usize, Vec<Area>>,
     /// The folders that limit the search.
@@ -113,6 +119,7 @@ impl Engine {
             statistics,
             expansions,
             similar: Expansions::new(),
+            feedback: Vec::new(),
             folders: HashMap::new(),
             limits,
             request,
@@ -146,6 +153,7 @@ impl Engine {
                 namespaces: namespaces.clone(),
                 commit,
                 resolved: Vec::new(),
+                feedback: Vec::new(),
             };
             Ok((Some(part), complete))
         })?;
@@ -198,6 +206,51 @@ impl Prepared<'_> {
         self.request.max_results.clamp(1, MAX_HITS)
     }
 
+    /// Looks up what the best files of a question are about, and takes the telling ones of these stems as more words.
+    pub fn learn(&mut self, candidates: Vec<(String, f64)>) -> Result<()> {
+        let stems: Vec<_> = candidates.iter().map(|(stem, _)| stem.clone()).collect();
+        let found = self.stems(&stems)?;
+        let mut counts: HashMap<&str, u64> = HashMap::new();
+        for found in found.iter().flatten() {
+            *counts.entry(&found.token).or_default() += found.documents;
+        }
+        let documents = self.statistics.documents();
+        let frequency = |stem: &str| counts.get(stem).copied().unwrap_or(0);
+        let chosen = feedback::chosen(candidates, documents, frequency);
+        self.add_feedback(chosen, found);
+        Ok(())
+    }
+
+    /// The same with stems that were chosen already.
+    pub fn recall(&mut self, chosen: Vec<(String, f32)>) -> Result<()> {
+        let stems: Vec<_> = chosen.iter().map(|(stem, _)| stem.clone()).collect();
+        let found = self.stems(&stems)?;
+        self.add_feedback(chosen, found);
+        Ok(())
+    }
+
+    fn stems(&self, stems: &[String]) -> Result<Vec<Vec<Found>>> {
+        each(&self.parts, |part| {
+            resolve_stems(&part.asked(self.status), stems)
+        })
+    }
+
+    fn add_feedback(&mut self, chosen: Vec<(String, f32)>, found: Vec<Vec<Found>>) {
+        let mut counted = Statistics::default();
+        for found in found.iter().flatten() {
+            counted.add_frequency(found.field, &found.token, found.documents);
+        }
+        self.statistics.complete(counted);
+        for (part, found) in self.parts.iter_mut().zip(found) {
+            let shared = |found: Found| {
+                let (_, share) = chosen.iter().find(|(stem, _)| *stem == found.token)?;
+                Some((found, *share))
+            };
+            part.feedback = found.into_iter().filter_map(shared).collect();
+        }
+        self.feedback = chosen;
+    }
+
     /// Compiles for one shard, with the query's words as they are there.
     pub fn compiler<'c>(
         &'c self,
@@ -214,6 +267,7 @@ impl Prepared<'_> {
             folders: &self.folders,
             limits: &self.limits,
             statistics: &self.statistics,
+            feedback: &part.feedback,
         }
     }
 

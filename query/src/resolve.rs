@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use indexer::ShardView;
-use indexer::analyse;
+use indexer::analyse::{self, Language};
 use indexer::document::MAX_START;
 use indexer::term::{self, Tag, Terms};
 use serde::{Deserialize, Serialize};
@@ -174,7 +174,8 @@ impl Asked<'_> {
 
     /// True when a word is cheaper to look up in the wide fields, and can be: they have no phrases and no stop words.
     pub fn is_wide(&self, word: &Word) -> bool {
-        let single = matches!(&word.tokens[..], [(_, token)] if analyse::wide(token).is_some());
+        let single =
+            matches!(&word.tokens[..], [(_, token)] if !analyse::wide(&[], token).is_empty());
         single
             && !word.quoted
             && self.status == Status::Active
@@ -229,6 +230,7 @@ pub fn resolve(asked: &Asked<'_>, planned: &Planned) -> Result<(Vec<Resolved>, S
     let mut dictionary = Dictionary {
         asked,
         statistics: counted(asked),
+        languages: asked.commit.languages(),
         known: HashMap::new(),
     };
     let words = planned.words.iter().map(|word| dictionary.word(word));
@@ -242,10 +244,11 @@ fn counted(asked: &Asked<'_>) -> Statistics {
     for part in &asked.commit.segments {
         let present = part.present.iter();
         for space in present.filter_map(|ns| part.segment.space(*ns)) {
-            statistics.add_documents(match asked.status {
+            let documents = match asked.status {
                 Status::Active => space.live,
                 Status::Deleted => space.deleted,
-            });
+            };
+            statistics.add_documents((documents as f64 * part.alive).ceil() as u64);
             for (field, documents, words) in part.segment.lengths(space) {
                 statistics.add_length(field, documents, words);
             }
@@ -258,7 +261,28 @@ fn counted(asked: &Asked<'_>) -> Statistics {
 struct Dictionary<'a> {
     asked: &'a Asked<'a>,
     statistics: Statistics,
+    languages: Vec<Language>,
     known: HashMap<(Field, String), Vec<Found>>,
+}
+
+/// Looks stems up in one shard.
+pub fn resolve_stems(asked: &Asked<'_>, stems: &[String]) -> Result<Vec<Found>> {
+    let mut dictionary = Dictionary {
+        asked,
+        statistics: Statistics::default(),
+        languages: Vec::new(),
+        known: HashMap::new(),
+    };
+    let fields = &asked.view.fields;
+    let field = match asked.namespaces.len() >= WIDE_FROM {
+        true => fields.wide,
+        false => fields.stem,
+    };
+    let mut found = Vec::new();
+    for stem in stems {
+        found.extend_from_slice(dictionary.find(field, stem)?);
+    }
+    Ok(found)
 }
 
 impl Dictionary<'_> {
@@ -279,11 +303,9 @@ impl Dictionary<'_> {
             return Ok(resolved);
         };
         if !word.quoted && !word.names_only && asked.status == Status::Active {
-            for stem in word
-                .tokens
-                .iter()
-                .filter_map(|(_, token)| analyse::stem(token))
-            {
+            let stems = |(_, token): &(usize, String)| analyse::stems(&self.languages, token);
+            let stems: Vec<String> = word.tokens.iter().flat_map(stems).collect();
+            for stem in stems {
                 resolved
                     .stems
                     .extend_from_slice(self.find(asked.view.fields.stem, &stem)?);
@@ -309,8 +331,10 @@ impl Dictionary<'_> {
         };
         let mut found = self.find(fields.wide_name, token)?.to_vec();
         let mut searched = vec![fields.wide_name];
-        if let Some(stem) = analyse::wide(token).filter(|_| !word.names_only) {
-            found.extend_from_slice(self.find(fields.wide, &stem)?);
+        if !word.names_only {
+            for stem in analyse::wide(&self.languages, token) {
+                found.extend_from_slice(self.find(fields.wide, &stem)?);
+            }
             searched.push(fields.wide);
         }
         resolved.exact.push(found);
@@ -441,6 +465,7 @@ pub fn meant(asked: &Asked<'_>, word: &Word, token: &str) -> Result<(Vec<Found>,
     let mut dictionary = Dictionary {
         asked,
         statistics: Statistics::default(),
+        languages: asked.commit.languages(),
         known: HashMap::new(),
     };
     let mut found = Vec::new();
@@ -448,8 +473,9 @@ pub fn meant(asked: &Asked<'_>, word: &Word, token: &str) -> Result<(Vec<Found>,
         found.extend_from_slice(dictionary.find(field, token)?);
     }
     let has_stems = !word.names_only && asked.status == Status::Active && !asked.is_wide(word);
-    if let Some(stem) = analyse::stem(token).filter(|_| has_stems) {
-        found.extend_from_slice(dictionary.find(asked.view.fields.stem, &stem)?);
+    let stems = analyse::stems(&dictionary.languages, token);
+    for stem in stems.iter().filter(|_| has_stems) {
+        found.extend_from_slice(dictionary.find(asked.view.fields.stem, stem)?);
     }
     Ok((found, dictionary.statistics))
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indexer::ShardView;
+use indexer::analyse::Language;
 use indexer::schema::{FLAG_DELETED, Fields};
 use storage::meta::NamespaceId;
 use tantivy::columnar::{Column, StrColumn};
@@ -53,6 +54,8 @@ pub struct Space {
     pub deleted: u64,
     /// Live documents that have the field, and their words in it.
     lengths: [(u64, u64); MEASURED],
+    /// The languages of live documents: a bit for each number.
+    languages: u128,
 }
 
 impl Segment {
@@ -97,12 +100,12 @@ impl Segment {
             inverted,
             spaces: HashMap::new(),
         };
-        segment.measure();
+        segment.measure(&columns.u64(name(fields.language))?);
         Ok(segment)
     }
 
     /// Counts, once, what every namespace has here.
-    fn measure(&mut self) {
+    fn measure(&mut self, languages: &Column<u64>) {
         for doc in 0..self.documents {
             let ns = NamespaceId(self.namespace.first(doc).unwrap_or(0));
             let is_deleted = self.flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0;
@@ -112,6 +115,7 @@ impl Segment {
                 continue;
             }
             space.live += 1;
+            space.languages |= 1 << languages.first(doc).unwrap_or(0).min(127);
             for (length, (_, norms)) in space.lengths.iter_mut().zip(&self.measured) {
                 let words = u64::from(norms.fieldnorm(doc));
                 *length = (length.0 + u64::from(words > 0), length.1 + words);
@@ -176,12 +180,27 @@ pub struct Part {
     pub segment: Arc<Segment>,
     /// The account's namespaces in it, in order.
     pub present: Vec<NamespaceId>,
+    /// The share of its documents that are not replaced or gone.
+    pub alive: f64,
 }
 
 impl Commit {
     /// The number of a segment among [`Self::segments`].
     pub fn number(&self, reader: &SegmentReader) -> Option<usize> {
         self.by_id.get(&reader.segment_id()).copied()
+    }
+
+    /// The languages other than English of what the account has, as far as their words have stems.
+    pub fn languages(&self) -> Vec<Language> {
+        let spaces = self.segments.iter().flat_map(|part| {
+            let spaces = part.present.iter().filter_map(|ns| part.segment.space(*ns));
+            spaces.map(|space| space.languages)
+        });
+        let present = spaces.fold(0, |all, some| all | some);
+        let known = Language::stemmed().filter(|known| *known != Language::ENGLISH);
+        known
+            .filter(|known| present & (1 << known.number()) != 0)
+            .collect()
     }
 
     /// A segment of this commit.
@@ -222,6 +241,7 @@ impl Segments {
             opened.insert(id, segment.clone());
             segments.push(Part {
                 present: segment.present(namespaces),
+                alive: f64::from(reader.num_docs()) / f64::from(reader.max_doc().max(1)),
                 segment,
             });
         }

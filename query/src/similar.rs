@@ -17,12 +17,15 @@ use crate::plan::{Plan, Word};
 use crate::prepared::{Part, Prepared};
 use crate::request::Order;
 use crate::resolve::{Asked, EVERYWHERE, Expansions, Found, meant, token_of};
+use crate::within;
 use crate::word::{Form, WordQuery, Worth};
 
 /// Letters from which on one typo is forgiven.
 const ONE_FROM: usize = 5;
 /// Letters from which on two are.
 const TWO_FROM: usize = 9;
+/// The rank of words that hold what was typed; no typo has it.
+const PART: u8 = u8::MAX;
 /// Words that one typo may stand for.
 const MAX_SIMILAR: usize = 4;
 /// Words of the dictionaries that are looked at more closely.
@@ -194,6 +197,17 @@ impl Prepared<'_> {
                 (None, None) if is_known => continue,
                 (None, None) => self.candidates(index, &token)?,
             };
+            // A word that holds what was typed is nearer than one that only starts like it, with a typo.
+            let is_whole = candidates.first().is_some_and(|(rank, _)| rank % 2 == 0);
+            let holding = match is_whole {
+                true => Vec::new(),
+                false => self.holding(index, &token)?,
+            };
+            let candidates = if holding.is_empty() {
+                candidates
+            } else {
+                holding
+            };
             self.take(index, &token, candidates, known.is_some())?;
         }
         Ok(())
@@ -251,6 +265,23 @@ impl Prepared<'_> {
         Ok(words.collect())
     }
 
+    /// Words that hold the word, the most frequent first.
+    fn holding(&self, index: usize, token: &str) -> Result<Vec<(u8, String)>> {
+        if !within::may_be_part(token) {
+            return Ok(Vec::new());
+        }
+        let word = &self.planned.words[index];
+        let of_part = |part: &Part| within::holding(&part.asked(self.status), word, token);
+        let mut sums: HashMap<String, u64> = HashMap::new();
+        for (word, documents) in each(&self.parts, of_part)?.into_iter().flatten() {
+            *sums.entry(word).or_default() += documents;
+        }
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        sums.truncate(within::MAX_WORDS);
+        Ok(sums.into_iter().map(|(word, _)| (PART, word)).collect())
+    }
+
     /// Takes the nearest candidates that a visible file has.
     fn take(
         &mut self,
@@ -262,7 +293,9 @@ impl Prepared<'_> {
         let mut nearest = None;
         let mut taken = Vec::new();
         for (rank, candidate) in candidates {
-            if taken.len() == MAX_SIMILAR || nearest.is_some_and(|nearest| rank > nearest) {
+            if (taken.len() == MAX_SIMILAR && rank != PART && !is_known)
+                || nearest.is_some_and(|nearest| rank > nearest)
+            {
                 break;
             }
             let word = &self.planned.words[index];
@@ -340,6 +373,9 @@ impl Prepared<'_> {
             // Words that were found in everybody's dictionary are not shown.
             if let Some(index) = index.filter(|index| !is_wide(index)) {
                 let word = self.similar[index].first()?;
+                if word.contains(&token.text) {
+                    continue; // a longer word that holds it mends nothing
+                }
                 mended.replace_range(token.start..token.end, word);
             }
         }

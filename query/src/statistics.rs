@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tantivy::query::Bm25Weight;
 use tantivy::schema::Field;
 
-use indexer::analyse::stem;
+use indexer::analyse::{Language, stems};
 
 use crate::plan::Planned;
 use crate::resolve::Expansions;
@@ -50,15 +50,29 @@ impl Statistics {
             .unwrap_or(0)
     }
 
+    /// Documents of the account.
+    pub fn documents(&self) -> u64 {
+        self.documents
+    }
+
     /// Forgets the words that the search does not go by: of what started words might stand for only some were kept.
     pub fn keep(&mut self, planned: &Planned, expansions: &Expansions) {
         let tokens = planned.words.iter().flat_map(|word| &word.tokens);
         let mut kept: HashSet<String> = tokens.map(|(_, token)| token.clone()).collect();
-        let stems: Vec<_> = kept.iter().filter_map(|token| stem(token)).collect();
+        let languages: Vec<_> = Language::stemmed().collect();
+        let stems = kept.iter().flat_map(|token| stems(&languages, token));
+        let stems: Vec<_> = stems.collect();
         kept.extend(stems);
         kept.extend(expansions.values().flatten().cloned());
         self.frequencies
             .retain(|(_, token), _| kept.contains(token));
+    }
+
+    /// Takes over the frequencies of words that were not counted yet.
+    pub fn complete(&mut self, counted: Statistics) {
+        for (key, documents) in counted.frequencies {
+            self.frequencies.entry(key).or_insert(documents);
+        }
     }
 
     /// Takes over what another shard counted.

@@ -5,7 +5,7 @@
 
 use super::stem::hash;
 use super::written::{Counts, Places};
-use super::{Mode, Stems, Words, is_stop_word};
+use super::{Language, Mode, Stems, Words, is_stop_word};
 
 /// How often a word of one text counts in the wide field: a third of the postings, most of the weight.
 const MAX_REPEATS: u32 = 3;
@@ -38,11 +38,11 @@ pub struct Analyser {
 }
 
 impl Analyser {
-    /// The words of `text`, for every field.
-    pub fn analyse(&mut self, text: &str) -> Analysed {
+    /// The words of a `text` in this language, for every field.
+    pub fn analyse(&mut self, text: &str, language: Language) -> Analysed {
         self.read(text);
         self.sort();
-        self.stem();
+        self.stem(language);
         let mut words = Places::with_capacity(text.len() / 2);
         let mut from = 0;
         for entry in &self.words.entries {
@@ -95,7 +95,7 @@ impl Analyser {
     }
 
     /// Counts the stems, and the words that have none.
-    fn stem(&mut self) {
+    fn stem(&mut self, language: Language) {
         self.shown.clear();
         let mut text = String::new();
         let mut from = 0;
@@ -107,7 +107,7 @@ impl Analyser {
             if is_stop_word(&text) {
                 continue;
             }
-            let has_stem = self.stems.replace(&mut text, 0);
+            let has_stem = self.stems.replace(language, &mut text, 0);
             let number = self.shown.count(&text, times);
             self.shown.entries[number].stems += if has_stem { times } else { 0 };
         }

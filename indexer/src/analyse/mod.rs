@@ -5,16 +5,20 @@
 
 mod analyser;
 mod fold;
+mod language;
 mod names;
 mod stem;
+mod stop;
 mod tokenizer;
 mod words;
 mod written;
 
 pub use analyser::{Analysed, Analyser};
 pub use fold::fold;
+pub use language::Language;
 pub use names::{NameToken, names};
-pub use stem::{Stems, is_stop_word, stem};
+pub use stem::{Stems, is_stop_word, stem, stems};
+pub use stop::{asked_in, is_function_word};
 pub use tokenizer::{NameTokenizer, WideNameTokenizer};
 pub use words::{Mode, Words};
 pub use written::{CountsTokenizer, PlacesTokenizer};
@@ -51,9 +55,14 @@ pub fn words(text: &str, mode: Mode) -> Vec<Token> {
     tokens
 }
 
-/// The token of the `wide` field for a folded word of a query: its stem, or itself; `None` for stop words.
-pub fn wide(word: &str) -> Option<String> {
-    (!is_stop_word(word)).then(|| stem(word).unwrap_or_else(|| word.to_owned()))
+/// The tokens of the `wide` field for a folded word of a query: its stems in some languages and in English, or itself; none for
+/// stop words.
+pub fn wide(languages: &[Language], word: &str) -> Vec<String> {
+    let mut tokens = stems(languages, word);
+    if tokens.is_empty() && !is_stop_word(word) {
+        tokens.push(word.to_owned());
+    }
+    tokens
 }
 
 /// Cuts `text` to [`MAX_TOKEN_BYTES`] after the first `kept` bytes, at a character's border.

@@ -1,14 +1,17 @@
-//! English stems, for relevance: a field of its own beside the exact words.
+//! Stems, for relevance: a field of its own beside the exact words.
 //!
-//! Only words of ASCII letters that are no stop words have stems; everything else is found by its exact form alone, so
-//! the field stays small. Other languages' words get an English stem too, the same in documents and queries.
+//! A text's words get the stems of its language, English ones where it does not tell its language or that has no stems here.
+//! Only words of letters that are no stop words have stems; everything else is found by its exact form alone, so the field
+//! stays small. Words are stemmed as they are folded, without accents, in documents and queries alike.
 
-use frostem::{Algorithm, Stemmer};
+use frostem::Stemmer;
+
+use super::language::Language;
 
 /// Shortest word that has a stem, bytes.
 const MIN_BYTES: usize = 3;
 /// Longest word that has a stem, bytes (longer ones are identifiers).
-const MAX_BYTES: usize = 24;
+const MAX_BYTES: usize = 40;
 /// Words whose stems are remembered; a power of two.
 const REMEMBERED: usize = 1 << 13;
 
@@ -24,64 +27,99 @@ pub fn is_stop_word(word: &str) -> bool {
     word.len() <= 5 && STOP_WORDS.binary_search(&word).is_ok()
 }
 
-/// The stem of a folded word, or None when the word has none and only its exact form is indexed.
-pub fn stem(word: &str) -> Option<String> {
-    has_stem(word).then(|| Stemmer::new(Algorithm::English).stem(word).into_owned())
+/// The stem of a folded word in a text of this language, or None when the word has none and only its exact form is indexed.
+pub fn stem(language: Language, word: &str) -> Option<String> {
+    has_stem(word).then(|| stemmer(language).stem(word).into_owned())
+}
+
+/// The different stems that a folded word has in some languages, English always among them.
+pub fn stems(languages: &[Language], word: &str) -> Vec<String> {
+    let mut stems = Vec::new();
+    for language in [Language::ENGLISH].iter().chain(languages) {
+        stems.extend(stem(*language, word).filter(|stem| !stems.contains(stem)));
+    }
+    stems
+}
+
+fn stemmer(language: Language) -> Stemmer {
+    let of_english = Language::ENGLISH.stems();
+    let algorithm = language.stems().or(of_english);
+    Stemmer::new(algorithm.unwrap_or(frostem::Algorithm::English))
 }
 
 fn has_stem(word: &str) -> bool {
     (MIN_BYTES..=MAX_BYTES).contains(&word.len())
-        && word.bytes().all(|b| b.is_ascii_lowercase())
+        && word.chars().all(is_letter)
         && !is_stop_word(word)
+}
+
+/// Letters of scripts whose languages have stems: Latin and Cyrillic.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_lowercase() || matches!(c, '\u{430}'..='\u{45f}')
 }
 
 /// Stems with a memory, since text repeats itself.
 pub struct Stems {
-    stemmer: Stemmer,
+    stemmers: Vec<(Language, Stemmer)>,
     memory: Vec<Remembered>,
 }
 
 #[derive(Clone, Copy)]
 struct Remembered {
+    language: Language,
     word: [u8; MAX_BYTES],
     word_len: u8,
     stem: [u8; MAX_BYTES],
     stem_len: u8,
 }
 
+const EMPTY: Remembered = Remembered {
+    language: Language::ENGLISH,
+    word: [0; MAX_BYTES],
+    word_len: 0,
+    stem: [0; MAX_BYTES],
+    stem_len: 0,
+};
+
 impl Default for Stems {
     fn default() -> Self {
-        let empty = Remembered {
-            word: [0; MAX_BYTES],
-            word_len: 0,
-            stem: [0; MAX_BYTES],
-            stem_len: 0,
-        };
         Stems {
-            stemmer: Stemmer::new(Algorithm::English),
-            memory: vec![empty; REMEMBERED],
+            stemmers: Vec::new(),
+            memory: vec![EMPTY; REMEMBERED],
         }
     }
 }
 
 impl Stems {
     /// Replaces the word behind the first `kept` bytes of `buffer` by its stem; false when it has none.
-    pub fn replace(&mut self, buffer: &mut String, kept: usize) -> bool {
+    pub fn replace(&mut self, language: Language, buffer: &mut String, kept: usize) -> bool {
         let word = &buffer[kept..];
         if !has_stem(word) {
             return false;
         }
-        let slot = slot(word.as_bytes());
-        let known = self.memory[slot];
-        if known.word_len as usize != word.len() || &known.word[..word.len()] != word.as_bytes() {
-            self.memory[slot] = remember(word, &self.stemmer.stem(word));
+        let slot = slot(language, word.as_bytes());
+        let known = &self.memory[slot];
+        if known.language != language || &known.word[..known.word_len.into()] != word.as_bytes() {
+            self.memory[slot] = remember(language, word, &self.stemmer(language).stem(word));
         }
         let found = &self.memory[slot];
         buffer.truncate(kept);
         buffer.push_str(
-            std::str::from_utf8(&found.stem[..found.stem_len as usize]).unwrap_or_default(),
+            std::str::from_utf8(&found.stem[..found.stem_len.into()]).unwrap_or_default(),
         );
         true
+    }
+
+    fn stemmer(&mut self, language: Language) -> &Stemmer {
+        let known = self
+            .stemmers
+            .iter()
+            .position(|(known, _)| *known == language);
+        let at = known.unwrap_or_else(|| {
+            self.stemmers.push((language, stemmer(language)));
+            self.stemmers.len() - 1
+        });
+        &self.stemmers[at].1
     }
 }
 
@@ -97,18 +135,19 @@ pub(super) fn hash(word: &[u8]) -> u64 {
     hash ^ hash >> 29
 }
 
-fn slot(word: &[u8]) -> usize {
-    (hash(word) >> 40) as usize & (REMEMBERED - 1)
+fn slot(language: Language, word: &[u8]) -> usize {
+    let hash = hash(word).wrapping_add(language.number() << 40);
+    (hash >> 40) as usize & (REMEMBERED - 1)
 }
 
-/// English stems are never longer than their words by more than they lost, and fit; a longer one would keep its word.
-fn remember(word: &str, stem: &str) -> Remembered {
+/// Stems are hardly ever longer than their words, and fit; a longer one would keep its word.
+fn remember(language: Language, word: &str, stem: &str) -> Remembered {
     let stem = if stem.len() <= MAX_BYTES { stem } else { word };
     let mut entry = Remembered {
-        word: [0; MAX_BYTES],
+        language,
         word_len: word.len() as u8,
-        stem: [0; MAX_BYTES],
         stem_len: stem.len() as u8,
+        ..EMPTY
     };
     entry.word[..word.len()].copy_from_slice(word.as_bytes());
     entry.stem[..stem.len()].copy_from_slice(stem.as_bytes());

@@ -149,17 +149,26 @@ fn stems_are_for_plain_words_only() {
         ("größe", None),
     ] {
         assert_eq!(
-            stem(word).as_deref(),
-            expected.map(|_| stem(word).unwrap_or_default()).as_deref(),
+            stem(Language::ENGLISH, word).as_deref(),
+            expected
+                .map(|_| stem(Language::ENGLISH, word).unwrap_or_default())
+                .as_deref(),
             "{word}"
         );
-        assert_eq!(stem(word).is_some(), expected.is_some(), "{word}");
+        assert_eq!(
+            stem(Language::ENGLISH, word).is_some(),
+            expected.is_some(),
+            "{word}"
+        );
     }
-    assert_eq!(stem("wings"), stem("wing"));
+    assert_eq!(
+        stem(Language::ENGLISH, "wings"),
+        stem(Language::ENGLISH, "wing")
+    );
     let mut stems = Stems::default();
     for _ in 0..2 {
         let mut buffer = String::from("######connections");
-        assert!(stems.replace(&mut buffer, 6));
+        assert!(stems.replace(Language::ENGLISH, &mut buffer, 6));
         assert_eq!(buffer, "######connect");
     }
 }
@@ -204,12 +213,12 @@ fn expected(text: &str) -> [Vec<(usize, String)>; 3] {
         .collect();
     let mut stems: Vec<_> = words(text, Mode::Query)
         .iter()
-        .filter_map(|token| Some((0, stem(&token.text)?)))
+        .filter_map(|token| Some((0, stem(Language::ENGLISH, &token.text)?)))
         .collect();
     let mut counts = std::collections::HashMap::new();
     let mut wides: Vec<_> = all
         .iter()
-        .filter_map(|token| wide(&token.text))
+        .flat_map(|token| wide(&[], &token.text))
         .filter(|token| {
             let count = counts.entry(token.clone()).or_insert(0);
             *count += 1;
@@ -235,14 +244,35 @@ fn a_text_is_analysed_once_for_all_fields() {
         "once more",
     ] {
         assert_eq!(
-            fields(&analyser.analyse(text)),
+            fields(&analyser.analyse(text, Language::ENGLISH)),
             expected(text),
             "{text:.40}"
         );
     }
-    assert_eq!(wide("wings").as_deref(), Some("wing"));
-    assert_eq!(wide("mp3").as_deref(), Some("mp3"));
-    assert_eq!(wide("the"), None);
+    assert_eq!(wide(&[], "wings"), ["wing"]);
+    assert_eq!(wide(&[], "mp3"), ["mp3"]);
+    assert_eq!(wide(&[], "the"), [""; 0]);
+}
+
+#[test]
+fn texts_have_the_stems_of_their_language() {
+    let mut analyser = Analyser::default();
+    for (code, text, stems) in [
+        ("de", "Häuser und Verträge", "haus und vertrag"),
+        ("fr", "les développements", "le developp"),
+        ("ru", "договоры", "договор"),
+        ("pl", "houses", "hous"), // no stems of its own: English ones
+    ] {
+        let language = Language::named(code).expect("a language");
+        let [_, found, _] = fields(&analyser.analyse(text, language));
+        let mut wanted: Vec<_> = stems.split(' ').map(|stem| (0, stem.to_owned())).collect();
+        wanted.sort();
+        assert_eq!(found, wanted, "{text}");
+    }
+    assert_eq!(
+        stems(&[Language::named("de").expect("German")], "hauser"),
+        ["hauser", "haus"]
+    );
 }
 
 #[test]
@@ -279,7 +309,7 @@ proptest::proptest! {
 
     #[test]
     fn any_text_is_analysed_as_its_fields_would(text in "([a-c]{1,3}|the|wings|flying|東京|É|\\PC){0,60}") {
-        proptest::prop_assert_eq!(fields(&Analyser::default().analyse(&text)), expected(&text));
+        proptest::prop_assert_eq!(fields(&Analyser::default().analyse(&text, Language::ENGLISH)), expected(&text));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `field:value` to a filter.
 
+use indexer::analyse::Language;
 use time::OffsetDateTime;
 
 use super::operators::{self, Kind, Operator, begins_a_value};
@@ -82,6 +83,12 @@ fn known(name: &str, value: &str, now: OffsetDateTime) -> Option<Read> {
         "is" => return is(&lower).map(Read::Filter),
         "in" => Filter::In(value.to_owned()),
         "modified" => date::range(value, now).map(|(from, until)| Filter::Modified(from, until))?,
+        "created" => date::range(value, now).map(|(from, until)| Filter::Created(from, until))?,
+        "by" => Filter::By(lower),
+        "lang" => {
+            let filters = any(&lower, |one| Language::named(one).map(Filter::Language));
+            return filters.map(Read::Filter);
+        }
         "size" => size::range(value).map(|(from, until)| Filter::Size(from, until))?,
         "owner" => Filter::Owner(lower),
         "shared" => Filter::Shared(shared(lower)),

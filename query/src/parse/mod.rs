@@ -13,6 +13,7 @@ mod lex;
 mod operators;
 mod size;
 
+use indexer::analyse::Language;
 use lex::{Token, lex};
 pub use operators::{Kind, OPERATORS, Operator};
 use time::OffsetDateTime;
@@ -88,6 +89,12 @@ pub enum Filter {
     Modified(i64, i64),
     /// Bytes in `[from, until)`; an open end is `u64::MAX`.
     Size(u64, u64),
+    /// First stored in `[from, until)`, as [`Filter::Modified`].
+    Created(i64, i64),
+    /// Last changed by this person: an e-mail address, a name or `me`, in lower case.
+    By(String),
+    /// The text is in this language.
+    Language(Language),
     /// In the files of this person: an e-mail address, a name or `me`, in lower case.
     Owner(String),
     /// By how it is shared.

@@ -99,6 +99,12 @@ pub const OPERATORS: &[Operator] = &[
         values: DATES,
     },
     Operator {
+        name: "created",
+        about: "first stored then",
+        kind: Kind::Date,
+        values: DATES,
+    },
+    Operator {
         name: "size",
         about: "of this size",
         kind: Kind::Size,
@@ -107,6 +113,12 @@ pub const OPERATORS: &[Operator] = &[
     Operator {
         name: "owner",
         about: "in this person's files",
+        kind: Kind::Person,
+        values: &["me"],
+    },
+    Operator {
+        name: "by",
+        about: "last changed by this person",
         kind: Kind::Person,
         values: &["me"],
     },
@@ -121,6 +133,15 @@ pub const OPERATORS: &[Operator] = &[
         about: "with text in it, or with a shared link of yours",
         kind: Kind::Choice,
         values: &["text", "link"],
+    },
+    Operator {
+        name: "lang",
+        about: "with a text in this language",
+        kind: Kind::Choice,
+        values: &[
+            "en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "nb", "fi", "ru", "pl", "cs",
+            "zh", "ja", "ko",
+        ],
     },
     Operator {
         name: "is",

@@ -118,6 +118,14 @@ fn trees() {
         ("shared:with-me", "Shared(WithMe)"),
         ("shared:bob ", "Shared(With(\"bob\"))"),
         ("has:text -has:link ", "(HasText -HasLink)"),
+        (
+            "lang:de,english ",
+            "(or Language(Language(1)) Language(Language(0)))",
+        ),
+        (
+            "by:me created:2024 ",
+            "(By(\"me\") Created(1704067200, 1735689600))",
+        ),
         ("is:file ", "-Category(\"folder\")"),
         ("-is:file ", "Category(\"folder\")"),
         ("is:shared ", "Shared(Yes)"),
@@ -143,6 +151,7 @@ fn what_is_not_understood_is_searched_as_words_and_said() {
         "size:.. ",
         "is:red ",
         "has:wings ",
+        "lang:klingon ",
     ] {
         let query = parse(text, NOW);
         assert!(matches!(query.clause, Clause::Word { .. }), "{text}");

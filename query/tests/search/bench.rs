@@ -175,7 +175,7 @@ impl Bench {
         }
     }
 
-    /// What extraction would find: a first line `title: …` is the document's title, the rest its text.
+    /// What extraction would find: a first line `title: …` is the document's title, `lang: …` its language, the rest its text.
     fn record(&self, job: &Job) -> ExtractionRecord {
         let bytes: Vec<u8> = job
             .blocks
@@ -183,6 +183,7 @@ impl Bench {
             .flat_map(|hash| self.blocks.get(hash).expect("a block"))
             .collect();
         let text = String::from_utf8(bytes).expect("text");
+        let language = text.strip_prefix("lang: ").map(|rest| rest[..3].to_owned());
         let titled = text
             .strip_prefix("title: ")
             .and_then(|rest| rest.split_once('\n'));
@@ -203,7 +204,7 @@ impl Bench {
             category: detected.category().as_str().to_owned(),
             title: titled.map(|(title, _)| title.to_owned()),
             author: None,
-            language: None,
+            language,
             pages,
             text: source,
             words: 0,

@@ -168,17 +168,49 @@ fn the_last_word_is_a_start() {
         &[
             ("quar", "/Quarry.txt /a.txt /c.txt"),
             ("quarte", "/a.txt /c.txt"),
-            ("quar ", ""),
-            ("quar stones", ""),
+            // A whole word that no file has is looked for in longer ones.
+            ("quar ", "/Quarry.txt /a.txt /c.txt"),
+            ("quar stones", "/Quarry.txt"),
+            ("\"quar\" stones", ""),
             ("stones quar", "/Quarry.txt"),
             ("quarterly-rep", "/c.txt"),
-            ("quar.", ""),
+            ("quar.", "/Quarry.txt /a.txt /c.txt"),
             ("qu", "/Quarry.txt"), // one or two letters start words of names only
             ("\"quar\"", ""),
             ("name:quar", "/Quarry.txt"),
             ("-quar", ""),
         ],
     );
+}
+
+#[test]
+fn texts_are_stemmed_in_their_own_language() {
+    let bench = Bench::new();
+    let ann = bench.account("ann");
+    bench.put(&ann, "/d.txt", "lang: deu\nalle Verträge der Häuser");
+    bench.put(&ann, "/f.txt", "lang: fra\nle développement des maisons");
+    bench.put(&ann, "/r.txt", "lang: rus\nдоговоры и письма");
+    bench.put(&ann, "/e.txt", "lang: eng\nhouses and contracts");
+    bench.settle();
+    bench.table(
+        &ann,
+        &[
+            ("vertrag ", "/d.txt"),
+            ("Haus ", "/d.txt"),
+            ("\"haus\"", ""), // quotes are exact
+            ("\"häuser\"", "/d.txt"),
+            ("développer ", "/f.txt"),
+            ("maison ", "/f.txt"),
+            ("договор ", "/r.txt"),
+            ("house ", "/e.txt"),
+            ("contract lang:en ", "/e.txt"),
+            ("lang:de,ru ", "/d.txt /r.txt"),
+            ("haus -lang:german ", ""),
+        ],
+    );
+    let request = crate::bench::asked("vertrag ");
+    let answer = bench.ask(&ann, &request).expect("an answer");
+    assert_eq!(answer.hits[0].snippet.highlights.len(), 1); // marked as it is found
 }
 
 #[test]
