@@ -10,7 +10,7 @@ use storage::meta::{AuditAction, AuditEvent};
 
 use super::{admin, backup as take};
 use crate::client::ServerAddress;
-use crate::config::{Config, DataArg};
+use crate::config::{Config, DataArg, Metadata};
 use crate::node::{self, Node};
 
 /// Restores a point of a backup into the data folder (--data), in which there must be no store yet. A firefly.toml put there
@@ -47,6 +47,12 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
         .transpose()?;
     node::make_private_folder(&data.data)?;
     let config = Config::without_flags(data)?;
+    if !matches!(config.metadata, Metadata::Embedded) {
+        bail!(
+            "a restore makes a store with its metadata in {}/meta: restore without `metadata` in the settings, then `firefly migrate` carries it to the database",
+            config.data.display()
+        );
+    }
     let keys = node::key_source(&config);
     if let Some(path) = &args.keys {
         let text = std::fs::read_to_string(path);
