@@ -218,7 +218,8 @@ impl Bench<'_> {
     fn words(&self, words: &[String], filtered: bool) -> tantivy::Result<usize> {
         let mut must: Vec<Box<dyn Query>> = Vec::new();
         for word in words {
-            let stem = analyse::stem(analyse::Language::ENGLISH, word).unwrap_or_else(|| word.clone());
+            let stem =
+                analyse::stem(analyse::Language::ENGLISH, word).unwrap_or_else(|| word.clone());
             let wanted = if filtered {
                 vec![
                     term::wide_name(self.fields, word),
