@@ -2,9 +2,10 @@
 //! while others work its acknowledgements come a little later. Who is alone is never slowed, and nobody is refused.
 //!
 //! What is told apart is logs, not people: the log that grows fastest (and what grows nearly as fast) brings much, and how
-//! long the entries of all others wait for their commit says whether that is too much.
+//! long the entries of all others wait for their commit says whether that is too much. Who brought much waits for what they
+//! brought themselves: until all of it is indexed, nobody is slowed for their sake.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ pub struct Pace {
 #[derive(Default)]
 struct State {
     logs: HashMap<Partition, Log>,
+    /// Logs that brought much of which something still waits.
+    bulky: HashSet<Partition>,
     delay_ms: f64,
 }
 
@@ -87,6 +90,7 @@ impl Pace {
         }
         state.logs.retain(|_, log| !log.is_quiet(now));
         let busy = state.busy(now);
+        state.remember(&busy, extracting);
         state.adjust(now, &busy, extracting);
         let delay_ms = state.delay_ms.round() as u32;
         for (number, delay) in self.delays.iter().enumerate() {
@@ -107,8 +111,18 @@ impl State {
         busy.map(|(partition, _)| partition).collect()
     }
 
+    fn remember(&mut self, busy: &[Partition], extracting: &[(Partition, Duration)]) {
+        self.bulky.extend(busy);
+        let logs = &self.logs;
+        self.bulky.retain(|partition| {
+            busy.contains(partition)
+                || logs.get(partition).is_some_and(Log::lags)
+                || extracting.iter().any(|(waiting, _)| waiting == partition)
+        });
+    }
+
     fn adjust(&mut self, now: Instant, busy: &[Partition], extracting: &[(Partition, Duration)]) {
-        let others = |partition: &Partition| !busy.contains(partition);
+        let others = |partition: &Partition| !self.bulky.contains(partition);
         let logs = self.logs.iter().filter(|(partition, _)| others(partition));
         let logs = logs.map(|(_, log)| log.waits(now));
         let files = extracting.iter().filter(|(partition, _)| others(partition));
@@ -156,6 +170,13 @@ impl Log {
             / (now - since).as_secs_f64().max(LOOK_PERIOD.as_secs_f64())
     }
 
+    /// Whether entries of it wait for their commit.
+    fn lags(&self) -> bool {
+        self.looks
+            .back()
+            .is_some_and(|&(_, head)| head > self.committed)
+    }
+
     /// How long its oldest entry that is not committed has waited.
     fn waits(&self, now: Instant) -> Duration {
         let oldest = self.looks.iter().find(|(_, head)| *head > self.committed);
@@ -180,6 +201,19 @@ mod tests {
         }
         assert_eq!(pace.delay(small), Duration::ZERO, "who brings little");
         pace.delay(big).as_millis()
+    }
+
+    #[test]
+    fn nobody_is_slowed_for_what_a_bulk_left_behind() {
+        let (pace, start) = (Pace::default(), Instant::now());
+        let (first, second) = (NamespaceId(1), NamespaceId(2));
+        for tick in 0..60 {
+            let now = start + LOOK_PERIOD * tick as u32;
+            let first = (route(first, FileId(0)), 500 * tick.min(20), 10 * tick);
+            let second = (route(second, FileId(0)), 500 * (tick.max(20) - 20), 0);
+            pace.look(now, [first, second].into_iter(), &[]);
+        }
+        assert_eq!(pace.delay(second), Duration::ZERO);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indexer::ShardView;
 use indexer::schema::FLAG_FOLDER;
 use indexer::term::{Tag, Terms};
-use storage::meta::{Actor, NamespaceId};
+use storage::meta::{Actor, FileId, NamespaceId};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED};
 
@@ -19,11 +19,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Files of an account by index state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Files in the index.
+    /// All files: those that are searchable and those that wait.
     pub files: u64,
-    /// Those of them whose extraction has ended, whatever it gave.
+    /// Files in the index as they are now, whose extraction has ended, whatever it gave.
     pub searchable: u64,
-    /// Files whose text is not there yet, and changes that are not in the index yet.
+    /// Files whose text is not there yet, and files of which a change is not in the index yet.
     pub waiting: u64,
 }
 
@@ -47,15 +47,22 @@ impl Engine {
             };
             for ns in mine {
                 coverage.waiting += shard.waiting(ns);
-                count(&view, ns, &mut coverage)?;
+                let is_coming = |file| shard.is_coming(FileId(file));
+                count(&view, ns, &is_coming, &mut coverage)?;
             }
         }
-        coverage.searchable = coverage.files.saturating_sub(coverage.waiting);
+        coverage.files = coverage.searchable + coverage.waiting;
         Ok(coverage)
     }
 }
 
-fn count(view: &ShardView, ns: NamespaceId, coverage: &mut Coverage) -> Result<()> {
+/// Counts the documents of files that are not about to come anew, which are counted as waiting already.
+fn count(
+    view: &ShardView,
+    ns: NamespaceId,
+    is_coming: &dyn Fn(u64) -> bool,
+    coverage: &mut Coverage,
+) -> Result<()> {
     let fields = &view.fields;
     let live = Terms::of(fields, ns).tag(Tag::Live);
     for segment in view.searcher.segment_readers() {
@@ -79,11 +86,13 @@ fn count(view: &ShardView, ns: NamespaceId, coverage: &mut Coverage) -> Result<(
         let mut doc = postings.doc();
         while doc != TERMINATED {
             let is_folder = flags.first(doc).unwrap_or(0) & FLAG_FOLDER != 0;
-            let gone =
-                segment.is_deleted(doc) || view.exclusions.contains(files.first(doc).unwrap_or(0));
-            if !gone && !is_folder {
-                coverage.files += 1;
-                coverage.waiting += u64::from(outcomes.first(doc).unwrap_or(0) == 0);
+            let file = files.first(doc).unwrap_or(0);
+            let gone = segment.is_deleted(doc) || view.exclusions.contains(file);
+            if !gone && !is_folder && !is_coming(file) {
+                match outcomes.first(doc).unwrap_or(0) {
+                    0 => coverage.waiting += 1,
+                    _ => coverage.searchable += 1,
+                }
             }
             doc = postings.advance();
         }

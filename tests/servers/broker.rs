@@ -271,6 +271,7 @@ fn uploads_go_on_while_the_broker_is_away_and_search_catches_up() {
     // The broker works again: all is published, and the index has acknowledged all.
     until("the queues are empty", FOUND_LIMIT_S, || {
         let done = server.command(&["queue", "status"]);
+        eprintln!("{}", String::from_utf8_lossy(&done.stdout));
         let status: Value = serde_json::from_slice(&done.stdout).ok()?;
         let queues = status["queues"].as_array()?;
         let consumers = queues.iter().take(3).all(|queue| queue["consumers"] == 1);

@@ -74,9 +74,10 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
         let body = format!("{}\n{word}\n", text.text(&mut random, bytes));
         let probe = i % args.probe_one_in == 0;
         async move {
-            setup::upload(&client, &format!("/fresh/{}/{i}.txt", i / 500), body).await?;
+            let path = format!("/fresh/{}/{i}.txt", i / 500);
+            setup::upload(&client, &path, body).await?;
             if probe {
-                let found = tokio::spawn(found(client, word, Instant::now()));
+                let found = tokio::spawn(found(client, path, word, Instant::now()));
                 probes.send(found).ok();
             }
             Ok("upload".to_owned())
@@ -129,14 +130,18 @@ fn letters(mut i: u64) -> String {
     out
 }
 
-async fn found(client: Client, word: String, acknowledged: Instant) -> Result<Duration> {
+/// Searches for the word, in quotes since a typo in it would be forgiven, until the file at `path` is a hit.
+async fn found(
+    client: Client,
+    path: String,
+    word: String,
+    acknowledged: Instant,
+) -> Result<Duration> {
+    let query = format!("\"{word}\"");
     while acknowledged.elapsed() < GIVE_UP {
-        let argument = json!({"query": word, "options": {"max_results": 1, "facets": false}});
+        let argument = json!({"query": query, "options": {"max_results": 1, "facets": false}});
         let answer: Value = client.rpc("firefly/search", &argument).await?;
-        if answer["hits"]
-            .as_array()
-            .is_some_and(|hits| !hits.is_empty())
-        {
+        if answer["hits"][0]["metadata"]["path_display"] == path.as_str() {
             return Ok(acknowledged.elapsed());
         }
         tokio::time::sleep(PROBE_EVERY).await;

@@ -20,6 +20,9 @@ const MAX_READ_BYTES: usize = 256 * 1024 * 1024;
 /// zstd's level.
 const LEVEL: i32 = 3;
 
+/// Called with a row's key and value.
+pub(super) type VisitRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// Gathers rows and stores full chunks.
 pub(super) struct Writer<'d> {
     depot: &'d Depot,
@@ -160,12 +163,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Visits the rows with `start <= key < end` in order.
-    pub fn scan(
-        &mut self,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub fn scan(&mut self, start: &[u8], end: &[u8], visit: &mut VisitRow<'_>) -> Result<()> {
         let after = self
             .firsts
             .partition_point(|first| first.as_slice() <= start);

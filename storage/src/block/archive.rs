@@ -19,6 +19,9 @@ const MAX_OVERHEAD_BYTES: usize = 64 * 1024;
 /// zstd's level of a sealer that only opens.
 const ANY_LEVEL: i32 = 1;
 
+/// Takes a record of an extent and its offset.
+pub(crate) type Write<'a> = dyn FnMut(u64, &[u8]) -> Result<()> + 'a;
+
 /// While it lives, no extent's files are removed: what a snapshot of the index names stays readable where it lay. // I7
 pub struct Pin(std::sync::Arc<Shared>);
 
@@ -243,7 +246,7 @@ impl Rebuilder {
         &self,
         id: ExtentId,
         length: u64,
-        records: &mut dyn FnMut(&mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()>,
+        records: &mut dyn FnMut(&mut Write<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut files = Vec::new();
         for disk in self.chosen(id) {

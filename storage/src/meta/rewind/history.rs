@@ -108,11 +108,11 @@ impl History {
         later: &mut HashSet<FileId>,
     ) {
         let file = change.file();
-        if let Some(RewindId(undone)) = undoes {
-            if stamp.operation != undone {
-                later.insert(file);
-                return;
-            }
+        if let Some(RewindId(undone)) = undoes
+            && stamp.operation != undone
+        {
+            later.insert(file);
+            return;
         }
         let wanted = match (change, stamp.arrival) {
             (Change::Gone { parent, name, .. }, _) => Wanted::Here { parent, name },
