@@ -165,6 +165,8 @@ pub fn run(config: Config, folder: Option<PathBuf>) -> Result<ExitCode> {
 }
 
 async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
+    // Before anything says that it is there: whoever hears that may want it to end.
+    let end = asked_to_end()?;
     let listener = TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("listen on {}", config.listen))?;
@@ -207,7 +209,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
     let pace = services.pace();
     let importing =
         folder.map(|folder| tokio::spawn(import_folder(node.clone(), pace, admin, folder)));
-    let served = web::serve(app, listener, tls(&config), asked_to_end()).await;
+    let served = web::serve(app, listener, tls(&config), end).await;
     ServerAddress::remove(&config.data);
     if let Some(importing) = importing {
         importing.abort();
@@ -330,23 +332,17 @@ async fn import_folder(node: Node, pace: sync::Pace, admin: Account, folder: Pat
     }
 }
 
-/// Ends when the process is asked to end: Ctrl-C or SIGTERM.
-async fn asked_to_end() {
-    let (mut interrupt, mut terminate) = match (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) {
-        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "signals cannot be heard: only kill ends this process");
-            return std::future::pending().await;
+/// Listens from now on for Ctrl-C and SIGTERM; what it returns ends when the process is asked to end.
+fn asked_to_end() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tracing::info!("ending: running requests are finished first");
+        tracing::info!("ending: running requests are finished first");
+    })
 }
 
 /// Refuses a folder to import that is not there, before anything is started.
