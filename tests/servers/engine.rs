@@ -80,16 +80,6 @@ impl Engine {
         }
     }
 
-    /// Stops all its processes without ending them (`resume` lets them go on): connections stay open and nobody answers.
-    pub fn pause(&self) {
-        signal("STOP", self.child.as_ref().unwrap().id());
-    }
-
-    /// Lets a paused server go on.
-    pub fn resume(&self) {
-        signal("CONT", self.child.as_ref().unwrap().id());
-    }
-
     fn log(&self) -> PathBuf {
         self.folder.path().join("engine.log")
     }
