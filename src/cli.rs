@@ -25,7 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the server: storage, search, API and web page in one process
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Bring a folder in (skips what is there unchanged, goes on after an interruption)
     Import(command::import::Args),
     /// Search from the terminal
@@ -96,6 +96,7 @@ pub fn run() -> Result<ExitCode> {
     let data = &cli.data;
     match cli.command {
         Command::Serve(args) => {
+            let args = *args;
             let config = Config::load(data, args.config.as_deref(), args.settings)?;
             command::serve::run(config, args.import)
         }
