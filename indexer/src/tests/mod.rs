@@ -124,10 +124,6 @@ impl World {
                 outcome: Outcome::Text,
                 file_type: "text".into(),
                 category: "text".into(),
-                title: None,
-                author: None,
-                language: None,
-                pages: Vec::new(),
                 text: TextSource::Content,
                 words: 3,
                 ..ExtractionRecord::default()

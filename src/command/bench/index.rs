@@ -214,14 +214,8 @@ fn store(node: &Node, source: &Source, namespaces: u64) -> Result<()> {
         outcome: Outcome::Text,
         file_type: "text".into(),
         category: "text".into(),
-        title: None,
-        author: None,
-        language: None,
-        pages: Vec::new(),
         text: TextSource::Content,
-        words: 0,
-        labels: Vec::new(),
-        awaits: None,
+        ..ExtractionRecord::default()
     };
     let mut after = None;
     loop {

@@ -1,6 +1,7 @@
 //! `firefly doctor`: looks at an installation, says what is wrong and what to do about it. Changes nothing.
 
 mod folders;
+mod helpers;
 mod keys;
 mod machine;
 mod reach;
@@ -128,6 +129,7 @@ fn examine(data: &DataArg, only_running: bool) -> Result<Vec<Finding>> {
     findings.extend(folders::examine(&config));
     findings.extend(keys::examine(&config));
     findings.extend(machine::examine());
+    findings.extend(helpers::examine(&config));
     findings.extend(reach()?);
     Ok(findings)
 }
