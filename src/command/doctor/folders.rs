@@ -61,7 +61,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![private(data, &metadata)];
     findings.extend(disk(data));
     findings.push(synced_writes(data));
-    if data.join("meta").exists() {
+    if super::has_store(config) {
         findings.extend(config.targets.iter().flat_map(|folder| target(folder)));
         findings.extend(apart(config));
     }

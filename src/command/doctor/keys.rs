@@ -16,7 +16,7 @@ const ENDS_SOON_S: i64 = 14 * 24 * 3600;
 /// Looks at the keys and certificates.
 pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if config.data.join("meta").exists() {
+    if super::has_store(config) {
         findings.push(key_encryption_keys(key_source(config)));
     }
     if let TlsMode::Files { cert, key } = &config.tls {

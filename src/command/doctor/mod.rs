@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::config::{Config, DataArg};
+use crate::config::{Config, DataArg, Metadata};
 
 /// Look at this installation and say what is wrong and how to put it right: settings, folders and their rights, disks, keys,
 /// certificates, limits, helper programs, the running server and its public address. Changes nothing.
@@ -132,6 +132,11 @@ fn examine(data: &DataArg, only_running: bool) -> Result<Vec<Finding>> {
     findings.extend(helpers::examine(&config));
     findings.extend(reach()?);
     Ok(findings)
+}
+
+/// Whether something was stored already, so that folders and keys have to be there.
+fn has_store(config: &Config) -> bool {
+    config.metadata != Metadata::Embedded || config.data.join("meta").exists()
 }
 
 fn verdict(findings: &[Finding]) -> String {
