@@ -4,12 +4,14 @@ use tantivy::SegmentMeta;
 use tantivy::indexer::{MergeCandidate, MergePolicy};
 
 /// Segments with fewer documents all count as this big.
-const FLOOR_DOCS: u32 = 1_000;
-/// How many times bigger the segments of the next layer are.
-const LAYER_FACTOR: u32 = 12;
-/// Segments of one layer that are merged together. Fewer would be merged again and again: merging is half of an import.
-const MERGED_TOGETHER: usize = 12;
-/// A segment at least as big as the floor is rewritten when more of it than this is deleted.
+const FLOOR_DOCS: u32 = 64;
+/// How many times bigger the segments of the next layer are, and how many of one layer are merged together: a document is
+/// written once more for each layer that it goes through, and a search asks every segment. A layer must not be wider than
+/// what its merges make: else each merge of small ones writes a big one again.
+const LAYER_FACTOR: u32 = 8;
+/// Segments with fewer documents are not rewritten for what is deleted in them: they are merged soon.
+const WASTEFUL_DOCS: u32 = 1_000;
+/// A bigger segment is rewritten when more of it than this is deleted.
 const DELETED_SHARE: f64 = 0.3;
 /// Segments of a shard at which the small ones are merged whatever their size.
 const MAX_SEGMENTS: usize = 48;
@@ -25,8 +27,8 @@ impl MergePolicy for Layers {
         let mut candidates = Vec::new();
         let mut alone = Vec::new();
         for layer in by_size.chunk_by(|a, b| layer(a.num_docs()) == layer(b.num_docs())) {
-            for group in layer.chunks(MERGED_TOGETHER) {
-                if group.len() == MERGED_TOGETHER {
+            for group in layer.chunks(LAYER_FACTOR as usize) {
+                if group.len() == LAYER_FACTOR as usize {
                     candidates.push(candidate(group));
                 } else {
                     alone.extend(group.iter().copied());
@@ -49,9 +51,61 @@ fn layer(docs: u32) -> u32 {
 
 fn is_wasteful(segment: &SegmentMeta) -> bool {
     let deleted = f64::from(segment.num_deleted_docs());
-    segment.max_doc() >= FLOOR_DOCS && deleted > DELETED_SHARE * f64::from(segment.max_doc())
+    segment.max_doc() >= WASTEFUL_DOCS && deleted > DELETED_SHARE * f64::from(segment.max_doc())
 }
 
 fn candidate(segments: &[&SegmentMeta]) -> MergeCandidate {
     MergeCandidate(segments.iter().map(|segment| segment.id()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tantivy::Index;
+    use tantivy::index::SegmentId;
+    use tantivy::schema::Schema;
+
+    /// Commits `docs` documents `commits` times and merges what the policy says; returns how often a document was written,
+    /// on average, and the most segments there were.
+    fn load(docs: u32, commits: u32) -> (f64, usize) {
+        let index = Index::create_in_ram(Schema::builder().build());
+        let segment = |docs| index.new_segment_meta(SegmentId::generate_random(), docs);
+        let (mut segments, mut written, mut most) = (Vec::new(), 0, 0);
+        for _ in 0..commits {
+            segments.push(segment(docs));
+            written += u64::from(docs);
+            loop {
+                let candidates = Layers.compute_merge_candidates(&segments);
+                if candidates.is_empty() {
+                    break;
+                }
+                for MergeCandidate(ids) in candidates {
+                    let (merged, others): (Vec<SegmentMeta>, Vec<_>) = segments
+                        .into_iter()
+                        .partition(|segment| ids.contains(&segment.id()));
+                    let docs = merged.iter().map(SegmentMeta::num_docs).sum();
+                    written += u64::from(docs);
+                    segments = others;
+                    segments.push(segment(docs));
+                }
+            }
+            most = most.max(segments.len());
+        }
+        (written as f64 / f64::from(docs * commits), most)
+    }
+
+    #[test]
+    fn documents_are_not_written_again_and_again() {
+        // Below the floor a document may be written more often: so few of them come that it costs little.
+        for (docs, commits, most) in [
+            (1, 4_000, 40.0),
+            (10, 4_000, 8.0),
+            (40, 4_000, 5.0),
+            (450, 400, 4.0),
+        ] {
+            let (written, segments) = load(docs, commits);
+            assert!(written < most, "{docs} at a time: written {written} times");
+            assert!(segments < 30, "{docs} at a time: {segments} segments");
+        }
+    }
 }
