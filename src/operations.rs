@@ -150,6 +150,7 @@ impl Operations {
                 let bus = running.and_then(|running| running.bus.as_deref());
                 queue::call(bus, operation.trim_start_matches("queue/"), argument)
             }
+            "overview" => self.overview(),
             "storage/status" => Ok(json!(self.node.blocks.storage_status()?)),
             "storage/add" => self.add_target(read(argument)?),
             "storage/drain" => self.drain_target(read(argument)?),
@@ -325,6 +326,17 @@ impl Operations {
             position = report.position;
         }
         Ok(json!({"current": version, "rewrapped_blocks": rewrapped}))
+    }
+
+    /// How everything is, for a page that looks again and again: the index, the disks, and the broker where there is one.
+    fn overview(&self) -> Result<Value> {
+        let running = self.running.get();
+        let bus = running.and_then(|running| running.bus.as_deref());
+        Ok(json!({
+            "index": self.indexer()?.status(),
+            "storage": self.node.blocks.storage_status()?,
+            "queue": bus.map(queue::status).transpose()?,
+        }))
     }
 
     fn indexer(&self) -> Result<&indexer::Indexer> {

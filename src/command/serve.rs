@@ -198,6 +198,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
             public_url: public_url.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             open_metrics: false,
+            retention_days: config.retention_days,
         },
     )?;
     ServerAddress {

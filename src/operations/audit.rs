@@ -19,6 +19,10 @@ const ANCHOR: &str = "audit.anchor";
 pub(super) struct List {
     #[serde(default)]
     after: u64,
+    /// From the latest on, instead of from the first; `before` says where the page before this one ended.
+    #[serde(default)]
+    newest_first: bool,
+    before: Option<u64>,
     #[serde(default = "page")]
     limit: usize,
     /// E-mail address.
@@ -66,7 +70,10 @@ impl Operations {
             subject: wanted.subject,
             address: wanted.address,
         };
-        let (events, next) = meta.audit_search(wanted.after, &filter, wanted.limit)?;
+        let (events, next) = match wanted.newest_first {
+            true => meta.audit_latest(wanted.before, &filter, wanted.limit)?,
+            false => meta.audit_search(wanted.after, &filter, wanted.limit)?,
+        };
         let mut emails = HashMap::new();
         let rows = events.iter().map(|(sequence, event)| {
             Ok(json!({

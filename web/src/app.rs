@@ -39,6 +39,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Answer `/metrics` to everybody, not to administrators alone.
     pub open_metrics: bool,
+    /// How long the trash and old versions are kept unless an administrator has said otherwise, days.
+    pub retention_days: u32,
 }
 
 impl Settings {

@@ -32,7 +32,7 @@ const STREAMS: [&str; 13] = [
 ];
 
 /// Addresses of the page; all of them answer with its document.
-const PAGE: [&str; 9] = [
+const PAGE: [&str; 12] = [
     "/",
     "/search",
     "/files",
@@ -40,6 +40,9 @@ const PAGE: [&str; 9] = [
     "/shared",
     "/trash",
     "/settings",
+    "/settings/{*path}",
+    "/admin",
+    "/admin/{*path}",
     "/welcome",
     "/sign-in",
 ];

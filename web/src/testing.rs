@@ -96,6 +96,7 @@ impl Bench {
             public_url: "http://firefly.test".into(),
             trusted_proxies: Vec::new(),
             open_metrics: false,
+            retention_days: 30,
         };
         let app = App::new(parts, settings).expect("an app");
         Bench {

@@ -242,6 +242,42 @@ impl Meta {
         Ok((found, (!is_last).then_some(last)))
     }
 
+    /// The same from the other end: the events before sequence `before` (none: the latest) that pass a filter, newest first.
+    #[allow(clippy::type_complexity)] // a page and where the next one begins
+    pub fn audit_latest(
+        &self,
+        before: Option<u64>,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<(Vec<(u64, AuditEvent)>, Option<u64>)> {
+        let rows = self.store().snapshot()?;
+        let begin = match filter.since_ms {
+            Some(since_ms) => first_since(&*rows, since_ms - SLACK_MS)?,
+            None => 1,
+        };
+        let mut end = before.unwrap_or(u64::MAX);
+        if let Some(until_ms) = filter.until_ms {
+            end = end.min(first_since(&*rows, until_ms + SLACK_MS + 1)?);
+        }
+        if end <= begin {
+            return Ok((Vec::new(), None));
+        }
+        let (mut found, mut last) = (Vec::new(), end);
+        let page = rows.range(&key(begin), &key(end), true, MAX_SCANNED)?;
+        let is_last = page.len() < MAX_SCANNED;
+        for (key, value) in page {
+            let (sequence, event) = decode(&key, &value)?;
+            last = sequence;
+            if filter.passes(&event) {
+                found.push((sequence, event));
+            }
+            if found.len() >= limit.clamp(1, MAX_PAGE) {
+                return Ok((found, (sequence > begin).then_some(last)));
+            }
+        }
+        Ok((found, (!is_last).then_some(last)))
+    }
+
     /// The events after sequence `after` (0 = from the start), oldest first, at most `limit` and never more than [`MAX_PAGE`],
     /// each with its sequence.
     pub fn audit_events(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditEvent)>> {

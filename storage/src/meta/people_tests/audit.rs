@@ -176,15 +176,21 @@ fn many_writers_make_one_chain() {
 fn filters_find_what_they_say() {
     let bench = logged(30);
     let find = |filter: AuditFilter| {
-        let (mut after, mut found) = (0, Vec::new());
-        loop {
-            let (page, next) = bench.meta.audit_search(after, &filter, 4).unwrap();
+        let (mut after, mut found) = (Some(0), Vec::new());
+        while let Some(from) = after {
+            let (page, next) = bench.meta.audit_search(from, &filter, 4).unwrap();
             found.extend(page.iter().map(|(sequence, _)| *sequence));
-            match next {
-                Some(next) => after = next,
-                None => return found,
-            }
+            after = next;
         }
+        let (mut before, mut latest) = (Some(u64::MAX), Vec::new());
+        while let Some(from) = before {
+            let (page, next) = bench.meta.audit_latest(Some(from), &filter, 4).unwrap();
+            latest.extend(page.iter().map(|(sequence, _)| *sequence));
+            before = next;
+        }
+        latest.reverse();
+        assert_eq!(latest, found);
+        found
     };
     assert_eq!(find(AuditFilter::default()).len(), 30);
     let failed = AuditFilter {
