@@ -45,6 +45,11 @@ fn people_sign_in_and_set_things() {
 }
 
 #[test]
+fn administrators_see_the_state_and_who_did_what() {
+    browse("admin.mjs");
+}
+
+#[test]
 fn every_page_is_for_everybody_and_runs_nothing_hostile() {
     browse("craft.mjs");
 }

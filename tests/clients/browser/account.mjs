@@ -28,7 +28,7 @@ test('the one-time link asks for a password and signs in', async () => {
 });
 
 test('a password is changed by who knows the old one', async () => {
-  await go(page, 'Settings');
+  await open(page, '/settings/security');
   await page.getByLabel('Present password').fill('not this one');
   await page.getByLabel('New password').fill(OTHER);
   await page.getByRole('button', { name: 'Change the password' }).click();
@@ -36,6 +36,7 @@ test('a password is changed by who knows the old one', async () => {
   await page.getByLabel('Present password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Change the password' }).click();
   await toast(page, 'The password is changed').waitFor();
+  await go(page, 'Settings');
   await page.locator('button:enabled', { hasText: 'Sign out' }).first().click();
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   await open(page, '/settings');
@@ -46,6 +47,7 @@ test('a password is changed by who knows the old one', async () => {
 });
 
 test('a token is made, listed and revoked', async () => {
+  await page.getByRole('link', { name: 'Security', exact: true }).click();
   await page.getByLabel('What the token is for').fill('backup');
   await page.getByRole('button', { name: 'Create a token' }).click();
   const token = await page.getByLabel('The new token').inputValue();
@@ -59,6 +61,8 @@ test('a token is made, listed and revoked', async () => {
 });
 
 test('the page speaks German, and remembers it', async () => {
+  await go(page, 'Settings');
+  await page.getByText('Trash and old versions are kept for 30 days').waitFor();
   await picture(page, 'settings');
   await page.getByLabel('Language').selectOption('de');
   await page.getByRole('heading', { name: 'Einstellungen' }).waitFor();
@@ -81,7 +85,7 @@ test('rows stand closer where somebody wants that', async () => {
 
 test('a browser that is signed out from elsewhere shows it by itself', async () => {
   const other = await window_of(null);
-  await open(other, '/settings');
+  await open(other, '/settings/security');
   await signIn(OTHER, other);
   await other.getByRole('button', { name: 'Sign out of that browser' }).and(other.locator(':enabled')).click();
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();

@@ -46,7 +46,11 @@ const PLACES = {
   markdown: ['/files/Team?open=%2FTeam%2FPlan.md', () => pane(page, 'Plan.md').getByRole('heading', { name: 'Plan', exact: true }).waitFor()],
   shared: ['/shared', () => page.getByRole('heading', { name: 'Links' }).waitFor()],
   trash: ['/trash', () => page.getByText('gone.txt').waitFor()],
-  settings: ['/settings', () => page.getByText('In all').waitFor()],
+  settings: ['/settings', () => page.getByText('Old versions', { exact: true }).waitFor()],
+  security: ['/settings/security', () => page.getByText('this one').waitFor()],
+  coverage: ['/settings/search', () => page.getByText('Everything has been read').waitFor()],
+  state: ['/admin', () => page.getByRole('cell', { name: /bytes/ }).first().waitFor()],
+  activity: ['/admin/activity', () => page.getByText('made an account').nth(1).waitFor()],
   missing: ['/files/../nowhere', () => page.waitForTimeout(0)],
 };
 
@@ -82,7 +86,7 @@ test('axe finds nothing on the sign-in page and on a phone', async () => {
   const found = [];
   await page.setViewportSize({ width: 390, height: 844 });
   for (const [what, [place, ready]] of Object.entries(PLACES)) {
-    if (!['home', 'results', 'files', 'settings'].includes(what)) continue;
+    if (!['home', 'results', 'files', 'settings', 'state', 'activity'].includes(what)) continue;
     await open(page, place);
     await ready();
     found.push(...(await violations(`phone ${what}`)));

@@ -144,6 +144,43 @@ test('the trash lists what was deleted, and brings it back', async () => {
   await link(page, 'Letters').waitFor();
 });
 
+test('a folder goes back in time after an attack, and forward again', async () => {
+  await admin.rpc('files/create_folder_v2', { path: '/Safe' });
+  const names = Array.from({ length: 30 }, (_, n) => `Letter ${n}.txt`);
+  for (const name of names) await admin.upload(`/Safe/${name}`, `dear reader of ${name}`);
+  await new Promise((later) => setTimeout(later, 20));
+  const before_attack = new Date();
+  await new Promise((later) => setTimeout(later, 20));
+  for (const name of names.slice(0, 20)) await admin.upload(`/Safe/${name}`, 'scrambled');
+  for (const name of names.slice(20)) await admin.rpc('files/delete_v2', { path: `/Safe/${name}` });
+  await admin.upload('/Safe/READ ME.txt', 'pay');
+  await open(page, '/files/Safe');
+  await link(page, 'READ ME.txt').waitFor();
+  await page.getByRole('button', { name: 'More', exact: true }).click();
+  await page.getByRole('menuitem', { name: 'Back in time' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('were made since').waitFor();
+  const local = new Date(before_attack.getTime() - before_attack.getTimezoneOffset() * 60_000).toISOString().slice(0, -1);
+  await dialog.getByLabel('The moment').evaluate((field, value) => {
+    field.step = '0.001';
+    field.value = value;
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    field.dispatchEvent(new Event('change', { bubbles: true }));
+  }, local);
+  await dialog.getByText('get their earlier content back').waitFor();
+  await dialog.getByText('come back from the trash').waitFor();
+  await picture(page, 'rewind');
+  await dialog.getByRole('button', { name: 'Go back to this moment' }).click();
+  await dialog.getByText('The folder is what it was').waitFor();
+  await until(async () => (await admin.rpc('files/list_folder', { path: '/Safe' })).entries.length === 30, 'all 30 are back');
+  await gone('READ ME.txt');
+  await dialog.getByRole('button', { name: 'Undo' }).click();
+  await dialog.getByText('All is as it was before').waitFor();
+  await link(page, 'READ ME.txt').waitFor();
+  await open(page, '/files/Work');
+  await link(page, 'Letters').waitFor();
+});
+
 test('what another one changes appears, in folders and in open results', async () => {
   const bob = await another(admin, 'bob');
   const { shared_folder_id } = await admin.rpc('sharing/share_folder', { path: '/Work', force_async: false });

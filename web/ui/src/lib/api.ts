@@ -61,6 +61,8 @@ export const files = {
   restore: (path: string, rev: string) => call<T.FileEntry>('files/restore', { path, rev }),
   trash: (limit: number, signal?: Signal) => call<T.Trash>('firefly/trash', { limit }, { signal }),
   remove: (path: string) => call<{ metadata: T.Entry }>('files/delete_v2', { path }),
+  /** When a file's bytes were last read and found good, and on how many disks they are. */
+  verified: (path: string, signal?: Signal) => call<T.Verified>('firefly/verified', { path }, { signal }),
   /** Brings back what was deleted, by its id or the path where it was; a folder with all that was in it. */
   undelete: (path: string) => call<{ metadata: T.Entry }>('firefly/undelete', { path }),
 };
@@ -80,6 +82,15 @@ export async function listAll(
   }
   return page.cursor;
 }
+
+export const rewinds = {
+  preview: async (path: string, to: string, signal?: Signal) =>
+    (await call<{ preview: T.RewindCounts }>('firefly/rewind', { path, to, dry_run: true }, { signal })).preview,
+  begin: async (path: string, to: string) => (await call<{ rewind: T.Rewind }>('firefly/rewind', { path, to })).rewind,
+  status: async (rewind_id: string) => (await call<{ rewind: T.Rewind }>('firefly/rewind/status', { rewind_id })).rewind,
+  undo: async (rewind_id: string) => (await call<{ rewind: T.Rewind }>('firefly/rewind/undo', { rewind_id })).rewind,
+  list: async () => (await call<{ rewinds: T.Rewind[] }>('firefly/rewind/list', {})).rewinds,
+};
 
 const argument = (value: unknown) => encodeURIComponent(JSON.stringify(value));
 
@@ -177,7 +188,8 @@ export const sharing = {
 };
 
 export const account = {
-  space: () => call<T.SpaceUsage>('users/get_space_usage', null),
+  /** What the account's files, its trash and its old versions take. */
+  space: () => call<T.Space>('firefly/space', {}),
   changePassword: (old_password: string, new_password: string) =>
     call<null>('firefly/account/change_password', { old_password, new_password }),
   create: (email: string, name: string) => call<T.CreatedAccount>('firefly/account/create', { email, name }),

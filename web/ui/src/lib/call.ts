@@ -69,6 +69,8 @@ const SENTENCES: Record<string, string> = {
   already_mounted: later('This folder is among your files already.'),
   folder_owner: later('The owner cannot leave: stop sharing instead.'),
   shared_link_not_found: later('This link is gone already.'),
+  history_too_short: later('What happened that long ago is not known any more. Choose a later moment.'),
+  rewind_runs: later('This folder is on its way back to an earlier moment already.'),
   payload_too_large: later('That is too large for one request.'),
 };
 

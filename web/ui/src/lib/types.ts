@@ -184,9 +184,47 @@ export interface ExtractedText {
   outcome: Outcome;
 }
 
-export interface SpaceUsage {
+/** What an account's files take, bytes; trash and versions are up to a minute old. */
+export interface Space {
   used: number;
-  allocation: { '.tag': 'individual' | 'team' | 'other'; allocated?: number };
+  allocated: number | null;
+  trash: { entries: number; bytes: number };
+  versions: { count: number; bytes: number };
+  /** How long trash and versions are kept. */
+  retention_days: number;
+  is_complete: boolean;
+}
+
+/** When a file was last read and found good, and on how many disks it is. */
+export interface Verified {
+  verified_at: string | null;
+  copies: number;
+  wanted_copies: number;
+}
+
+/** What going back to a moment does, in files and folders. */
+export interface RewindCounts {
+  examined: number;
+  revived: number;
+  moved: number;
+  restored: number;
+  removed: number;
+  unchanged: number;
+  kept: number;
+  failed: number;
+}
+
+/** A folder on its way back to a moment, or there. */
+export interface Rewind {
+  rewind_id: string;
+  path: string;
+  to: string;
+  began: string;
+  ended: string | null;
+  undoes: string | null;
+  state: 'running' | 'done' | 'failed';
+  error: string | null;
+  counts: RewindCounts;
 }
 
 export type AccessLevel = 'owner' | 'editor' | 'viewer' | 'viewer_no_comment' | 'traverse';
