@@ -28,12 +28,7 @@ pub enum OperationFailure {
 pub type Operations = Arc<dyn Fn(&str, Value) -> Result<Value, OperationFailure> + Send + Sync>;
 
 /// What only looks at the state of the service, again and again, is not logged.
-const UNRECORDED: [&str; 4] = [
-    "task/status",
-    "overview",
-    "storage/status",
-    "retention/get",
-];
+const UNRECORDED: [&str; 4] = ["task/status", "overview", "storage/status", "retention/get"];
 
 /// Runs an operation for an administrator.
 pub async fn call(
