@@ -212,7 +212,7 @@ impl Asked<'_> {
     }
 
     /// The dictionary keys of a field that start like `start`.
-    pub fn starting(&self, ns: NamespaceId, start: &str) -> Range<Vec<u8>> {
+    fn starting(&self, ns: NamespaceId, start: &str) -> Range<Vec<u8>> {
         match ns {
             EVERYWHERE => start.as_bytes().to_vec()..storage::kv::prefix_end(start.as_bytes()),
             ns => self.terms(ns).expansion(start),
@@ -370,9 +370,12 @@ impl Dictionary<'_> {
         let asked = self.asked;
         let (mut places, mut documents) = (Vec::new(), 0);
         for (segment, part) in asked.commit.segments.iter().enumerate() {
+            let Some(inverted) = part.segment.inverted(field) else {
+                continue;
+            };
             for &ns in asked.spaces(part, field) {
                 let term = asked.term(field, ns, token);
-                if let Some(info) = part.segment.find(&term)? {
+                if let Some(info) = inverted.get_term_info(&term)? {
                     documents += u64::from(info.doc_freq);
                     places.push(Place { segment, ns, info });
                 }

@@ -1,28 +1,22 @@
 //! Segments as searches read them: columns and lengths opened once for all searches, and which namespaces are in them.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indexer::ShardView;
 use indexer::analyse::Language;
 use indexer::schema::{FLAG_DELETED, Fields};
-use lru::LruCache;
 use storage::meta::NamespaceId;
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::SegmentId;
-use tantivy::postings::TermInfo;
 use tantivy::schema::Field;
-use tantivy::{InvertedIndexReader, SegmentReader, Term};
+use tantivy::{InvertedIndexReader, SegmentReader};
 
 use crate::error::Result;
 
 /// Fields of which lengths are counted.
 const MEASURED: usize = 6;
-/// Terms of which a segment remembers where their postings are, or that it has none: to look one up reads a block of the
-/// dictionary, and what people type, letter by letter, has the same words again and again.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(2048).unwrap();
 
 /// One segment. Deletions are not in it: they change from commit to commit, and a segment stays.
 pub struct Segment {
@@ -48,7 +42,6 @@ pub struct Segment {
     pub documents: u32,
     measured: [(Field, FieldNormReader); MEASURED],
     inverted: Vec<(Field, Arc<InvertedIndexReader>)>,
-    remembered: Mutex<LruCache<Term, Option<TermInfo>>>,
     spaces: HashMap<NamespaceId, Space>,
 }
 
@@ -105,7 +98,6 @@ impl Segment {
             documents: reader.max_doc(),
             measured,
             inverted,
-            remembered: Mutex::new(LruCache::new(REMEMBERED)),
             spaces: HashMap::new(),
         };
         segment.measure(&columns.u64(name(fields.language))?);
@@ -139,24 +131,6 @@ impl Segment {
             .map(|(_, inverted)| inverted)
     }
 
-    /// Where the postings of a term of a text field are; `None` when it has none.
-    pub fn find(&self, term: &Term) -> tantivy::Result<Option<TermInfo>> {
-        let lock = || {
-            self.remembered
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let Some(known) = lock().get(term) {
-            return Ok(known.clone());
-        }
-        let Some(inverted) = self.inverted(term.field()) else {
-            return Ok(None);
-        };
-        let found = inverted.get_term_info(term)?;
-        lock().put(term.clone(), found.clone());
-        Ok(found)
-    }
-
     /// How long documents are in a field; none for fields without lengths.
     pub fn norms(&self, field: Field) -> Option<&FieldNormReader> {
         let mut known = self.measured.iter();
@@ -168,12 +142,6 @@ impl Segment {
     /// What it has of a namespace.
     pub fn space(&self, ns: NamespaceId) -> Option<&Space> {
         self.spaces.get(&ns)
-    }
-
-    /// True when at least one in `part` of its live documents is the namespace's.
-    pub fn has_part(&self, ns: NamespaceId, part: u64) -> bool {
-        let live = self.space(ns).map_or(0, |space| space.live);
-        live * part >= u64::from(self.documents)
     }
 
     /// Those of `namespaces` (in order) that it has something of, in order.

@@ -8,7 +8,6 @@ use std::sync::{Arc, LazyLock};
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use storage::meta::NamespaceId;
-use tantivy::termdict::TermStreamer;
 use tantivy_fst::Automaton;
 
 use crate::collect::Page;
@@ -31,13 +30,8 @@ const PART: u8 = u8::MAX;
 const MAX_SIMILAR: usize = 4;
 /// Words of the dictionaries that are looked at more closely.
 const MAX_CANDIDATES: usize = 12;
-/// Near words taken of one namespace, field and segment.
-const MAX_NEAR: usize = 1024;
-/// Dictionary entries read of one namespace, field and segment.
-const MAX_READ: usize = 1_000_000;
-/// A namespace with at least this part of a segment's documents is looked through by automaton: that asks every block of the
-/// segment's dictionary whether it may have a near word. What has less is read entry by entry.
-const LARGE_PART: u64 = 16;
+/// Dictionary entries taken of one namespace, field and segment.
+const MAX_SCANNED: usize = 1024;
 
 /// One and two typos; two letters that changed places are one.
 static BUILDERS: LazyLock<[LevenshteinAutomatonBuilder; 2]> =
@@ -155,47 +149,27 @@ fn near(
             };
             for &ns in asked.spaces(part, field) {
                 let prefix = [&prefix_of(asked, ns), first.as_bytes()].concat();
-                let keys = asked.starting(ns, first);
-                let terms = inverted.terms();
-                if ns == EVERYWHERE || part.segment.has_part(ns, LARGE_PART) {
-                    let near = Near {
-                        prefix: &prefix,
-                        begin,
-                        dfa,
+                let near = Near {
+                    prefix: &prefix,
+                    begin,
+                    dfa,
+                };
+                let mut stream = inverted.terms().search(near).into_stream()?;
+                let mut scanned = 0;
+                while scanned < MAX_SCANNED && stream.advance() {
+                    scanned += 1;
+                    let Some(token) = token_of(ns, stream.key()) else {
+                        continue;
                     };
-                    let stream = terms.search(near).ge(keys.start).lt(keys.end);
-                    take_near(ns, stream.into_stream()?, meant, &mut found);
-                } else {
-                    let stream = terms.range().ge(keys.start).lt(keys.end);
-                    take_near(ns, stream.into_stream()?, meant, &mut found);
+                    if let Some(rank) = meant.rank(token) {
+                        let entry = found.entry(token.to_owned()).or_insert((rank, 0));
+                        entry.1 += u64::from(stream.value().doc_freq);
+                    }
                 }
             }
         }
     }
     Ok(found)
-}
-
-/// Takes the near words of a stream, and counts their documents.
-fn take_near<A: Automaton>(
-    ns: NamespaceId,
-    mut stream: TermStreamer<'_, A>,
-    meant: &Meant,
-    found: &mut HashMap<String, (u8, u64)>,
-) where
-    A::State: Clone,
-{
-    let (mut taken, mut read) = (0, 0);
-    while taken < MAX_NEAR && read < MAX_READ && stream.advance() {
-        read += 1;
-        let Some(token) = token_of(ns, stream.key()) else {
-            continue;
-        };
-        if let Some(rank) = meant.rank(token) {
-            taken += 1;
-            let entry = found.entry(token.to_owned()).or_insert((rank, 0));
-            entry.1 += u64::from(stream.value().doc_freq);
-        }
-    }
 }
 
 fn prefix_of(asked: &Asked<'_>, ns: NamespaceId) -> Vec<u8> {

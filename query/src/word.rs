@@ -275,7 +275,7 @@ impl Weight for Tagged {
         let mut places = Vec::new();
         for (ns, term) in self.terms.iter() {
             if part.segment.space(*ns).is_some()
-                && let Some(info) = part.segment.find(term)?
+                && let Some(info) = inverted.get_term_info(term)?
             {
                 places.push(Place {
                     segment: 0,
