@@ -9,7 +9,7 @@ use tantivy::schema::{
 use crate::analyse::{CountsTokenizer, NameTokenizer, PlacesTokenizer, WideNameTokenizer};
 
 /// The index format, in every commit's payload; another one is rebuilt.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 3;
 
 /// Bit of `flags`: the document is a folder (or the place where a shared folder is mounted).
 pub const FLAG_FOLDER: u64 = 1;
