@@ -11,7 +11,7 @@ const MOST_AGAIN = 300;
 const NO_FACETS: Facets = { type: [], extension: [], modified: [] };
 /** How soon an open search looks again after something changed, and once more when the index has read it; milliseconds. */
 const LIVE_MS = [400, 2_500];
-/** Keys that come faster than this are one question. */
+/** Keys that come faster than this are one question; a key after a pause is asked about at once. */
 const PAUSE_MS = 40;
 
 export class Search {
@@ -34,6 +34,7 @@ export class Search {
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = '';
+  #typed = 0;
   #later: ReturnType<typeof setTimeout>[] = [];
 
   get hasMore(): boolean {
@@ -48,7 +49,11 @@ export class Search {
     this.drop();
     if (!isSearching(state)) return this.#clear();
     this.busy = true;
-    this.#timer = setTimeout(() => void this.#run(state), PAUSE_MS);
+    const now = performance.now();
+    const isFast = now - this.#typed < PAUSE_MS;
+    this.#typed = now;
+    if (isFast) this.#timer = setTimeout(() => void this.#run(state), PAUSE_MS);
+    else void this.#run(state);
   }
 
   /** Asks the same again. */
