@@ -18,7 +18,9 @@ class Toasts {
   add(toast: Omit<Toast, 'id'>): number {
     const id = this.#next;
     this.#next += 1;
-    this.shown = [...this.shown, { ...toast, id }].slice(-AT_MOST);
+    // What is done is news once: only what can be acted on, or went wrong, stays beside it.
+    const others = toast.kind === 'done' ? this.shown.filter((other) => other.action || other.kind === 'problem') : this.shown;
+    this.shown = [...others, { ...toast, id }].slice(-AT_MOST);
     setTimeout(() => this.close(id), toast.action || toast.kind === 'problem' ? LONG_MS : SHORT_MS);
     return id;
   }
