@@ -25,6 +25,7 @@ use crate::reconcile::Sources;
 use crate::shard::{Shard, ShardView};
 use crate::stage::Stage;
 use crate::status::IndexerStatus;
+use crate::tidy::Turn;
 use crate::verify::{self, Verified};
 
 /// Namespaces read from metadata at a time.
@@ -135,6 +136,7 @@ impl Indexer {
             sources: sources.clone(),
             stop: stop.clone(),
         };
+        let turn = Turn::default();
         for number in 0..count {
             let shard = Arc::new(Shard::new(number, count, sources.clone()));
             let charge = Charge {
@@ -147,6 +149,7 @@ impl Indexer {
                 bell: Arc::default(),
                 stop: stop.clone(),
                 rebuild: Arc::default(),
+                turn: turn.clone(),
             };
             indexer.shards.push(shard);
             indexer.running.push(Running::spawn(charge)?);

@@ -33,6 +33,7 @@ pub mod status;
 pub mod stepped;
 pub mod term;
 pub mod text;
+mod tidy;
 pub mod verify;
 mod writer;
 

@@ -2,14 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use tantivy::{IndexReader, ReloadPolicy, Searcher};
+use tantivy::{FutureResult, IndexReader, ReloadPolicy, Searcher, SegmentMeta};
 
 use crate::error::{self, Result};
 use crate::generation::Generation;
+use crate::merge;
 use crate::payload::Payload;
 use crate::reconcile::{Reconciler, Sources, Unit};
 use crate::schema::Fields;
 use crate::writer::Writer;
+
+/// A merge that was begun.
+pub type Merging = FutureResult<Option<SegmentMeta>>;
 
 /// A generation and its writer.
 pub struct Line {
@@ -123,6 +127,14 @@ impl Line {
     /// True when a commit would say something new.
     pub fn is_dirty(&self) -> bool {
         self.writer.is_dirty() || self.reconciler.payload() != self.committed
+    }
+
+    /// Begins to merge what a quiet shard need not have apart ([`merge::when_quiet`]); `None` when there is nothing.
+    pub fn merge_more(&mut self) -> Result<Option<Merging>> {
+        let present = self.searcher.index().searchable_segment_metas();
+        let present = present.map_err(error::index(self.shard))?;
+        let wanted = merge::when_quiet(&present);
+        Ok(wanted.map(|segments| self.writer.merge(&segments)))
     }
 
     /// What the last commit said.

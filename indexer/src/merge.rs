@@ -1,6 +1,7 @@
 //! Which segments are merged, and when: equals with equals, and what is mostly deleted by itself.
 
 use tantivy::SegmentMeta;
+use tantivy::index::SegmentId;
 use tantivy::indexer::{MergeCandidate, MergePolicy};
 
 /// Segments with fewer documents all count as this big.
@@ -15,6 +16,9 @@ const WASTEFUL_DOCS: u32 = 1_000;
 const DELETED_SHARE: f64 = 0.3;
 /// Segments of a shard at which the small ones are merged whatever their size.
 const MAX_SEGMENTS: usize = 48;
+
+/// Bigger segments are not merged just because nothing changes.
+const MOST_DOCS: u32 = 100_000;
 
 /// The policy of every shard.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +49,16 @@ impl MergePolicy for Layers {
     }
 }
 
+/// What to merge while nothing changes: the smallest segments that are of one layer.
+pub fn when_quiet(segments: &[SegmentMeta]) -> Option<Vec<SegmentId>> {
+    let few = segments.iter().filter(|meta| meta.num_docs() < MOST_DOCS);
+    let mut by_size: Vec<&SegmentMeta> = few.collect();
+    by_size.sort_by_key(|segment| segment.num_docs());
+    let mut layers = by_size.chunk_by(|a, b| layer(a.num_docs()) == layer(b.num_docs()));
+    let merged = layers.find(|layer| layer.len() > 1)?;
+    Some(merged.iter().map(|segment| segment.id()).collect())
+}
+
 fn layer(docs: u32) -> u32 {
     (docs.max(FLOOR_DOCS) / FLOOR_DOCS).ilog(LAYER_FACTOR)
 }
@@ -62,7 +76,6 @@ fn candidate(segments: &[&SegmentMeta]) -> MergeCandidate {
 mod tests {
     use super::*;
     use tantivy::Index;
-    use tantivy::index::SegmentId;
     use tantivy::schema::Schema;
 
     /// Commits `docs` documents `commits` times and merges what the policy says; returns how often a document was written,

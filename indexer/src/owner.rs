@@ -11,6 +11,7 @@ use crate::heads::Heads;
 use crate::line::Line;
 use crate::reconcile::Sources;
 use crate::shard::Shard;
+use crate::tidy::{Tidy, Turn};
 
 /// Between commits while little waits.
 const COMMIT_PERIOD: Duration = Duration::from_millis(400);
@@ -51,6 +52,8 @@ pub struct Charge {
     pub stop: Arc<AtomicBool>,
     /// Set to make a new generation.
     pub rebuild: Arc<AtomicBool>,
+    /// Whose turn it is to merge while nothing changes.
+    pub turn: Turn,
 }
 
 /// A shard's owner.
@@ -60,6 +63,7 @@ pub struct Owner {
     /// A new generation that is made beside the live one.
     next: Option<Line>,
     commits: u64,
+    tidy: Tidy,
 }
 
 impl Owner {
@@ -75,7 +79,9 @@ impl Owner {
             }
         };
         charge.generations.remove_others(live.number)?;
+        let tidy = Tidy::new(charge.turn.clone());
         let owner = Owner {
+            tidy,
             charge,
             live,
             next: None,
@@ -121,6 +127,10 @@ impl Owner {
             self.live.reload()?;
             self.publish();
         }
+        match moved || self.live.is_dirty() || self.next.is_some() {
+            true => self.tidy.changed(now),
+            false => self.tidy.step(now, &mut self.live)?,
+        }
         if self.next.is_some() {
             moved |= self.step_next(&heads)?;
         }
@@ -147,6 +157,19 @@ impl Owner {
     #[cfg(any(test, feature = "testing"))]
     pub fn ask_rebuild(&self) {
         self.charge.rebuild.store(true, Ordering::Release);
+    }
+
+    /// Lets so much time go by that a shard in which nothing changes is merged, until there is nothing to merge.
+    #[cfg(test)]
+    pub fn rest_long(&mut self) -> Result<()> {
+        let later = Instant::now() + crate::tidy::QUIET * 2;
+        loop {
+            self.step(later)?;
+            if !self.tidy.is_running() && !self.live.is_stale()? {
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Begins a new generation, unless one is being made.

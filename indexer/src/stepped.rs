@@ -11,6 +11,7 @@ use crate::heads::Heads;
 use crate::owner::{Charge, Owner};
 use crate::reconcile::Sources;
 use crate::shard::Shard;
+use crate::tidy::Turn;
 
 /// A shard's segment in memory, bytes: the smallest that the engine takes.
 const MEMORY_BYTES: usize = 15_000_000;
@@ -62,6 +63,7 @@ impl Stepped {
             bell: Arc::default(),
             stop: Arc::new(AtomicBool::new(false)),
             rebuild: Arc::new(AtomicBool::new(false)),
+            turn: Turn::default(),
         }
     }
 
@@ -80,6 +82,13 @@ impl Stepped {
             owner.step(early)?;
         }
         Ok(())
+    }
+
+    /// Lets time go by in which nothing changes.
+    #[cfg(test)]
+    pub fn rest_long(&mut self) -> Result<()> {
+        let mut owners = self.owners.iter_mut().flatten();
+        owners.try_for_each(|owner| owner.rest_long())
     }
 
     /// Commits every shard.

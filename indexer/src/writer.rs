@@ -5,10 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use storage::meta::FileId;
+use tantivy::index::SegmentId;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::schema::Field;
 use tantivy::schema::document::CompactDocValue;
-use tantivy::{Document, Index, IndexWriter, TantivyDocument};
+use tantivy::{Document, FutureResult, Index, IndexWriter, SegmentMeta, TantivyDocument};
 
 use crate::error::{self, Error, Result};
 use crate::merge::Layers;
@@ -113,6 +114,11 @@ impl Writer {
         self.touched.clear();
         self.dirty = false;
         Ok(())
+    }
+
+    /// Begins to merge segments of the last commit.
+    pub fn merge(&mut self, segments: &[SegmentId]) -> FutureResult<Option<SegmentMeta>> {
+        self.writer.merge(segments)
     }
 
     /// Ends the writer after its merges.

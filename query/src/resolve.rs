@@ -174,12 +174,10 @@ impl Asked<'_> {
 
     /// True when a word is cheaper to look up in the wide fields, and can be: they have no phrases and no stop words.
     pub fn is_wide(&self, word: &Word) -> bool {
-        let single =
-            matches!(&word.tokens[..], [(_, token)] if !analyse::wide(&[], token).is_empty());
-        single
-            && !word.quoted
-            && self.status == Status::Active
-            && self.namespaces.len() >= WIDE_FROM
+        let in_texts = |token| !word.quoted && !analyse::wide(&[], token).is_empty();
+        // Names have every word as it is in their wide field.
+        let single = matches!(&word.tokens[..], [(_, token)] if word.names_only || in_texts(token));
+        single && self.status == Status::Active && self.namespaces.len() >= WIDE_FROM
     }
 
     /// The fields that a word's own forms are looked up in.

@@ -321,6 +321,30 @@ fn a_file_whose_text_came_before_its_turn_is_written_once() {
 }
 
 #[test]
+fn a_quiet_shard_has_few_segments() {
+    let mut world = World::new(1);
+    let account = world.account("quiet@example.com");
+    for content in 0..6 {
+        world
+            .put(&account, &format!("/{content}.txt"), content)
+            .unwrap();
+        world.settle();
+    }
+    let segments = |world: &World| {
+        let view = world.view(account.root);
+        view.searcher.segment_readers().len()
+    };
+    assert!(segments(&world) > 2, "each commit left one");
+    let before = world.index();
+    world.index.rest_long().unwrap();
+    assert_eq!(segments(&world), 1);
+    assert_eq!(world.index(), before);
+    world.put(&account, "/later.txt", 7).unwrap();
+    world.settle();
+    assert_eq!(world.index().len(), before.len() + 1, "it is written on");
+}
+
+#[test]
 fn the_index_is_compared_with_metadata() {
     use crate::verify::{Verified, namespace};
     let mut world = World::new(1);
