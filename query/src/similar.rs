@@ -191,24 +191,46 @@ impl Prepared<'_> {
                 [(_, token)] if !word.quoted => (token.clone(), self.is_found(index)),
                 _ => continue,
             };
-            let candidates = match (known, frozen) {
-                (Some(known), _) => known.iter().map(|word| (0, word.clone())).collect(),
-                (None, Some(_)) => continue,
-                (None, None) if is_known => continue,
-                (None, None) => self.candidates(index, &token)?,
-            };
-            // A word that holds what was typed is nearer than one that only starts like it, with a typo.
-            let is_whole = candidates.first().is_some_and(|(rank, _)| rank % 2 == 0);
-            let holding = match is_whole {
-                true => Vec::new(),
-                false => self.holding(index, &token)?,
-            };
-            let candidates = if holding.is_empty() {
-                candidates
-            } else {
-                holding
-            };
-            self.take(index, &token, candidates, known.is_some())?;
+            match (known, frozen) {
+                (Some(known), _) => {
+                    let known = known.iter().map(|word| (0, word.clone())).collect();
+                    self.take(index, &token, known, true)?;
+                }
+                (None, Some(_)) => {}
+                (None, None) if is_known => {}
+                (None, None) => self.forgive_word(index, &token)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the words that are nearest; a word that holds what was typed is nearer than one that only starts like it, with a
+    /// typo. One typo is looked for before two, which costs many times as much; where no near word has the same first letter,
+    /// one typo is forgiven wherever it is: dictionaries are then looked through from their beginnings.
+    fn forgive_word(&mut self, index: usize, token: &str) -> Result<()> {
+        let first = token.chars().next().map_or(0, char::len_utf8);
+        let first = &token[..first];
+        let mut held = false;
+        for (first, typos) in [(first, 1), (first, 2), ("", 1)] {
+            if typos > 1 && forgiven(token) < typos {
+                continue;
+            }
+            let near = self.near(index, token, first, typos)?;
+            let is_whole = near.first().is_some_and(|(rank, _)| rank % 2 == 0);
+            if !near.is_empty() && !is_whole && !held {
+                let words = self.holding(index, token)?;
+                if self.take(index, token, words, false)? {
+                    return Ok(());
+                }
+                held = true;
+            }
+            if self.take(index, token, near, false)? {
+                return Ok(());
+            }
+        }
+        if !held {
+            let words = self.holding(index, token)?;
+            self.take(index, token, words, false)?;
         }
         Ok(())
     }
@@ -226,19 +248,7 @@ impl Prepared<'_> {
         self.folders.contains_key(&word) || self.parts.iter().any(in_part)
     }
 
-    /// Words that are near, the nearest and most frequent first. Where none has the same first letter, one typo is forgiven
-    /// wherever it is: a dictionary is then looked through from its beginning.
-    fn candidates(&self, index: usize, token: &str) -> Result<Vec<(u8, String)>> {
-        let first = token.chars().next().map_or(0, char::len_utf8);
-        for (first, typos) in [(&token[..first], 2), ("", 1)] {
-            let found = self.near(index, token, first, typos)?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
-    }
-
+    /// Words that are near and begin with `first`, the nearest and most frequent first.
     fn near(
         &self,
         index: usize,
@@ -282,14 +292,14 @@ impl Prepared<'_> {
         Ok(sums.into_iter().map(|(word, _)| (PART, word)).collect())
     }
 
-    /// Takes the nearest candidates that a visible file has.
+    /// Takes the nearest candidates that a visible file has; false when there are none.
     fn take(
         &mut self,
         index: usize,
         token: &str,
         candidates: Vec<(u8, String)>,
         is_known: bool,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut nearest = None;
         let mut taken = Vec::new();
         for (rank, candidate) in candidates {
@@ -315,10 +325,11 @@ impl Prepared<'_> {
             self.planned.needles.also(&candidate, number);
             taken.push(candidate);
         }
-        if !taken.is_empty() {
+        let has_any = !taken.is_empty();
+        if has_any {
             self.similar.insert(index, taken);
         }
-        Ok(())
+        Ok(has_any)
     }
 
     /// True when a file of the account that is there now has one of the words. // I6
