@@ -11,7 +11,7 @@ use crate::resolve::{Asked, EVERYWHERE, token_of};
 /// Letters from which on a word may be a part of others.
 const MIN_LETTERS: usize = 4;
 /// Words of a shard's dictionaries that are looked at; in very large accounts not all.
-const MAX_LOOKED: usize = 40_000;
+const MAX_LOOKED: usize = 20_000;
 /// Words that one part may stand for.
 pub const MAX_WORDS: usize = 16;
 
