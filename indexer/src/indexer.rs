@@ -198,7 +198,7 @@ impl Indexer {
     }
 
     /// How long the acknowledgement of a change in `ns` is to be held back so that others do not wait; see `pace`. At most a
-    /// quarter of a second, and zero for whoever is alone or brings little.
+    /// second, and zero for whoever is alone or brings little.
     pub fn delay(&self, ns: NamespaceId) -> Duration {
         self.pace.delay(ns)
     }

@@ -23,12 +23,13 @@ const MAX_LOOKS: usize = 64;
 const MUCH_PER_S: f64 = 200.0;
 /// Logs that grow at least this part as fast as the fastest bring much too.
 const NEARLY: f64 = 0.6;
-/// Others wait too long when their oldest entry is older than the first; when it is younger than the second they do not.
-const WAITS: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(500));
+/// Others wait too long when their oldest entry is older than the first; when it is younger than the second they do not. A file
+/// waits twice before its text is found: for its name's commit, beside which it is extracted, and for its text's.
+const WAITS: (Duration, Duration) = (Duration::from_millis(650), Duration::from_millis(450));
 /// The longest that an acknowledgement is held back, milliseconds.
-const MAX_DELAY_MS: f64 = 250.0;
+const MAX_DELAY_MS: f64 = 1000.0;
 /// How a delay grows: by a part of itself and by some milliseconds.
-const GROWTH: (f64, f64) = (1.3, 5.0);
+const GROWTH: (f64, f64) = (1.5, 10.0);
 /// The same when it shrinks.
 const SHRINKAGE: (f64, f64) = (0.9, -1.0);
 
@@ -222,7 +223,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(delay_ms(&pace, start, 10, 2000, second / 4), 0);
         let slowed = delay_ms(&pace, start + second * 100, 3, 2000, second * 2);
-        assert!((1..250).contains(&slowed), "{slowed}");
+        assert!((1..1000).contains(&slowed), "{slowed}");
         let most = delay_ms(&pace, start + second * 200, 30, 2000, second * 2);
         assert_eq!(most, MAX_DELAY_MS as u128);
         let none = delay_ms(&pace, start + second * 300, 30, 2000, second / 4);
