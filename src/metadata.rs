@@ -19,13 +19,13 @@ pub fn open(config: &Config) -> Result<Arc<dyn Store>> {
     let store = open_empty(config)?;
     if carry::is_unfinished(&*store)? {
         bail!(
-            "`firefly migrate` into this store was interrupted: run it again, it goes on where it was"
+            "`firefly migrate` (or `restore`) into this store was interrupted: run it again, it goes on where it was"
         );
     }
     Ok(store)
 }
 
-/// The same for a store that `migrate` fills.
+/// The same for a store that `migrate` or `restore` fills.
 pub fn open_empty(config: &Config) -> Result<Arc<dyn Store>> {
     match &config.metadata {
         Metadata::Embedded => Ok(Arc::new(LevelDbStore::open(

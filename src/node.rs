@@ -39,6 +39,12 @@ impl Node {
     /// Opens storage in the data folder, making what is not there yet.
     pub fn open(config: &Config) -> Result<Node> {
         make_private_folder(&config.data)?;
+        if storage::backup::is_unfinished(&config.data) {
+            bail!(
+                "`firefly restore` into {} was interrupted: run it again",
+                config.data.display()
+            );
+        }
         let store = metadata::open(config)?;
         let env = Env::system();
         let keys = Keyring::open(key_source(config), block::holds_data(&*store)?)?;

@@ -11,10 +11,12 @@ use storage::meta::{AuditAction, AuditEvent};
 use super::{admin, backup as take};
 use crate::client::ServerAddress;
 use crate::config::{Config, DataArg, Metadata};
+use crate::metadata;
 use crate::node::{self, Node};
 
 /// Restores a point of a backup into the data folder (--data), in which there must be no store yet. A firefly.toml put there
-/// before says where blocks go and how many copies are made. A restore that was killed is begun again by the same command.
+/// before says where blocks go, how many copies are made, and in which database metadata are, if in one: it must be empty. A
+/// restore that was killed is begun again by the same command.
 ///
 /// Afterwards everything is as it was at that moment; the search index is made anew at the next start, clients list their folders
 /// anew, and browsers and programs stay signed in.
@@ -47,12 +49,10 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
         .transpose()?;
     node::make_private_folder(&data.data)?;
     let config = Config::without_flags(data)?;
-    if !matches!(config.metadata, Metadata::Embedded) {
-        bail!(
-            "a restore makes a store with its metadata in {}/meta: restore without `metadata` in the settings, then `firefly migrate` carries it to the database",
-            config.data.display()
-        );
-    }
+    let database = match config.metadata {
+        Metadata::Embedded => None,
+        Metadata::Database { .. } => Some(metadata::open_empty(&config)?),
+    };
     let keys = node::key_source(&config);
     if let Some(path) = &args.keys {
         let text = std::fs::read_to_string(path);
@@ -61,6 +61,7 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
     }
     let into = Destination {
         data: &config.data,
+        database: database.as_deref(),
         keys,
         targets: config
             .targets
@@ -78,6 +79,8 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
         &mut |progress| take::show(&shown, progress),
     )?;
     drop(shown);
+    // Opened again as a server does, which one process at a time may.
+    drop(database);
     let node = Node::open_stopped(&config)?;
     let problems = node.meta.check(100, &mut |_| {})?;
     node.meta.audit(AuditEvent {

@@ -1,29 +1,18 @@
 //! The restore drill: the original is destroyed under load, and everything comes back: hashes, versions, shares, links, search.
 
-use std::process::Output;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::program::{Server, until};
+use crate::program::{Server, said, succeeds, until};
 use crate::user::User;
 
 /// Files that each of two people has.
 const FILES: usize = 60;
 /// How long a word may take to be found, seconds.
 const FOUND_LIMIT_S: u64 = 60;
-
-fn said(output: &Output) -> String {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
-}
-
-fn succeeds(server: &Server, arguments: &[&str]) -> String {
-    let output = server.command(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", said(&output));
-    said(&output)
-}
 
 /// All that an account can see that must be the same after a restore.
 fn everything(user: &User) -> Value {
@@ -177,4 +166,59 @@ fn a_backup_whose_server_is_killed_goes_on() {
         verified.contains("decrypted and hashed: all is well"),
         "{verified}"
     );
+}
+
+#[test]
+fn a_backup_of_a_database_comes_back_into_a_database() {
+    let mut server = Server::start_on_database();
+    let depot = server.folder().join("backups").display().to_string();
+    let ann = server.user("ann");
+    for n in 0..FILES {
+        ann.put(
+            &format!("/work/{n}.txt"),
+            format!("anntext{n} about rivers").as_bytes(),
+        );
+    }
+    ann.put("/work/3.txt", b"annsecond version of the third");
+    ann.delete("/work/4.txt");
+    let before = everything(&ann);
+    succeeds(&server, &["backup", &depot, "--with-keys"]);
+    ann.put("/work/later.txt", b"after the backup");
+    server.kill9();
+
+    // Not over what is there.
+    let refused = server.command(&["restore", &depot]);
+    assert!(
+        said(&refused).contains("has a store already"),
+        "{}",
+        said(&refused)
+    );
+    server.use_new_database();
+    server.use_data("restored");
+    // Killed while it brings blocks, and begun again.
+    let mut killed = server.program();
+    let quiet = killed.args(["restore", &depot]).stdout(Stdio::null());
+    let mut killed = quiet.stderr(Stdio::null()).spawn().unwrap();
+    let mark = server.data().join("restoring");
+    until("a restore is begun", 60, || {
+        (mark.exists() || killed.try_wait().unwrap().is_some()).then_some(())
+    });
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    if mark.exists() {
+        let early = server.command(&["serve", "--listen", "127.0.0.1:0"]);
+        assert!(said(&early).contains("was interrupted"), "{}", said(&early));
+        let restored = succeeds(&server, &["restore", &depot]);
+        assert!(restored.contains("is as it was at"), "{restored}");
+    }
+    assert!(!server.data().join("meta").exists());
+    server.start_again();
+    assert_eq!(everything(&ann), before);
+    until("a word of a restored file", FOUND_LIMIT_S, || {
+        (ann.found("anntext7") == ["/work/7.txt"]).then_some(())
+    });
+    ann.put("/work/after.txt", b"a restored store goes on");
+    server.check();
+    let verified = succeeds(&server, &["backup", "verify", &depot]);
+    assert!(verified.contains("all is well"), "{verified}");
 }

@@ -7,15 +7,10 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::program::{Server, program, until};
+use crate::program::{Server, program, said, until};
 
 /// Files of the imported folder.
 const FILES: usize = 300;
-
-fn said(output: &Output) -> String {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
-}
 
 #[test]
 fn every_command_explains_itself() {
@@ -321,5 +316,38 @@ fn serve_imports_while_it_serves() {
         !missing.status.success() && said(&missing).contains("/no/such/folder"),
         "{}",
         said(&missing)
+    );
+}
+
+#[test]
+fn the_log_is_a_file_a_day_and_old_ones_go() {
+    let mut server = Server::stopped(false);
+    let logs = server.folder().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    for day in 1..=5 {
+        std::fs::write(logs.join(format!("firefly.2020-01-0{day}.log")), "old").unwrap();
+    }
+    let folder = logs.to_str().unwrap();
+    server.start_with(&["--log-dir", folder, "--log", "json", "--log-keep", "3"]);
+    server
+        .user("ann")
+        .refused("files/get_metadata", &serde_json::json!({"path": "/no"}));
+    assert_eq!(server.stop(), 0);
+    let mut names: Vec<String> = std::fs::read_dir(&logs)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names[0].starts_with("firefly.2020-01-04"), "{names:?}");
+    let text = std::fs::read_to_string(logs.join(&names[2])).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let last = lines.last().unwrap();
+    assert_eq!(
+        (&last["level"], &last["message"]),
+        (&Value::from("INFO"), &Value::from("stopped"))
     );
 }

@@ -1,26 +1,14 @@
 //! Disk drills through the real program: a target that goes while people write, flipped bits, a disk that is added and one drained.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::program::{Server, until};
+use crate::program::{Server, said, succeeds, until};
 use crate::user::User;
 
 /// How long copies may take, seconds.
 const COPIED_LIMIT_S: u64 = 90;
-
-fn said(output: &Output) -> String {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
-}
-
-fn succeeds(server: &Server, arguments: &[&str]) -> String {
-    let output = server.command(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", said(&output));
-    said(&output)
-}
 
 fn status(server: &Server) -> Value {
     server
@@ -148,7 +136,7 @@ fn a_disk_is_replaced_while_people_write() {
 }
 
 #[test]
-fn a_small_disk_fills_up_and_is_caught_up_when_there_is_room() {
+fn a_disk_that_is_full_and_then_read_only_is_caught_up() {
     let (mut server, [_, two]) = two_disks();
     let user = server.user("ann");
     assert_eq!(server.stop(), 0);
@@ -187,6 +175,19 @@ fn a_small_disk_fills_up_and_is_caught_up_when_there_is_room() {
             (status(&server)["replicas_now"] == 2).then_some(())
         });
         user.put("/nudge.txt", b"seals what has one copy");
+        until_whole(&server);
+        assert!(mount(&["-o", "remount,ro"]));
+        user.put("/late.bin", b"acknowledged with one copy");
+        files.push((
+            "/late.bin".to_owned(),
+            b"acknowledged with one copy".to_vec(),
+        ));
+        assert_eq!(status(&server)["replicas_now"], 1);
+        assert!(mount(&["-o", "remount,rw"]));
+        until("the disk can be written again", COPIED_LIMIT_S, || {
+            (status(&server)["replicas_now"] == 2).then_some(())
+        });
+        user.put("/nudge.txt", b"seals what has one copy again");
         until_whole(&server);
         for (path, content) in &files {
             assert!(user.download(path).body == *content, "{path}");

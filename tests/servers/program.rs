@@ -58,6 +58,20 @@ impl Server {
         server
     }
 
+    /// Starts a server on new data, with its metadata in a database of its own.
+    pub fn start_on_database() -> Server {
+        let mut server = Self::new(Some(new_database()), false);
+        server.start_again();
+        server
+    }
+
+    /// From now on the program works on a new, empty database, if it works on one.
+    pub fn use_new_database(&mut self) {
+        if let Some(database) = &mut self.database {
+            database.url = database.server.new_database();
+        }
+    }
+
     fn new(database: Option<Database>, tls: bool) -> Server {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
@@ -276,11 +290,16 @@ pub fn program() -> Command {
     command
 }
 
-/// A new database when the environment asks for one, on a MariaDB that all tests share.
+/// A new database when the environment asks for one.
 fn database() -> Option<Database> {
-    static SHARED: Mutex<Weak<MariaDb>> = Mutex::new(Weak::new());
     let kind = std::env::var("SERVERS_METADATA").ok()?;
     assert_eq!(kind, "mariadb", "SERVERS_METADATA");
+    Some(new_database())
+}
+
+/// A new database on a MariaDB that all tests share.
+fn new_database() -> Database {
+    static SHARED: Mutex<Weak<MariaDb>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
     let server = shared.upgrade().unwrap_or_else(|| {
         let server = Arc::new(MariaDb::start());
@@ -288,7 +307,20 @@ fn database() -> Option<Database> {
         server
     });
     let url = server.new_database();
-    Some(Database { server, url })
+    Database { server, url }
+}
+
+/// What a command has printed.
+pub fn said(output: &Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// Runs a command that must succeed; what it printed.
+pub fn succeeds(server: &Server, arguments: &[&str]) -> String {
+    let output = server.command(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+    said(&output)
 }
 
 /// Asks until there is an answer; fails after `seconds`, saying what was waited for.

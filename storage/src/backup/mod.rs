@@ -8,6 +8,8 @@
 //! kinds of objects), `seal` (the key ring in a backup), `take`, `open` (reading a point), `restore`, `verify`, `prune`.
 
 mod depot;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod open;
 mod point;
 mod prune;
@@ -24,7 +26,7 @@ pub use depot::Depot;
 pub use open::{choose, points};
 pub use point::{KeysIncluded, Point};
 pub use prune::{Keep, PruneReport, prune};
-pub use restore::{Destination, restore};
+pub use restore::{Destination, is_unfinished, restore};
 pub use seal::Passphrase;
 pub use take::{Source, WithKeys, take};
 pub use verify::{VerifyReport, verify};

@@ -94,7 +94,7 @@ pub(super) fn load(
     }
 }
 
-fn numbers(pairs: Vec<crate::kv::Pair>) -> Result<Batch> {
+pub(super) fn numbers(pairs: Vec<crate::kv::Pair>) -> Result<Batch> {
     let mut batch = Batch::default();
     for (key, value) in pairs {
         let number = crate::row::u64_at("a number in a backup", &value, 0)?;

@@ -105,10 +105,15 @@ impl Point {
 
     /// Reads the manifest with this name.
     pub(super) fn read(depot: &Depot, name: &str) -> Result<Point> {
-        let what = format!("backup point {name}");
         let bytes = depot.get(&object(name))?;
-        let bytes = bytes.ok_or_else(|| corrupt(&what, "it is not there"))?;
-        let text = std::str::from_utf8(&bytes).map_err(|e| corrupt(&what, e.to_string()))?;
+        let missing = || corrupt(format!("backup point {name}"), "it is not there");
+        Point::parse(name, &bytes.ok_or_else(missing)?)
+    }
+
+    /// The manifest in an object.
+    pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Point> {
+        let what = format!("backup point {name}");
+        let text = std::str::from_utf8(bytes).map_err(|e| corrupt(&what, e.to_string()))?;
         let (hash, text) = text.split_once('\n').unwrap_or_default();
         if hex::encode(Sha256::digest(text.trim_end().as_bytes())) != hash {
             return Err(corrupt(&what, "its hash is another"));

@@ -1,4 +1,4 @@
-//! Restoring: a point becomes a store again, in an empty folder.
+//! Restoring: a point becomes a store again, in an empty folder, and where that is wanted an empty database.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,18 +11,20 @@ use crate::block::archive::{self, Rebuilder};
 use crate::block::{ExtentId, Target};
 use crate::error::{Error, Result};
 use crate::key::{Keyring, Source};
-use crate::kv::Store;
 use crate::kv::leveldb::{LevelDbStore, Options};
+use crate::kv::{Store, carry};
 
 /// Says which point is being restored, until it is.
 const MARK: &str = "restoring";
-/// Rows are loaded here, and become the store when everything else is there.
+/// Rows are loaded here, and become the store, or are carried to the database, when everything else is there.
 const PARTIAL: &str = "meta.restoring";
 
 /// Where a store is to be restored.
 pub struct Destination<'d> {
     /// The data folder; `meta` in it must not exist.
     pub data: &'d Path,
+    /// The database for the rows, which must be empty; they go into `meta` when there is none.
+    pub database: Option<&'d dyn Store>,
     /// Where the key ring is, or is written to when only the backup has it.
     pub keys: Source,
     /// Folders for blocks.
@@ -47,8 +49,16 @@ pub fn restore(
             into.data.display()
         )));
     }
+    let again = is_marked(point, into.data);
+    if let Some(database) = into.database
+        && !carry::reserve(database)?
+        && !again
+    {
+        let why = "the database has a store already: restore into an empty one";
+        return Err(Error::Engine(why.into()));
+    }
     let keys = keys(depot, point, passphrase, into)?;
-    mark(point, into)?;
+    mark(point, again, into)?;
     let store_name = name(point)?;
     let rebuilder = Rebuilder::new(into.targets.clone(), into.replicas, store_name)?;
     remove_if_there(&partial)?;
@@ -81,7 +91,20 @@ pub fn restore(
         open::go_on(&progress, tell)?;
     }
     let failed = |error| Error::io(format!("finishing {}", meta.display()), error);
-    std::fs::rename(&partial, &meta).map_err(failed)?;
+    match into.database {
+        None => std::fs::rename(&partial, &meta).map_err(failed)?,
+        Some(database) => {
+            progress.phase = "rows to the database";
+            let store = LevelDbStore::open(&partial, Options::default())?;
+            carry::carry(&store, database, &mut |rows| {
+                progress.rows = rows;
+                // What is carried is compared by the next run, so it is not ended in the middle.
+                let _goes_on = tell(&progress);
+            })?;
+            drop(store);
+            remove_if_there(&partial)?;
+        }
+    }
     std::fs::remove_file(into.data.join(MARK)).map_err(failed)?;
     File::open(into.data)
         .and_then(|folder| folder.sync_all())
@@ -107,10 +130,9 @@ fn keys(
 
 /// Notes what is being restored. Refused where folders for blocks hold extents that no earlier restore of this point has made:
 /// they may be all that is left of a store.
-fn mark(point: &Point, into: &Destination<'_>) -> Result<()> {
+fn mark(point: &Point, again: bool, into: &Destination<'_>) -> Result<()> {
     let path = into.data.join(MARK);
     let failed = |error| Error::io(format!("writing {}", path.display()), error);
-    let again = std::fs::read_to_string(&path).is_ok_and(|name| name == point.name);
     for target in into.targets.iter().filter(|_| !again) {
         let Ok(files) = std::fs::read_dir(&target.folder) else {
             continue;
@@ -124,6 +146,16 @@ fn mark(point: &Point, into: &Destination<'_>) -> Result<()> {
         }
     }
     std::fs::write(&path, &point.name).map_err(failed)
+}
+
+/// Whether a restore of this very point was begun in a data folder and not finished.
+fn is_marked(point: &Point, data: &Path) -> bool {
+    std::fs::read_to_string(data.join(MARK)).is_ok_and(|name| name == point.name)
+}
+
+/// Whether a restore was begun in a data folder and not finished: it must not be used.
+pub fn is_unfinished(data: &Path) -> bool {
+    data.join(MARK).exists()
 }
 
 /// The store's name in a manifest.

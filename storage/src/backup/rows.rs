@@ -100,9 +100,13 @@ pub(super) fn name(sha256: &str) -> String {
 /// The rows of a chunk, which must be what its name says.
 pub(super) fn read(depot: &Depot, chunk: &Chunk) -> Result<Vec<Pair>> {
     let name = name(&chunk.sha256);
+    unpack(&name, &depot.need(&name)?, chunk)
+}
+
+/// The rows in an object.
+pub(super) fn unpack(name: &str, object: &[u8], chunk: &Chunk) -> Result<Vec<Pair>> {
     let damaged = |detail: &str| corrupt(format!("backup object {name}"), detail);
-    let object = depot.need(&name)?;
-    if hex::encode(Sha256::digest(&object)) != chunk.sha256 {
+    if hex::encode(Sha256::digest(object)) != chunk.sha256 {
         return Err(damaged("its hash is another"));
     }
     let header = object.get(..9).ok_or_else(|| damaged("it is too short"))?;
@@ -111,7 +115,7 @@ pub(super) fn read(depot: &Depot, chunk: &Chunk) -> Result<Vec<Pair>> {
     }
     if header[4] > VERSION {
         return Err(Error::NewerFormat {
-            what: name,
+            what: name.to_owned(),
             found: u32::from(header[4]),
             supported: u32::from(VERSION),
         });

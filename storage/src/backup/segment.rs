@@ -69,8 +69,18 @@ pub(super) fn read(
     visit: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let name = name(line, extent, place);
+    records(&name, &depot.need(&name)?, extent, place, visit)
+}
+
+/// Visits the records in an object.
+pub(super) fn records(
+    name: &str,
+    object: &[u8],
+    extent: ExtentId,
+    place: (u64, u64),
+    visit: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+) -> Result<()> {
     let damaged = |detail: &str| corrupt(format!("backup object {name}"), detail);
-    let object = depot.need(&name)?;
     let split = object
         .len()
         .checked_sub(HASH_BYTES)
@@ -85,7 +95,7 @@ pub(super) fn read(
     }
     if body[4] > VERSION {
         return Err(Error::NewerFormat {
-            what: name,
+            what: name.to_owned(),
             found: u32::from(body[4]),
             supported: u32::from(VERSION),
         });

@@ -145,6 +145,7 @@ fn depot() -> (tempfile::TempDir, Depot) {
 fn restored(depot: &Depot, point: &Point, passphrase: Option<&Passphrase>) -> crate::Result<Bench> {
     let folder = tempfile::tempdir().unwrap();
     let into = Destination {
+        database: None,
         data: folder.path(),
         keys: KeySource::File(folder.path().join("kek.json")),
         targets: vec![Target::new("blocks", folder.path().join("blocks"))],
@@ -421,6 +422,7 @@ fn a_restore_takes_empty_folders_only_and_can_be_begun_again() {
     let point = bench.take(&depot, &WithKeys::Plain);
     let folder = tempfile::tempdir().unwrap();
     let into = Destination {
+        database: None,
         data: folder.path(),
         keys: KeySource::File(folder.path().join("kek.json")),
         targets: vec![Target::new("blocks", folder.path().join("blocks"))],

@@ -43,6 +43,17 @@ pub fn is_unfinished(store: &dyn Store) -> Result<bool> {
     Ok(store.snapshot()?.get(&mark())?.is_some())
 }
 
+/// Marks an empty store, or one that an earlier run has not finished, as being filled: it must not be used until [`carry`] is
+/// through. False, and nothing is done, when it holds something that is whole.
+pub fn reserve(store: &dyn Store) -> Result<bool> {
+    let now = store.snapshot()?;
+    if now.get(&mark())?.is_none() && !now.range(&[], &END, false, 1)?.is_empty() {
+        return Ok(false);
+    }
+    store.load(&pairs(vec![(mark(), SENDING.to_vec())]))?;
+    Ok(true)
+}
+
 /// Brings all that `from` holds into `to`, which must be empty, or hold what an earlier run of this brought there and nothing
 /// else. `progress` is told the rows that were gone through. Nothing may be written to either store meanwhile.
 ///
@@ -284,9 +295,11 @@ mod tests {
         to.load(&pairs(some)).unwrap();
         let wrong = vec![(vec![0x30, 0, 0, 0, 1], vec![9]), (vec![0x31], vec![9])];
         to.load(&pairs(wrong)).unwrap();
-        assert!(is_unfinished(&to).unwrap());
+        assert!(is_unfinished(&to).unwrap() && reserve(&to).unwrap());
         let carried = carry(&from, &to, &mut |_| {}).unwrap();
         assert_eq!(carried.sent, 5_000 - 699);
-        assert!(!is_unfinished(&to).unwrap());
+        assert!(!is_unfinished(&to).unwrap() && !reserve(&to).unwrap());
+        let empty = MemoryStore::default();
+        assert!(reserve(&empty).unwrap() && is_unfinished(&empty).unwrap());
     }
 }

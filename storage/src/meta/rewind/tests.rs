@@ -10,6 +10,8 @@ use crate::meta::env::ManualClock;
 use crate::meta::{Account, Entry, Env, NewFile, WriteMode};
 
 const NOW_MS: i64 = 1_800_000_000_000;
+/// Files that are attacked.
+const FILES: usize = 250;
 
 struct Bench {
     clock: Arc<ManualClock>,
@@ -83,30 +85,37 @@ impl Bench {
     }
 
     fn rewind(&self, path: &str, to_ms: i64) -> Rewind {
-        let preview = self
-            .meta
-            .preview_rewind(self.ann.actor(), &at(path), to_ms)
-            .unwrap();
-        let begun = self
-            .meta
-            .begin_rewind(self.ann.actor(), &at(path), to_ms)
-            .unwrap();
-        self.clock.advance_ms(1);
-        let done = self.meta.run_rewind(begun.id, &mut |_| true).unwrap();
-        self.clock.advance_ms(1);
+        let preview = self.preview(path, to_ms).unwrap();
+        let begun = self.begin(path, to_ms).unwrap();
+        let done = self.run(begun.id);
         assert_eq!((done.error.clone(), done.counts.failed), (None, 0));
         assert_eq!(done.counts.examined, preview.examined);
+        done
+    }
+
+    fn preview(&self, path: &str, to_ms: i64) -> Result<Counts> {
+        self.meta.preview_rewind(self.ann.actor(), &at(path), to_ms)
+    }
+
+    fn begin(&self, path: &str, to_ms: i64) -> Result<Rewind> {
+        self.meta.begin_rewind(self.ann.actor(), &at(path), to_ms)
+    }
+
+    fn run(&self, id: RewindId) -> Rewind {
+        self.clock.advance_ms(1);
+        let done = self.meta.run_rewind(id, &mut |_| true).unwrap();
+        self.clock.advance_ms(1);
         self.check();
         done
     }
 
+    fn file(&self, path: &str) -> FileId {
+        let view = self.meta.view(self.ann.id).unwrap();
+        view.resolve(self.ann.root, &at(path)).unwrap().node.id
+    }
+
     fn undo(&self, of: &Rewind) -> Rewind {
-        let begun = self.meta.begin_undo(self.ann.actor(), of.id).unwrap();
-        self.clock.advance_ms(1);
-        let done = self.meta.run_rewind(begun.id, &mut |_| true).unwrap();
-        self.clock.advance_ms(1);
-        self.check();
-        done
+        self.run(self.meta.begin_undo(self.ann.actor(), of.id).unwrap().id)
     }
 
     fn check(&self) {
@@ -157,15 +166,21 @@ fn attack(bench: &Bench, files: usize) {
     bench.delete("/work/4");
 }
 
-#[test]
-fn an_attack_is_undone_and_that_can_be_undone() {
+/// Files in a folder, and the moment at which they were so.
+fn filled() -> (Bench, BTreeMap<String, Option<u8>>, i64) {
     let bench = Bench::new();
-    for n in 0..250 {
+    for n in 0..FILES {
         bench.write(&format!("/work/{}/{n}.txt", n % 7), (n % 100) as u8);
     }
     bench.write("/elsewhere/1", 1);
     let (before, then) = (bench.tree(), bench.moment());
-    attack(&bench, 250);
+    (bench, before, then)
+}
+
+#[test]
+fn an_attack_is_undone_and_that_can_be_undone() {
+    let (bench, before, then) = filled();
+    attack(&bench, FILES);
     bench.write("/elsewhere/2", 2);
     let after = bench.tree();
     let usage = |bench: &Bench| bench.meta.space_used(bench.ann.id).unwrap().used;
@@ -202,16 +217,9 @@ fn an_attack_is_undone_and_that_can_be_undone() {
 #[test]
 fn one_that_was_ended_at_any_unit_is_run_again() {
     for stop_after in 1..5 {
-        let bench = Bench::new();
-        for n in 0..250 {
-            bench.write(&format!("/work/{}/{n}.txt", n % 7), (n % 100) as u8);
-        }
-        let (before, then) = (bench.tree(), bench.moment());
-        attack(&bench, 250);
-        let begun = bench
-            .meta
-            .begin_rewind(bench.ann.actor(), &at("/work"), then)
-            .unwrap();
+        let (bench, before, then) = filled();
+        attack(&bench, FILES);
+        let begun = bench.begin("/work", then).unwrap();
         let mut units = 0;
         let ended = bench.meta.run_rewind(begun.id, &mut |_| {
             units += 1;
@@ -219,15 +227,11 @@ fn one_that_was_ended_at_any_unit_is_run_again() {
         });
         assert_eq!(ended.unwrap().ended_ms, None);
         assert_eq!(bench.meta.unfinished_rewinds().unwrap(), [begun.id]);
-        let other = bench
-            .meta
-            .begin_rewind(bench.ann.actor(), &at("/work"), then);
+        let other = bench.begin("/work", then);
         assert!(matches!(other, Err(Error::Refused(Refusal::RewindRuns))));
-        bench.clock.advance_ms(5);
-        let done = bench.meta.run_rewind(begun.id, &mut |_| true).unwrap();
+        let done = bench.run(begun.id);
         assert!(done.ended_ms.is_some());
         same(&bench.tree(), &before);
-        bench.check();
     }
 }
 
@@ -275,13 +279,7 @@ fn what_others_do_after_a_rewind_survives_its_undoing() {
 fn what_was_in_the_trash_or_elsewhere_then_is_so_again() {
     let bench = Bench::new();
     bench.write("/f/dead", 1);
-    let file = bench.meta.view(bench.ann.id).unwrap();
-    let id = file
-        .resolve(bench.ann.root, &at("/f/dead"))
-        .unwrap()
-        .node
-        .id;
-    drop(file);
+    let id = bench.file("/f/dead");
     bench.delete("/f/dead");
     bench.write("/g/guest", 1);
     let (before, then) = (bench.tree(), bench.moment());
@@ -332,27 +330,17 @@ fn a_rewind_needs_the_right_to_write_and_a_history() {
         matches!(refused, Err(Error::Refused(Refusal::NoWritePermission))),
         "{refused:?}"
     );
-    let file = bench
-        .meta
-        .preview_rewind(bench.ann.actor(), &at("/f/a"), NOW_MS);
+    let file = bench.preview("/f/a", NOW_MS);
     assert!(matches!(file, Err(Error::Refused(Refusal::NotFolder))));
-    let counts = bench
-        .meta
-        .preview_rewind(bench.ann.actor(), &at("/f"), NOW_MS)
-        .unwrap();
-    assert_eq!(counts.failed, 0);
+    assert_eq!(bench.preview("/f", NOW_MS).unwrap().failed, 0);
     // An entry without a stamp, as earlier releases wrote them.
-    let view = bench.meta.view(bench.ann.id).unwrap();
-    let file = view.resolve(bench.ann.root, &at("/f/a")).unwrap().node.id;
-    drop(view);
+    let file = bench.file("/f/a");
     let store = bench.meta.store();
     let old = store.transact(&mut |txn| {
         crate::journal::append(txn, ns, &crate::journal::Change::Upsert { file }).map(drop)
     });
     old.unwrap();
-    let refused = bench
-        .meta
-        .preview_rewind(bench.ann.actor(), &at("/f"), NOW_MS);
+    let refused = bench.preview("/f", NOW_MS);
     assert!(
         matches!(refused, Err(Error::Refused(Refusal::HistoryTooShort))),
         "{refused:?}"
