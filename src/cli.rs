@@ -82,6 +82,9 @@ pub struct ServeArgs {
     /// Import this folder; searches are answered meanwhile
     #[arg(long, value_name = "FOLDER")]
     pub import: Option<PathBuf>,
+    /// How it is imported
+    #[command(flatten)]
+    pub how: command::import::How,
     /// Settings file [default: DIR/firefly.toml when it is there]
     #[arg(long, value_name = "FILE", env = "FIREFLY_CONFIG")]
     pub config: Option<PathBuf>,
@@ -98,7 +101,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Serve(args) => {
             let args = *args;
             let config = Config::load(data, args.config.as_deref(), args.settings)?;
-            command::serve::run(config, args.import)
+            command::serve::run(config, args.import, args.how)
         }
         Command::Import(args) => command::import::run(data, args),
         Command::Search(args) => command::search::run(data, args),

@@ -99,6 +99,8 @@ settings! {
     broker_ca: PathBuf, "broker-ca", "FIREFLY_BROKER_CA", "FILE";
     /// Proxies of yours, whose X-Forwarded-For is believed: addresses or networks (10.0.0.0/8), separated by commas [default: none]
     trusted_proxies: String, "trusted-proxies", "FIREFLY_TRUSTED_PROXIES", "NETS";
+    /// Folders of this machine that administrators may import from the page, with all below them, separated by commas [default: none]
+    import_roots: String, "import-roots", "FIREFLY_IMPORT_ROOTS", "DIRS";
     /// How log lines are written: `text` or `json` [default: text]
     #[arg(alias = "log")]
     log_format: String, "log-format", "FIREFLY_LOG_FORMAT", "FORMAT";
@@ -143,6 +145,8 @@ pub struct Config {
     pub broker: Option<Broker>,
     /// Proxies whose word on a caller's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Folders that administrators may import from the page.
+    pub import_roots: Vec<PathBuf>,
     /// Where log lines go, and how.
     pub log: Log,
 }
@@ -256,6 +260,7 @@ impl Config {
             tls: tls(&set)?,
             metadata: metadata(&set, &data)?,
             trusted_proxies: networks(set.trusted_proxies.as_deref().unwrap_or_default())?,
+            import_roots: import_roots(set.import_roots.as_deref().unwrap_or_default())?,
             log: log(&set, &data)?,
             listen: set.listen.unwrap_or_else(|| "127.0.0.1:8080".into()),
             public_url: set
@@ -343,6 +348,22 @@ fn networks(list: &str) -> Result<Vec<IpNet>> {
         })
     };
     words.map(network).collect()
+}
+
+/// Absolute folders, separated by commas.
+fn import_roots(list: &str) -> Result<Vec<PathBuf>> {
+    let words = list
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty());
+    let folder = |word: &str| {
+        let folder = PathBuf::from(word);
+        if folder.is_relative() {
+            bail!("import_roots: `{word}` does not start with /");
+        }
+        Ok(folder)
+    };
+    words.map(folder).collect()
 }
 
 fn log(set: &Settings, data: &Path) -> Result<Log> {
@@ -444,6 +465,7 @@ mod tests {
                 "trusted_proxies = \"10.0.0.0/8, proxy\"",
                 "`proxy` is neither",
             ),
+            ("import_roots = \"files\"", "does not start with /"),
             ("log_format = \"xml\"", "text or json"),
             ("log_keep = 0", "at least"),
         ] {

@@ -14,7 +14,8 @@ use query::hit::Sources;
 use storage::meta::{Account, TokenKind};
 use sync::bus::EmbeddedBus;
 use sync::bus::amqp::AmqpBus;
-use sync::import::LocalDestination;
+use sync::import::hosted::{self, Hosted};
+use sync::import::{Import, LocalDestination};
 use sync::listing::Listing;
 use sync::notify::Notifier;
 use sync::relay::{self, Relay};
@@ -153,18 +154,18 @@ impl Wire {
 }
 
 /// Runs the server until it is asked to end.
-pub fn run(config: Config, folder: Option<PathBuf>) -> Result<ExitCode> {
-    check_folder(folder.as_deref())?;
+pub fn run(config: Config, folder: Option<PathBuf>, how: import::How) -> Result<ExitCode> {
+    check_folder(folder.as_deref(), &how)?;
     crate::log::start(&config.log)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(256)
         .build()?
-        .block_on(serve(config, folder))?;
+        .block_on(serve(config, folder, how))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
+async fn serve(config: Config, folder: Option<PathBuf>, how: import::How) -> Result<()> {
     // Before anything says that it is there: whoever hears that may want it to end.
     let end = asked_to_end()?;
     let listener = TcpListener::bind(&config.listen)
@@ -183,6 +184,16 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
     })?;
     let maintenance = Maintenance::start(&node, services.indexer.clone())?;
     let healing = Healing::start(&node)?;
+    let imports = Hosted::open(
+        node.meta.clone(),
+        node.blocks.clone(),
+        services.pace(),
+        hosted::Settings {
+            roots: config.import_roots.clone(),
+            closed: import::own_folders(&config),
+            records: config.data.join(import::RECORDS),
+        },
+    )?;
     let app = web::App::new(
         web::Parts {
             meta: node.meta.clone(),
@@ -192,6 +203,7 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
             notifier: services.notifier.clone(),
             query: services.engine.clone(),
             operations: operations.for_web(),
+            imports,
             pace: services.pace(),
         },
         web::Settings {
@@ -208,8 +220,23 @@ async fn serve(config: Config, folder: Option<PathBuf>) -> Result<()> {
     .write(&config.data)?;
     greet(&config, &operations, &admin, &public_url)?;
     let pace = services.pace();
-    let importing =
-        folder.map(|folder| tokio::spawn(import_folder(node.clone(), pace, admin, folder)));
+    let importing = match folder {
+        Some(folder) => {
+            let destination =
+                LocalDestination::new(node.meta.clone(), node.blocks.clone(), admin.actor(), pace);
+            let into = import::default_target(&folder)?;
+            let import = how.import(
+                Arc::new(destination),
+                &admin.id.to_string(),
+                &folder,
+                &into,
+                how.rules(&import::own_folders(&config))?,
+                &config.data,
+            )?;
+            Some(tokio::spawn(import_folder(import, folder, into, how.watch)))
+        }
+        None => None,
+    };
     let served = web::serve(app, listener, tls(&config), end).await;
     ServerAddress::remove(&config.data);
     if let Some(importing) = importing {
@@ -318,17 +345,15 @@ fn greet(config: &Config, operations: &Operations, admin: &Account, url: &str) -
     Ok(())
 }
 
-async fn import_folder(node: Node, pace: sync::Pace, admin: Account, folder: PathBuf) {
-    let destination = LocalDestination::new(node.meta, node.blocks, admin.actor(), pace);
+async fn import_folder(import: Import, folder: PathBuf, into: String, watch: bool) {
     let imported = async {
-        let into = import::default_target(&folder)?;
-        anyhow::Ok((
-            import::with_progress(&destination, &folder, &into).await?,
-            into,
-        ))
+        if watch {
+            import::follow(&import, &folder, &into).await?;
+        }
+        import::with_progress(&import, &folder).await
     };
     match imported.await {
-        Ok((report, into)) => import::print(&report, &into),
+        Ok(report) => import::print(&report, &into),
         Err(error) => eprintln!("firefly: import of {}: {error:#}", folder.display()),
     }
 }
@@ -346,12 +371,15 @@ fn asked_to_end() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Refuses a folder to import that is not there, before anything is started.
-fn check_folder(folder: Option<&Path>) -> Result<()> {
+/// Refuses a folder to import that is not there, or cannot be imported so, before anything is started.
+fn check_folder(folder: Option<&Path>, how: &import::How) -> Result<()> {
     match folder {
         Some(folder) if !folder.is_dir() => {
             bail!("--import {}: there is no such folder", folder.display())
         }
-        _ => Ok(()),
+        None if how.watch || how.delete || !how.exclude.is_empty() => {
+            bail!("--watch, --delete and --exclude go with --import")
+        }
+        _ => how.rules(&[]).map(drop),
     }
 }

@@ -21,9 +21,15 @@ pub enum Error {
     /// A background thread ended before it answered (the process is stopping).
     #[error("the work was stopped")]
     Stopped,
+    /// The server that an import goes to cannot be reached.
+    #[error("{0}")]
+    Unreachable(String),
     /// The broker cannot be reached, or refused; without secrets.
     #[error("the broker: {0}")]
     Broker(String),
+    /// A pattern of what is not imported cannot be read.
+    #[error("pattern {0}")]
+    Pattern(String),
     /// A local file or folder could not be read.
     #[error("{what}: {source}")]
     Io {
@@ -42,7 +48,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Storage(e) => e.is_retryable(),
-            Error::Stopped | Error::Broker(_) => true,
+            Error::Stopped | Error::Unreachable(_) | Error::Broker(_) => true,
             _ => false,
         }
     }

@@ -18,6 +18,7 @@ mod engine;
 mod helpers;
 mod hostile;
 mod http;
+mod import;
 mod isolation;
 #[allow(dead_code, reason = "shared with the storage crate's tests")]
 mod mariadb;

@@ -9,6 +9,7 @@ use storage::block::BlockStore;
 use storage::extraction::Extractions;
 use storage::meta::{AccountId, Meta, NamespaceId};
 use storage::seal::Sealer;
+use sync::import::hosted::Hosted;
 use sync::listing::Listing;
 use sync::notify::Notifier;
 use tokio::sync::{Semaphore, watch};
@@ -66,6 +67,8 @@ pub struct Parts {
     pub notifier: Arc<Notifier>,
     /// What administrators and the command line call under `/2/firefly/admin/`.
     pub operations: Operations,
+    /// Imports of this machine's folders.
+    pub imports: Hosted,
     /// How long acknowledgements of uploads are held back.
     pub pace: sync::Pace,
 }
@@ -177,6 +180,11 @@ impl App {
     /// Wakes longpolls.
     pub fn notifier(&self) -> &Notifier {
         &self.0.parts.notifier
+    }
+
+    /// Imports of this machine's folders.
+    pub fn imports(&self) -> &Hosted {
+        &self.0.parts.imports
     }
 
     /// What administrators call.

@@ -14,6 +14,7 @@ use storage::kv::Store;
 use storage::kv::leveldb::{self, LevelDbStore};
 use storage::meta::{Account, Env, Meta, Options, PasswordCost, TokenKind};
 use sync::bus::EmbeddedBus;
+use sync::import::hosted::{self, Hosted};
 use sync::listing::Listing;
 use sync::notify::Notifier;
 use tower::ServiceExt;
@@ -24,7 +25,7 @@ use crate::{App, OperationFailure, Parts, Settings};
 pub struct Bench {
     pub app: App,
     router: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer, read to its end.
@@ -79,7 +80,16 @@ impl Bench {
             blocks: blocks.clone(),
         };
         let query = query::Engine::new(Vec::new, sources, &*store);
+        let pace: sync::Pace = Arc::new(|_| std::time::Duration::ZERO);
+        let own = folder.path();
+        let settings = hosted::Settings {
+            roots: vec![own.to_owned()],
+            closed: vec![own.join("kv"), own.join("blocks")],
+            records: own.join("imports"),
+        };
+        let imports = Hosted::open(meta.clone(), blocks.clone(), pace.clone(), settings);
         let parts = Parts {
+            imports: imports.expect("imports"),
             blocks,
             extractions: Extractions::new(store.clone()),
             listing,
@@ -89,7 +99,7 @@ impl Bench {
                 _ => Err(OperationFailure::Unknown),
             }),
             query: query.expect("an engine"),
-            pace: Arc::new(|_| std::time::Duration::ZERO),
+            pace,
             meta,
         };
         let settings = Settings {
@@ -102,8 +112,13 @@ impl Bench {
         Bench {
             router: crate::router::router(app.clone()),
             app,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// The folder that everything is in; imports may be made from it.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// A new account and a bearer token for it.

@@ -1,13 +1,12 @@
 //! Imports through a server's public API.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use storage::meta::Refusal;
-use sync::import::{Destination, Existing};
+use sync::import::{Deleted, Destination, Existing, Source};
 use sync::{Error, Result};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -38,8 +37,8 @@ impl RemoteDestination {
         first: Bytes,
         mut file: tokio::fs::File,
         commit: Value,
-        source: &Path,
-    ) -> Result<()> {
+        source: &Source,
+    ) -> Result<Value> {
         let upload = |route: &'static str, argument: Value, part: Bytes| async move {
             self.client
                 .upload(route, &argument, part)
@@ -54,9 +53,7 @@ impl RemoteDestination {
             let cursor = json!({"session_id": session, "offset": offset});
             if part.len() < PART_BYTES {
                 let argument = json!({"cursor": cursor, "commit": commit});
-                return upload("files/upload_session/finish", argument, part)
-                    .await
-                    .map(drop);
+                return upload("files/upload_session/finish", argument, part).await;
             }
             offset += part.len();
             upload(
@@ -93,23 +90,47 @@ impl Destination for RemoteDestination {
         }
     }
 
-    async fn put(&self, path: &str, source: &Path, modified_s: i64) -> Result<()> {
+    async fn look(&self, path: &str) -> Result<Option<Existing>> {
+        let argument = json!({"path": path});
+        match self.client.rpc("files/get_metadata", &argument).await {
+            Ok(entry) => Ok(existing(&entry)),
+            Err(e) if is_not_found(&e) => Ok(None),
+            Err(e) => Err(error(e)),
+        }
+    }
+
+    async fn put(&self, path: &str, source: &Source, modified_s: i64) -> Result<String> {
         let io = |e| Error::Io {
-            what: format!("read {}", source.display()),
+            what: format!("read {}", source.path().display()),
             source: e,
         };
-        let mut file = tokio::fs::File::open(source).await.map_err(io)?;
+        let mut file = tokio::fs::File::from_std(source.open().map_err(io)?);
         let commit = json!({"path": path, "mode": "overwrite", "mute": true, "client_modified": timestamp(modified_s)});
         let first = read_part(&mut file, source).await?;
-        if first.len() < PART_BYTES {
-            return self
-                .client
-                .upload("files/upload", &commit, first)
-                .await
-                .map(drop)
-                .map_err(error);
+        let stored = if first.len() < PART_BYTES {
+            let stored = self.client.upload("files/upload", &commit, first);
+            stored.await.map_err(error)?
+        } else {
+            self.in_parts(first, file, commit, source).await?
+        };
+        Ok(stored["rev"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn delete(&self, path: &str, rev: &str) -> Result<Deleted> {
+        let argument = json!({"path": path, "parent_rev": rev});
+        let answer: anyhow::Result<Value> = self.client.rpc("files/delete_v2", &argument).await;
+        let Err(refused) = answer else {
+            return Ok(Deleted::Done);
+        };
+        let summary = refused
+            .downcast_ref::<ApiError>()
+            .map(|e| e.summary.as_str());
+        match summary.unwrap_or_default() {
+            s if s.starts_with("path_lookup/not_found") => Ok(Deleted::Gone),
+            s if s.starts_with("path_lookup/not_file") => Ok(Deleted::Changed),
+            s if s.starts_with("path_write/conflict") => Ok(Deleted::Changed),
+            _ => Err(error(refused)),
         }
-        self.in_parts(first, file, commit, source).await
     }
 
     async fn folder(&self, path: &str) -> Result<()> {
@@ -123,11 +144,11 @@ impl Destination for RemoteDestination {
     }
 }
 
-async fn read_part(file: &mut tokio::fs::File, source: &Path) -> Result<Bytes> {
+async fn read_part(file: &mut tokio::fs::File, source: &Source) -> Result<Bytes> {
     let mut part = Vec::new();
     let read = file.take(PART_BYTES as u64).read_to_end(&mut part).await;
     read.map_err(|e| Error::Io {
-        what: format!("read {}", source.display()),
+        what: format!("read {}", source.path().display()),
         source: e,
     })?;
     Ok(part.into())
@@ -135,22 +156,22 @@ async fn read_part(file: &mut tokio::fs::File, source: &Path) -> Result<Bytes> {
 
 fn collect(page: &Value, found: &mut HashMap<String, Existing>) {
     for entry in page["entries"].as_array().into_iter().flatten() {
-        if let (Some(path), Some(size), Some(hash), Some(modified)) = (
-            entry["path_lower"].as_str(),
-            entry["size"].as_u64(),
-            entry["content_hash"].as_str(),
-            entry["client_modified"].as_str(),
-        ) {
-            let modified_s =
-                OffsetDateTime::parse(modified, &Rfc3339).map_or(0, OffsetDateTime::unix_timestamp);
-            let existing = Existing {
-                size,
-                modified_s,
-                content_hash: hash.to_owned(),
-            };
+        if let (Some(path), Some(existing)) = (entry["path_lower"].as_str(), existing(entry)) {
             found.insert(path.to_owned(), existing);
         }
     }
+}
+
+/// What an entry is for an import; none when it is no live file.
+fn existing(entry: &Value) -> Option<Existing> {
+    let modified = entry["client_modified"].as_str()?;
+    Some(Existing {
+        size: entry["size"].as_u64()?,
+        modified_s: OffsetDateTime::parse(modified, &Rfc3339)
+            .map_or(0, OffsetDateTime::unix_timestamp),
+        content_hash: entry["content_hash"].as_str()?.to_owned(),
+        rev: entry["rev"].as_str()?.to_owned(),
+    })
 }
 
 fn timestamp(seconds: i64) -> Option<String> {
@@ -170,6 +191,7 @@ fn is_not_found(error: &anyhow::Error) -> bool {
 fn error(error: anyhow::Error) -> Error {
     match error.downcast_ref::<ApiError>() {
         Some(e) if e.status.as_u16() == 429 || e.status.is_server_error() => Error::Stopped,
+        None => Error::Unreachable(format!("{error:#}")),
         Some(e) if e.summary.starts_with("path/conflict") => {
             Refusal::Conflict(storage::meta::ConflictKind::Folder).into()
         }

@@ -1,18 +1,16 @@
 //! Imports straight into this process's storage.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 use async_trait::async_trait;
 use storage::block::BlockStore;
 use storage::chunk::{BLOCK_BYTES, BlockHash, content_hash};
 use storage::meta::{
-    Actor, Address, Entry, Meta, NamespaceId, NewFile, NodeKind, Refusal, WriteMode,
+    Actor, Address, Entry, Meta, NamespaceId, NewFile, Node, NodeKind, Refusal, RevId, WriteMode,
 };
 
-use super::{Destination, Existing};
+use super::{Deleted, Destination, Existing, Source};
 use crate::Pace;
 use crate::error::{Error, Result};
 
@@ -56,13 +54,8 @@ impl LocalDestination {
         };
         view.walk(&top, None, false, &mut |entry| {
             if let Entry::Live(place) = &entry
-                && let NodeKind::File(version) = &place.node.kind
+                && let Some(existing) = existing(&place.node)
             {
-                let existing = Existing {
-                    size: version.size,
-                    modified_s: version.client_modified_ms.div_euclid(1000),
-                    content_hash: hex::encode(version.content_hash),
-                };
                 found.insert(place.path_lower.clone(), existing);
             }
             Ok(true)
@@ -70,7 +63,16 @@ impl LocalDestination {
         Ok(found)
     }
 
-    fn store(&self, path: &str, source: &Path, modified_s: i64) -> Result<NamespaceId> {
+    fn find(&self, path: &str) -> Result<Option<Existing>> {
+        let view = self.meta.view(self.actor.account)?;
+        match view.resolve(self.actor.root, &Address::parse(path)?) {
+            Ok(place) => Ok(existing(&place.node)),
+            Err(storage::Error::Refused(Refusal::NotFound)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn store(&self, path: &str, source: &Source, modified_s: i64) -> Result<(NamespaceId, String)> {
         let mut names = Vec::new();
         let size = each_block(source, &mut |block| {
             names.push(self.blocks.put(block)?);
@@ -88,8 +90,41 @@ impl LocalDestination {
         let place = self
             .meta
             .commit_file(self.actor, &Address::parse(path)?, &file)?;
-        Ok(place.ns)
+        let rev = existing(&place.node).map(|existing| existing.rev);
+        Ok((place.ns, rev.unwrap_or_default()))
     }
+
+    fn remove(&self, path: &str, rev: &str) -> Result<Deleted> {
+        let Some(rev) = RevId::parse(rev) else {
+            return Ok(Deleted::Changed);
+        };
+        let at = Address::parse(path)?;
+        match self.meta.delete(self.actor, &at, Some(rev.rev)) {
+            Ok(_) => Ok(Deleted::Done),
+            Err(storage::Error::Refused(Refusal::NotFound)) => Ok(Deleted::Gone),
+            Err(storage::Error::Refused(Refusal::InvalidParentRev | Refusal::NotFile)) => {
+                Ok(Deleted::Changed)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What a live node is for an import; none when it is no file.
+fn existing(node: &Node) -> Option<Existing> {
+    let NodeKind::File(version) = &node.kind else {
+        return None;
+    };
+    let rev = RevId {
+        rev: version.rev,
+        file: node.id,
+    };
+    Some(Existing {
+        size: version.size,
+        modified_s: version.client_modified_ms.div_euclid(1000),
+        content_hash: hex::encode(version.content_hash),
+        rev: rev.to_string(),
+    })
 }
 
 #[async_trait]
@@ -99,12 +134,17 @@ impl Destination for LocalDestination {
         self.blocking(move |own| own.list(&folder)).await
     }
 
-    async fn put(&self, path: &str, source: &Path, modified_s: i64) -> Result<()> {
-        let (path, source) = (path.to_owned(), source.to_owned());
+    async fn look(&self, path: &str) -> Result<Option<Existing>> {
+        let path = path.to_owned();
+        self.blocking(move |own| own.find(&path)).await
+    }
+
+    async fn put(&self, path: &str, source: &Source, modified_s: i64) -> Result<String> {
+        let (path, source) = (path.to_owned(), source.clone());
         let stored = self.blocking(move |own| own.store(&path, &source, modified_s));
-        let ns = stored.await?;
+        let (ns, rev) = stored.await?;
         tokio::time::sleep((self.pace)(ns)).await;
-        Ok(())
+        Ok(rev)
     }
 
     async fn folder(&self, path: &str) -> Result<()> {
@@ -120,10 +160,15 @@ impl Destination for LocalDestination {
         })
         .await
     }
+
+    async fn delete(&self, path: &str, rev: &str) -> Result<Deleted> {
+        let (path, rev) = (path.to_owned(), rev.to_owned());
+        self.blocking(move |own| own.remove(&path, &rev)).await
+    }
 }
 
 /// Dropbox's content_hash of a local file, lower-case hex.
-pub fn content_hash_of(source: &Path) -> Result<String> {
+pub fn content_hash_of(source: &Source) -> Result<String> {
     let mut names = Vec::new();
     each_block(source, &mut |block| {
         names.push(BlockHash::of(block));
@@ -133,12 +178,12 @@ pub fn content_hash_of(source: &Path) -> Result<String> {
 }
 
 /// Calls `visit` with every block of a local file; returns its size in bytes.
-fn each_block(source: &Path, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+fn each_block(source: &Source, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<u64> {
     let io = |error| Error::Io {
-        what: format!("read {}", source.display()),
+        what: format!("read {}", source.path().display()),
         source: error,
     };
-    let mut file = File::open(source).map_err(io)?;
+    let mut file = source.open().map_err(io)?;
     let mut size = 0;
     loop {
         let mut block = Vec::new();

@@ -4,6 +4,7 @@ pub mod account;
 pub mod admin;
 pub mod events;
 pub mod export;
+pub mod import;
 pub mod index_status;
 pub mod operators;
 pub mod password;

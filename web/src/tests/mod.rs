@@ -2,6 +2,7 @@
 
 mod files;
 mod frame;
+mod import;
 mod oauth;
 mod page;
 mod serve;
