@@ -9,6 +9,7 @@ mod index;
 mod load;
 mod queries;
 mod report;
+mod rewind;
 mod save;
 mod search;
 mod setup;
@@ -47,6 +48,8 @@ enum What {
     Fresh(fresh::Args),
     /// Searches by users with few and many namespaces, while files arrive
     Search(search::Args),
+    /// A folder of many files attacked as ransomware does it, rewound, that undone, and rewound again
+    Rewind(rewind::Args),
     /// Processor time and size of the index beside those of a plain tantivy index of the same text; needs no server
     Index(index::Args),
     /// Write a seeded corpus of text files into a folder, to measure imports with
@@ -84,6 +87,7 @@ async fn measure(data: &DataArg, args: &Args) -> Result<report::Report> {
         What::Save(save) => save::run(&admin, save, args.seed).await,
         What::Fresh(fresh) => fresh::run(&admin, fresh, args.seed).await,
         What::Search(search) => search::run(&admin, search, args.seed).await,
+        What::Rewind(rewind) => rewind::run(&admin, data, rewind).await,
         What::Index(_) | What::Corpus(_) => Ok(report::Report::default()), // they need no server
     }
 }
