@@ -5,6 +5,8 @@ pub mod block;
 pub mod chunk;
 pub mod error;
 pub mod extraction;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod journal;
 pub mod key;
 pub mod keyspace;

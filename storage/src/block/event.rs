@@ -72,7 +72,7 @@ fn key(sequence: u64) -> Vec<u8> {
     [&LOG[..], &sequence.to_be_bytes()].concat()
 }
 
-fn decode(key: &[u8], value: &[u8]) -> Result<(u64, Event)> {
+pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(u64, Event)> {
     let sequence = crate::row::u64_at("block events", key, LOG.len())?;
     Ok((sequence, crate::row::decode("block events", value)?))
 }

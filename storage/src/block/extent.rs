@@ -101,6 +101,6 @@ pub fn write(txn: &mut dyn Transaction, id: ExtentId, extent: &Extent) -> Result
     Ok(())
 }
 
-fn decode(id: ExtentId, row: &[u8]) -> Result<Extent> {
+pub(super) fn decode(id: ExtentId, row: &[u8]) -> Result<Extent> {
     crate::row::decode(&format!("row of extent {id}"), row)
 }

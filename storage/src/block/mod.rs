@@ -12,6 +12,8 @@ mod collect;
 mod compact;
 mod event;
 mod extent;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod heal;
 mod identity;
 mod index;
