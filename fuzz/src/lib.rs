@@ -30,8 +30,8 @@ pub const TARGETS: [(&str, Target); 9] = [
 
 /// Names whose ending says how a file is read where its bytes leave that open; the input's first byte chooses.
 const NAMES: [&str; 16] = [
-    "a", "a.txt", "a.html", "a.eml", "a.csv", "a.md", "a.json", "a.xml", "a.rtf", "a.pdf", "a.mbox",
-    "a.docx", "a.xls", "a.msg", "a.zip", "a.rs",
+    "a", "a.txt", "a.html", "a.eml", "a.csv", "a.md", "a.json", "a.xml", "a.rtf", "a.pdf",
+    "a.mbox", "a.docx", "a.xls", "a.msg", "a.zip", "a.rs",
 ];
 
 /// What a file may cost here: less than in the service, so that more are tried.
@@ -96,7 +96,9 @@ mod tests {
             assert!(!seeds.is_empty(), "{name}");
             let mut state = 1u64;
             let mut below = |end: usize| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
                 (state >> 33) as usize % end.max(1)
             };
             for seed in seeds {

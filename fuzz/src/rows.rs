@@ -110,7 +110,12 @@ fn make() -> storage::Result<Base> {
     let meta = Meta::open_without_blocks(store.clone(), env)?;
     let account = meta.create_account("ann@example.org", "Ann", true)?;
     meta.create_token(account.id, TokenKind::Bearer, "laptop", None)?;
-    for (path, content) in [("/a/b.txt", 1), ("/a/b.txt", 2), ("/a/c.txt", 3), ("/d.txt", 4)] {
+    for (path, content) in [
+        ("/a/b.txt", 1),
+        ("/a/b.txt", 2),
+        ("/a/c.txt", 3),
+        ("/d.txt", 4),
+    ] {
         let file = NewFile {
             blocks: Vec::new(),
             size: 0,

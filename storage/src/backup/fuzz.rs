@@ -34,7 +34,7 @@ pub(crate) fn decode(bytes: &[u8]) {
                 place,
                 visit,
             ));
-            drop(segment::parse(&String::from_utf8_lossy(rest)));
+            segment::parse(&String::from_utf8_lossy(rest));
         }
     }
 }
