@@ -97,7 +97,9 @@ export const toast = (page, words) => page.getByRole('status').filter({ hasText:
 
 /** Keeps a picture where pictures are wanted. */
 export async function picture(page, name) {
-  if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` });
+  if (!process.env.PICTURES) return;
+  for (const close of await page.locator('.toast .close').all()) await close.click({ timeout: 500 }).catch(() => {});
+  await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` });
 }
 
 /** Drops files onto the page, as a desktop does. */

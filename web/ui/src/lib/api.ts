@@ -24,8 +24,9 @@ export const search = {
   fileStatus: (path: string, signal?: Signal) =>
     call<T.FileIndexStatus>('firefly/index_status', { path }, { signal }),
   status: () => call<T.IndexStatus>('firefly/index_status', {}),
-  text: (path: string, offset: number, limit: number, signal?: Signal) =>
-    call<T.ExtractedText>('firefly/text', { path, offset, limit }, { signal }),
+  /** The words of a file, or of what lies inside it at `member`. */
+  text: (path: string, offset: number, limit: number, signal?: Signal, member = '') =>
+    call<T.ExtractedText>('firefly/text', { path, offset, limit, ...(member ? { member } : {}) }, { signal }),
 };
 
 interface ListOptions {
@@ -97,6 +98,11 @@ const argument = (value: unknown) => encodeURIComponent(JSON.stringify(value));
 /** The address of a file's bytes, or of a folder as an archive, saved by the browser. */
 export function downloadUrl(path: string, folder = false): string {
   return `/2/files/${folder ? 'download_zip' : 'download'}?arg=${argument({ path })}&dl=1`;
+}
+
+/** The address of the bytes of what lies inside a file. */
+export function memberUrl(path: string, member: string): string {
+  return `/2/firefly/member/download?arg=${argument({ path, member })}&dl=1`;
 }
 
 /** The address of several files and folders as one archive. */

@@ -4,7 +4,7 @@ import { folderHref } from './paths';
 import { kept } from './kept.svelte';
 import { live } from './live.svelte';
 import { groupHits } from './groups';
-import { navigate, setParam } from './route.svelte';
+import { navigate } from './route.svelte';
 import { Search } from './search.svelte';
 import type { Hit } from './types';
 
@@ -42,7 +42,11 @@ export function openHit(hit: Hit): void {
   const params = new URLSearchParams(location.search);
   params.delete('open');
   params.delete('pane');
+  params.delete('member');
   if (params.get('q')) kept.note(params.toString());
   if (metadata['.tag'] === 'folder') return navigate(folderHref(metadata.path_display));
-  setParam('open', metadata.path_display, { replace: new URLSearchParams(location.search).has('open') });
+  const replace = new URLSearchParams(location.search).has('open');
+  params.set('open', metadata.path_display);
+  if (hit.member) params.set('member', hit.member.path);
+  navigate(`${location.pathname}?${params}`, { replace });
 }

@@ -46,6 +46,7 @@ export function detailsHref(path: string): string {
   const params = new URLSearchParams(location.search);
   params.set('open', path);
   params.set('pane', 'details');
+  params.delete('member');
   return `${location.pathname}?${params}`;
 }
 

@@ -5,7 +5,7 @@ import { isAbort, wordsOf } from './call';
 import { isSearching, queryText, type SearchState } from './query';
 import type { Facets, Hit, SearchOptions, SearchPage } from './types';
 
-const PAGE = 30;
+const PAGE = 20;
 /** More hits than this are not fetched again at once. */
 const MOST_AGAIN = 300;
 const NO_FACETS: Facets = { type: [], extension: [], modified: [] };
@@ -22,6 +22,7 @@ export class Search {
   mended = $state('');
   tookMs = $state(0);
   partial = $state(false);
+  coverage = $state.raw<SearchPage['coverage']>(null);
   warnings = $state.raw<string[]>([]);
   facets = $state.raw<Facets>(NO_FACETS);
   /** How many hits the first page had: later pages stand below it in their order. */
@@ -112,6 +113,7 @@ export class Search {
     this.tookMs = page.took_ms;
     this.partial = page.partial;
     this.warnings = page.warnings;
+    this.coverage = page.coverage;
     this.answered = state;
     this.problem = '';
     this.busy = false;

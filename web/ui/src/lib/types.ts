@@ -100,8 +100,22 @@ export interface Listing {
 /** `[start, end)` in Unicode code points. */
 export type Span = [number, number];
 
+/** What lies inside a file and is found by itself: a message of a mailbox, an attachment, a file of an archive. */
+export interface MemberHit {
+  /** Its address inside the file. */
+  path: string;
+  name: string;
+  kind: 'message' | 'attachment' | 'member';
+  size: number | null;
+  modified: string | null;
+  from: string | null;
+  sent: string | null;
+}
+
 export interface Hit {
   metadata: Entry;
+  /** Set when the hit is inside the file. */
+  member?: MemberHit;
   snippet: { text: string; highlights: Span[] };
   name_highlights: Span[];
   /** Where the snippet's first match is: in the extracted text, in characters, and in a document's pages. */
@@ -134,6 +148,8 @@ export interface SearchPage {
   did_you_mean?: string | null;
   took_ms: number;
   partial: boolean;
+  /** Of all files that the caller can search, how many are found by their words. */
+  coverage?: { searchable: number; files: number } | null;
   has_more: boolean;
   cursor: string | null;
   warnings: string[];
