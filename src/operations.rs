@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod backup;
+mod index;
 pub mod queue;
 mod retention;
 mod storage_targets;
@@ -145,6 +146,8 @@ impl Operations {
             "reindex" => self.reindex(),
             "index/status" => Ok(serde_json::to_value(self.indexer()?.status())?),
             "index/verify" => self.verify_index(),
+            "index/reasons" => index::reasons(self.indexer()?),
+            "index/retry" => index::retry(self.indexer()?, &self.node.extractions, read(argument)?),
             "queue/status" | "queue/list" | "queue/replay" => {
                 let running = self.running.get();
                 let bus = running.and_then(|running| running.bus.as_deref());

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use storage::extraction::{ExtractionRecord, Outcome};
+use storage::extraction::{ExtractionRecord, Member, Outcome};
 use storage::meta::path;
 use storage::meta::{NamespaceId, Node, NodeKind};
 use tantivy::TantivyDocument;
 
-use crate::analyse::{Analyser, Language, MAX_TOKEN_BYTES, NameToken, names};
+use crate::analyse::{Analysed, Analyser, Language, MAX_TOKEN_BYTES, NameToken, names};
 use crate::extract::{Category, detect};
+use crate::member::add_letter;
 use crate::schema::{FLAG_DELETED, FLAG_FOLDER, Fields};
 use crate::term::{Tag, id_token, marked};
 
 /// Longest name kept to sort by, bytes.
-const MAX_SORT_BYTES: usize = 64;
+pub(crate) const MAX_SORT_BYTES: usize = 64;
 
 /// Letters of a start that is a tag ([`Tag::Start`]).
 pub const MAX_START: usize = 2;
@@ -38,6 +39,24 @@ pub struct Extracted {
     pub record: ExtractionRecord,
     /// The text that `text::load` gave.
     pub text: String,
+    /// What is in the file that is found by itself.
+    pub members: Vec<Member>,
+}
+
+impl Extracted {
+    /// The parts of the text that are no member's.
+    fn own(&self) -> Vec<&str> {
+        let mut own = Vec::new();
+        let mut at = 0;
+        for member in &self.members {
+            let (start, end) = (member.range.0 as usize, member.range.1 as usize);
+            own.extend(self.text.get(at..start));
+            at = end.max(at);
+        }
+        own.extend(self.text.get(at..));
+        own.retain(|part| !part.trim().is_empty());
+        own
+    }
 }
 
 /// Categories in the order of their codes; append only.
@@ -70,6 +89,19 @@ pub fn category_of(code: u64) -> Category {
         .and_then(|code| CATEGORIES.get(code).copied())
         .unwrap_or(Category::Other)
 }
+
+/// The words of the values of the `outcome` field, in their order.
+pub const OUTCOMES: [&str; 9] = [
+    "waiting",
+    "text",
+    "nothing_to_extract",
+    "encrypted",
+    "unsupported",
+    "timed_out",
+    "too_large",
+    "needs_ocr",
+    "damaged",
+];
 
 /// The value of the `outcome` field; 0 is "not yet".
 pub fn outcome_code(outcome: &Outcome) -> u64 {
@@ -143,7 +175,7 @@ pub fn document(
 
 /// The first letter, and the first two, of each word of a name in ASCII: so short a start stands for too many words to
 /// look them all up.
-fn starts(name: &str) -> BTreeSet<String> {
+pub(crate) fn starts(name: &str) -> BTreeSet<String> {
     let words = names(name);
     let ascii = |length: usize| move |word: &NameToken| Some(word.text.get(..length)?.to_owned());
     let starts = words
@@ -196,12 +228,24 @@ fn add_body(
         doc.add_text(fields.title, marked(ns, &analysed.words));
         doc.add_text(fields.wide, analysed.wide);
     }
-    if !extracted.text.is_empty() {
-        let analysed = analyser.analyse(&extracted.text, spoken);
-        doc.add_text(fields.body, marked(ns, &analysed.words));
-        doc.add_text(fields.stem, marked(ns, &analysed.stems));
-        doc.add_text(fields.wide, analysed.wide);
+    for text in extracted.own() {
+        add_text(doc, fields, ns, &analyser.analyse(text, spoken));
     }
+    if let Some(letter) = &record.letter {
+        add_letter(doc, fields, ns, letter);
+    }
+}
+
+/// Adds words of the body.
+pub(crate) fn add_text(
+    doc: &mut TantivyDocument,
+    fields: &Fields,
+    ns: NamespaceId,
+    analysed: &Analysed,
+) {
+    doc.add_text(fields.body, marked(ns, &analysed.words));
+    doc.add_text(fields.stem, marked(ns, &analysed.stems));
+    doc.add_text(fields.wide, &analysed.wide);
 }
 
 /// The folded extension of a file; folders have none, and a very long one is none.

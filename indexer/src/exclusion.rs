@@ -46,6 +46,11 @@ impl Exclusions {
         self.0.gone.len()
     }
 
+    /// The excluded ids.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.gone.iter().copied()
+    }
+
     /// True when the document with this `file` field must be passed over.
     pub fn contains(&self, file: u64) -> bool {
         self.0.gone.contains(&file)

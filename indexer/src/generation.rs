@@ -60,12 +60,15 @@ impl Generations {
             .payload
             .as_deref()
             .and_then(Payload::decode);
-        let Some(payload) = payload.filter(|payload| payload.fits(self.shard, shards)) else {
+        let payload = payload.filter(|payload| payload.fits(self.shard, shards));
+        let Some(payload) = payload.filter(|_| index.schema() == expected) else {
+            tracing::info!(
+                shard = self.shard,
+                generation = number,
+                "the index is of another format, of another number of shards, or unfinished: it is made again from the store"
+            );
             return Ok(None);
         };
-        if index.schema() != expected {
-            return Ok(None);
-        }
         register(&index);
         Ok(Some((
             Generation {

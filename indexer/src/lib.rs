@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`extract`] (a file's bytes to its text, in child processes), `stage` (who is extracted next, and
 //! where the text goes; its rules in `board`), [`analyse`] (text to tokens), [`term`] (tokens to terms of one namespace),
-//! [`schema`] and [`document`] (a node as a document), [`text`] (its words again, for highlights), `writer`, `reconcile`
+//! [`schema`], [`document`] and [`member`] (a node, and what is in it, as documents), [`text`] (its words again, for highlights), `writer`, `reconcile`
 //! (log entries to documents), `payload` (how far), `generation` and `line` (an index on disk, being written), `owner`
 //! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), `pace` (who has to slow down), [`verify`]
 //! (is all there), [`indexer`] (all).
@@ -20,6 +20,7 @@ pub mod indexer;
 pub mod late;
 mod line;
 mod look;
+pub mod member;
 mod merge;
 mod owner;
 mod pace;

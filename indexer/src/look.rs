@@ -5,7 +5,7 @@ use tantivy::columnar::Column;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
 
-use crate::schema::{FLAG_DELETED, FLAG_FOLDER, Fields};
+use crate::schema::{FLAG_DELETED, FLAG_FOLDER, FLAG_MEMBER, Fields};
 use crate::term::{self, Tag, Terms};
 
 /// A committed document's columns.
@@ -84,7 +84,25 @@ pub fn of_segment(
             .is_some_and(|file| wanted(FileId(file)))
     };
     let docs = segment.doc_ids_alive().filter(is_wanted);
-    Ok(docs.map(|doc| columns.shown(doc)).collect())
+    Ok(docs.filter_map(|doc| columns.shown(doc)).collect())
+}
+
+/// Files that live, by how their extraction ended ([`crate::document::outcome_code`]; 0 while it is waited for).
+pub fn outcomes(
+    searcher: &Searcher,
+    fields: &Fields,
+    see: &mut dyn FnMut(FileId, u64),
+) -> tantivy::Result<()> {
+    for segment in searcher.segment_readers() {
+        let columns = Columns::open(segment, fields)?;
+        for doc in segment.doc_ids_alive() {
+            if columns.flags.first(doc) == Some(0) {
+                let file = FileId(columns.file.first(doc).unwrap_or(0));
+                see(file, columns.outcome.first(doc).unwrap_or(0));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn visit(
@@ -104,8 +122,10 @@ fn visit(
         let columns = Columns::open(segment, fields)?;
         let mut doc = postings.doc();
         while doc != TERMINATED {
-            if !segment.is_deleted(doc) {
-                see(columns.shown(doc));
+            if !segment.is_deleted(doc)
+                && let Some(shown) = columns.shown(doc)
+            {
+                see(shown);
             }
             doc = postings.advance();
         }
@@ -136,10 +156,14 @@ impl Columns {
         })
     }
 
-    fn shown(&self, doc: DocId) -> Shown {
+    /// What a document shows; none for members, which are where their file is.
+    fn shown(&self, doc: DocId) -> Option<Shown> {
         let value = |column: &Column<u64>| column.first(doc).unwrap_or(0);
         let flags = value(&self.flags);
-        Shown {
+        if flags & FLAG_MEMBER != 0 {
+            return None;
+        }
+        Some(Shown {
             file: FileId(value(&self.file)),
             ns: NamespaceId(value(&self.namespace)),
             parent: FileId(value(&self.below)),
@@ -147,6 +171,6 @@ impl Columns {
             is_folder: flags & FLAG_FOLDER != 0,
             is_deleted: flags & FLAG_DELETED != 0,
             is_extracted: value(&self.outcome) != 0,
-        }
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::time::{Duration, Instant};
 
 use storage::block::BlockStore;
-use storage::extraction::{ExtractionRecord, Extractions};
+use storage::extraction::{ExtractionRecord, Extractions, Member};
 use storage::journal::{Change, Journal, LogEntry, route};
 use storage::meta::{FileId, Meta, NamespaceId, Node, Reader, Standing, path};
 use tantivy::Searcher;
@@ -16,6 +16,7 @@ use crate::analyse::Analyser;
 use crate::document::{Extracted, Subject, document};
 use crate::error::{self, Error, Result};
 use crate::look;
+use crate::member;
 use crate::payload::{self, Payload};
 use crate::schema::Fields;
 use crate::text;
@@ -538,7 +539,12 @@ impl Scene<'_> {
         let extraction = match (record, node.head()) {
             (Some(record), Some(head)) => {
                 let text = self.text(&record, head, file)?;
-                Some(Extracted { record, text })
+                let members = self.members(&record, file)?;
+                Some(Extracted {
+                    record,
+                    text,
+                    members,
+                })
             }
             _ => None,
         };
@@ -549,11 +555,14 @@ impl Scene<'_> {
             deleted_ms,
             extraction,
         };
-        let document = document(&self.fields, &subject, &mut self.memory.analyser);
+        let analyser = &mut self.memory.analyser;
+        let document = document(&self.fields, &subject, analyser);
         match (document, subject.node.parent) {
             (Some(document), Some(parent)) => {
-                self.writer
-                    .put(file, parent, document, DOCUMENT_BYTES + text_bytes)?
+                let mut documents = vec![document];
+                documents.extend(member::documents(&self.fields, &subject, analyser));
+                let bytes = documents.len() * DOCUMENT_BYTES + text_bytes;
+                self.writer.put(file, parent, documents, bytes)?
             }
             _ => self.writer.remove(file),
         }
@@ -607,6 +616,20 @@ impl Scene<'_> {
             extractions.ensure(node.id)?; // an older one is searched until then
         }
         Ok(record)
+    }
+
+    /// What is in the file that is found by itself; when their facts are lost it is found as part of the file.
+    fn members(&self, record: &ExtractionRecord, file: FileId) -> Result<Vec<Member>> {
+        let Some(members) = &record.members else {
+            return Ok(Vec::new());
+        };
+        match members.all(&self.sources.blocks) {
+            Err(error @ (storage::Error::BlockMissing(_) | storage::Error::Corrupt { .. })) => {
+                tracing::warn!(%file, %error, "indexed as one, without its members");
+                Ok(Vec::new())
+            }
+            members => Ok(members?),
+        }
     }
 
     /// The text; when blocks are lost or damaged the file is found by its name, and the block layer reports the loss.

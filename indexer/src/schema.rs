@@ -9,12 +9,14 @@ use tantivy::schema::{
 use crate::analyse::{CountsTokenizer, NameTokenizer, PlacesTokenizer, WideNameTokenizer};
 
 /// The index format, in every commit's payload; another one is rebuilt.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 5; // 4 was never released
 
 /// Bit of `flags`: the document is a folder (or the place where a shared folder is mounted).
 pub const FLAG_FOLDER: u64 = 1;
 /// Bit of `flags`: the document is deleted.
 pub const FLAG_DELETED: u64 = 2;
+/// Bit of `flags`: the document is a member of a file, found by itself.
+pub const FLAG_MEMBER: u64 = 4;
 
 /// Where things are. Text fields but the two wide ones hold terms that start with a namespace prefix;
 /// all are made by `term` alone.
@@ -39,8 +41,12 @@ pub struct Fields {
     pub tag: Field,
     /// The folder a live document lies in, as a term of its namespace.
     pub parent: Field,
-    /// Fast and indexed `u64`: the file id, one document each.
+    /// Fast and indexed `u64`: the file id. A file has one document, and behind it in the same segment one for each member.
     pub file: Field,
+    /// Fast `u64`, only of members' documents: the member's number in its file, from 1.
+    pub member: Field,
+    /// Fast `i64`, only of messages: milliseconds, when they were sent.
+    pub sent: Field,
     /// Indexed and fast `u64`: the parent folder's id of every document, for the indexer's own walks.
     pub below: Field,
     /// Fast `u64`: the namespace.
@@ -93,6 +99,8 @@ pub fn schema() -> (Schema, Fields) {
         tag: builder.add_text_field("tag", words("raw", Basic, false)),
         parent: builder.add_text_field("parent", words("raw", Basic, false)),
         file: builder.add_u64_field("file", INDEXED | FAST),
+        member: builder.add_u64_field("member", FAST),
+        sent: builder.add_i64_field("sent", FAST),
         below: builder.add_u64_field("below", INDEXED | FAST),
         namespace: builder.add_u64_field("namespace", FAST),
         rev: builder.add_u64_field("rev", FAST),

@@ -120,6 +120,20 @@ impl Shard {
         Ok(shown.is_some_and(|shown| (shown.ns, shown.rev) == (ns, rev.0) && shown.is_extracted))
     }
 
+    /// Files of the last commit, by how their extraction ended ([`crate::document::outcome_code`]).
+    pub fn outcomes(&self, see: &mut dyn FnMut(FileId, u64)) -> Result<()> {
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match published {
+            Some(published) => look::outcomes(&published.searcher, &published.fields, see)
+                .map_err(error::index(self.number)),
+            None => Ok(()),
+        }
+    }
+
     /// Files of `ns` that log entries after the last commit name: not in the index as they are now. Counts as far as the last
     /// [`Shard::view`] of the namespace looked.
     pub fn waiting(&self, ns: NamespaceId) -> u64 {

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use storage::chunk::BLOCK_BYTES;
-use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Job, TextSource};
+use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Job, Members, TextSource};
 use storage::meta::path::extension;
 use storage::meta::{AccountId, FileId};
 
@@ -20,6 +20,7 @@ use crate::extract::{Extraction, WorkerCommand, WorkerPool};
 use crate::indexer::{Options, Sharing};
 use crate::late::Lane;
 use crate::reconcile::Sources;
+use crate::text;
 
 /// Jobs of one account, and in all, read from the queue at a time. The first ones are on the board already: a job stays in
 /// the queue until it is finished.
@@ -255,9 +256,10 @@ fn work(
 /// The record of the same content in another file, which was extracted meanwhile.
 fn known(sources: &Sources, job: &Job) -> storage::Result<Option<ExtractionRecord>> {
     let extension = extension(&job.name);
-    sources
+    let record = sources
         .extractions
-        .record(job.scope, &job.content_hash, &extension)
+        .record(job.scope, &job.content_hash, &extension)?;
+    Ok(record.filter(ExtractionRecord::is_current)) // an older one is what is to be replaced
 }
 
 /// The content, as much as extraction looks at and one block more.
@@ -285,7 +287,8 @@ pub(crate) fn record(
     } else if extraction.is_content {
         TextSource::Content
     } else {
-        let pieces: Vec<&[u8]> = extraction.text.as_bytes().chunks(BLOCK_BYTES).collect();
+        let length = text::piece_bytes(!extraction.members.is_empty());
+        let pieces: Vec<&[u8]> = extraction.text.as_bytes().chunks(length).collect();
         TextSource::Blocks {
             blocks: sources.blocks.put_many(&pieces)?,
             bytes: extraction.text.len() as u64,
@@ -310,6 +313,8 @@ pub(crate) fn record(
         text,
         labels: extraction.labels,
         awaits,
+        members: Members::store(&extraction.members, &sources.blocks)?,
+        letter: extraction.letter,
     };
     Ok((record, is_waiting.then_some(extraction.text)))
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use storage::extraction::{ExtractionRecord, TextSource};
+
 use crate::error::Result;
+use crate::extract::{Limits, extract};
 use crate::generation::Generations;
 use crate::heads::Heads;
 use crate::owner::{Charge, Owner};
 use crate::reconcile::Sources;
 use crate::shard::Shard;
+use crate::stage;
 use crate::tidy::Turn;
 
 /// A shard's segment in memory, bytes: the smallest that the engine takes.
@@ -36,6 +40,19 @@ impl Stepped {
             sources,
             dir: dir.to_owned(),
         }
+    }
+
+    /// What extraction finds in these bytes, stored as the stage stores it.
+    pub fn extracted(&self, name: &str, bytes: &[u8]) -> storage::Result<ExtractionRecord> {
+        let found = extract(name, bytes, &Limits::default());
+        let (mut record, text) = stage::record(&self.sources, found)?;
+        if let Some(text) = text {
+            record.text = TextSource::Blocks {
+                blocks: vec![self.sources.blocks.put(text.as_bytes())?],
+                bytes: text.len() as u64,
+            };
+        }
+        Ok(record)
     }
 
     /// The shards as their readers see them.

@@ -68,6 +68,12 @@ pub enum Tag<'a> {
     Category(&'a str),
     /// Live, with a word in its name that starts with these one or two letters (`document::starts`).
     Start(&'a str),
+    /// A message, with this word among its senders.
+    From(&'a str),
+    /// A message, with this word among its recipients.
+    To(&'a str),
+    /// A message, with this word in its subject.
+    Subject(&'a str),
     /// Deleted, with this extension.
     DeletedExtension(&'a str),
     /// Deleted, of this category.
@@ -84,6 +90,9 @@ impl Tag<'_> {
             Tag::Extension(extension) => format!("e{extension}"),
             Tag::Category(category) => format!("c{category}"),
             Tag::Start(start) => format!("s{start}"),
+            Tag::From(word) => format!("w{word}"),
+            Tag::To(word) => format!("r{word}"),
+            Tag::Subject(word) => format!("a{word}"),
             Tag::DeletedExtension(extension) => format!("x{extension}"),
             Tag::DeletedCategory(category) => format!("k{category}"),
         }

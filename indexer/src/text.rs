@@ -1,11 +1,46 @@
 //! A file's extracted text, from where extraction left it. The index holds no text: highlights and previews read it here.
 
 use storage::block::BlockStore;
-use storage::chunk::BlockHash;
+use storage::chunk::{BLOCK_BYTES, BlockHash};
 use storage::extraction::{ExtractionRecord, TextSource};
 
 /// Longest text that is loaded, bytes; extraction keeps no more.
 pub const MAX_TEXT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Blocks of a text that has members are small: a search reads the parts that it shows.
+const MEMBERS_PIECE_BYTES: usize = 256 * 1024;
+
+/// Bytes of each block of a text but the last.
+pub(crate) fn piece_bytes(has_members: bool) -> usize {
+    match has_members {
+        true => MEMBERS_PIECE_BYTES,
+        false => BLOCK_BYTES,
+    }
+}
+
+/// The part of the text between two bytes of it, without reading blocks before or behind.
+pub fn load_range(
+    record: &ExtractionRecord,
+    range: (u32, u32),
+    blocks: &BlockStore,
+) -> storage::Result<String> {
+    let TextSource::Blocks { blocks: source, .. } = &record.text else {
+        return Ok(String::new()); // members are found in no plain text
+    };
+    let (start, end) = (range.0 as usize, (range.1 as usize).min(MAX_TEXT_BYTES));
+    let length = piece_bytes(record.members.is_some());
+    let mut bytes = Vec::new();
+    for (turn, hash) in source.iter().enumerate() {
+        let at = turn * length;
+        if at < end && at + length > start {
+            let piece = blocks.get(hash)?;
+            let until = end.saturating_sub(at).min(piece.len());
+            bytes.extend_from_slice(&piece[start.saturating_sub(at).min(until)..until]);
+        }
+    }
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
 
 /// The text of a content whose own blocks are `content`; empty when there is none. Cut at [`MAX_TEXT_BYTES`].
 pub fn load(

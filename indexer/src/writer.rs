@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use storage::meta::FileId;
 use tantivy::index::SegmentId;
-use tantivy::indexer::IndexWriterOptions;
+use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::schema::Field;
 use tantivy::schema::document::CompactDocValue;
 use tantivy::{Document, FutureResult, Index, IndexWriter, SegmentMeta, TantivyDocument};
@@ -58,12 +58,12 @@ impl Writer {
         })
     }
 
-    /// Makes `document` the only one of `file` from the next commit on.
+    /// Makes `documents` the only ones of `file` from the next commit on: they stand side by side in one segment, in this order.
     pub fn put(
         &mut self,
         file: FileId,
         parent: FileId,
-        document: TantivyDocument,
+        documents: Vec<TantivyDocument>,
         bytes: usize,
     ) -> Result<()> {
         self.remove(file);
@@ -71,10 +71,14 @@ impl Writer {
             .gate
             .enter(bytes.min(MAX_WAITING_BYTES))
             .ok_or_else(|| self.stuck())?;
-        let added = self.writer.add_document(Weighed {
-            document,
-            _permit: permit,
+        let permit = Arc::new(permit);
+        let weighed = documents.into_iter().map(|document| {
+            UserOperation::Add(Weighed {
+                document,
+                _permit: permit.clone(),
+            })
         });
+        let added = self.writer.run(weighed);
         added.map_err(error::index(self.shard))?;
         self.added.entry(parent).or_default().push(file);
         Ok(())
@@ -139,10 +143,10 @@ impl Writer {
     }
 }
 
-/// A document that counts against the gate until the indexing thread takes it up.
+/// A document that counts, with those of the same file, against the gate until the indexing thread takes it up.
 struct Weighed {
     document: TantivyDocument,
-    _permit: Permit,
+    _permit: Arc<Permit>,
 }
 
 impl Document for Weighed {

@@ -11,7 +11,7 @@ use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::Column;
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, Score, SegmentOrdinal, SegmentReader};
 
-use crate::request::Order;
+use crate::request::{Members, Order};
 use crate::segment::{Commit, Segment};
 
 /// Scores are compared in steps of this, so that a page does not hang on the last bits of a float sum.
@@ -30,13 +30,15 @@ const AGES_DAYS: [i64; 4] = [1, 7, 30, 365];
 /// Boundaries of the size facet, bytes.
 const SIZES_BYTES: [u64; 5] = [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
-/// A hit's place in the order; smaller is earlier. The file id makes it unique.
+/// A hit's place in the order; smaller is earlier. The file id and the member's number make it unique.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     number: i64,
     text: String,
     /// The file.
     pub file: u64,
+    /// The member's number in it, from 1; 0 for the file itself.
+    pub member: u64,
 }
 
 impl Key {
@@ -60,6 +62,8 @@ pub struct Page<'a> {
     pub after: Option<&'a Key>,
     /// Keys at most.
     pub limit: usize,
+    /// What becomes of members that match.
+    pub members: Members,
     /// Facets are counted.
     pub facets: bool,
     /// Facets of folders and namespaces are counted.
@@ -85,6 +89,8 @@ pub struct Matches {
     pub age: [u64; 5],
     /// Matches by size, see [`SIZES`].
     pub size: [u64; 6],
+    /// Matches by the number of their language.
+    pub language: HashMap<u64, u64>,
     /// Matches by the folder they lie in.
     pub folder: HashMap<u64, u64>,
     /// Matches by namespace.
@@ -117,6 +123,7 @@ impl Matches {
             .zip(other.size)
             .for_each(|(sum, n)| *sum += n);
         add_all(&mut self.extension, other.extension);
+        add_all(&mut self.language, other.language);
         add_all(&mut self.folder, other.folder);
         add_all(&mut self.namespace, other.namespace);
         self.keys.extend(other.keys);
@@ -144,6 +151,8 @@ pub struct SegmentPage {
     matches: Matches,
     heap: BinaryHeap<Key>,
     extensions: Counters,
+    /// The file whose members are matching, and its best score.
+    file: Option<(DocId, Score)>,
     block: Vec<(DocId, Score)>,
     blocks: u32,
 }
@@ -155,6 +164,7 @@ struct Wanted {
     order: Order,
     after: Option<Key>,
     limit: usize,
+    members: Members,
     facets: bool,
     places: bool,
     now_ms: i64,
@@ -189,6 +199,7 @@ impl Collector for Page<'_> {
             order: self.order,
             after: self.after.cloned(),
             limit: self.limit,
+            members: self.members,
             facets: self.facets,
             places: self.places,
             now_ms: self.now_ms,
@@ -201,6 +212,7 @@ impl Collector for Page<'_> {
             matches: Matches::default(),
             heap: BinaryHeap::new(),
             extensions: Counters::new(extensions),
+            file: None,
             block: Vec::with_capacity(BLOCK),
             blocks: 0,
         })
@@ -223,13 +235,20 @@ impl SegmentCollector for SegmentPage {
     type Fruit = Matches;
 
     fn collect(&mut self, doc: DocId, score: Score) {
-        self.block.push((doc, score));
-        if self.block.len() == BLOCK {
-            self.look();
+        match &self.segment.member {
+            Some(numbers) if self.wanted.members == Members::File => {
+                // Members stand right behind their file.
+                let number = numbers.first(doc).unwrap_or(0);
+                self.see(doc - number.min(u64::from(doc)) as DocId, score);
+            }
+            _ => self.take(doc, score),
         }
     }
 
     fn harvest(mut self) -> Matches {
+        if let Some((doc, score)) = self.file.take() {
+            self.take(doc, score);
+        }
         self.look();
         self.matches.keys = self.heap.into_sorted_vec();
         let named = self.segment.extension.as_ref();
@@ -245,6 +264,22 @@ impl SegmentCollector for SegmentPage {
 }
 
 impl SegmentPage {
+    fn take(&mut self, doc: DocId, score: Score) {
+        self.block.push((doc, score));
+        if self.block.len() == BLOCK {
+            self.look();
+        }
+    }
+
+    /// A match in a file, which counts once, as its best one.
+    fn see(&mut self, file: DocId, score: Score) {
+        match self.file.replace((file, score)) {
+            Some((last, best)) if last == file => self.file = Some((file, score.max(best))),
+            Some((last, best)) => self.take(last, best),
+            None => {}
+        }
+    }
+
     /// Takes in the documents of a block.
     fn look(&mut self) {
         self.blocks = self.blocks.wrapping_add(1);
@@ -256,6 +291,7 @@ impl SegmentPage {
         if !self.matches.is_cut && !block.is_empty() {
             self.drop_others(&mut block);
             self.drop_excluded(&mut block);
+            self.drop_members(&mut block);
             self.matches.total += block.len() as u64;
             if self.wanted.facets {
                 self.count(&block);
@@ -296,6 +332,15 @@ impl SegmentPage {
         });
     }
 
+    fn drop_members(&self, block: &mut Vec<(DocId, Score)>) {
+        if let Some(numbers) = &self.segment.member
+            && self.wanted.members == Members::None
+        {
+            let found = values(numbers, block);
+            retain(block, |i| found[i].is_none());
+        }
+    }
+
     fn count(&mut self, block: &[(DocId, Score)]) {
         let segment = &self.segment;
         let known = ..block.len();
@@ -312,6 +357,11 @@ impl SegmentPage {
             let size = size.unwrap_or(0);
             let larger = SIZES_BYTES.iter().position(|most| size <= *most);
             self.matches.size[larger.unwrap_or(SIZES_BYTES.len())] += 1;
+        }
+        for language in values(&segment.language, block)[known].iter().flatten() {
+            if *language > 0 {
+                *self.matches.language.entry(*language).or_default() += 1;
+            }
         }
         if let Some(column) = &segment.extension {
             for ordinal in values(column.ords(), block)[known].iter().flatten() {
@@ -343,6 +393,10 @@ impl SegmentPage {
             number,
             text: self.text(doc),
             file: self.segment.file.first(doc).unwrap_or(0),
+            member: match (&self.segment.member, self.wanted.members) {
+                (Some(numbers), Members::Own) => numbers.first(doc).unwrap_or(0),
+                _ => 0,
+            },
         };
         let late = full && self.heap.peek().is_none_or(|last| key >= *last);
         if late

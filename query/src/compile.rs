@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use indexer::analyse::{Language, is_stop_word, stem};
+use indexer::analyse::{self, Language, Mode, is_stop_word, stem};
 use indexer::document::outcome_code;
 use indexer::term::Tag;
 use storage::extraction::Outcome;
@@ -18,13 +18,13 @@ use tantivy::schema::{Field, IndexRecordOption};
 use crate::excluded::Excluded;
 use crate::inside::Inside;
 use crate::limits::Limits;
-use crate::parse::Filter;
+use crate::parse::{Filter, LetterPart};
 use crate::plan::{Plan, Planned, Word};
 use crate::request::Status;
 use crate::resolve::{Asked, Expansions, Found, Place, Resolved, WEIGHTS};
 use crate::scope::Area;
 use crate::statistics::Statistics;
-use crate::word::{Form, Tagged, WordQuery, Worth};
+use crate::word::{Form, Started, Tagged, WordQuery, Worth};
 
 /// What a word counts that only a folder above has in its name.
 const FOLDER_SCORE: f32 = 0.5;
@@ -360,6 +360,12 @@ impl Compiler<'_> {
                 };
                 self.range(Bound::Included(ms(*from)), Bound::Excluded(ms(*until)))
             }
+            Filter::Sent(from, until) => {
+                let ms =
+                    |seconds: i64| Term::from_field_i64(fields.sent, seconds.saturating_mul(1000));
+                self.range(Bound::Included(ms(*from)), Bound::Excluded(ms(*until)))
+            }
+            Filter::Letter { part, text, prefix } => self.letters(*part, text, *prefix),
             Filter::Language(language) => self.equal(fields.language, language.number()),
             Filter::By(who) => {
                 let people = self.limits.authors.get(who).into_iter().flatten();
@@ -369,11 +375,52 @@ impl Compiler<'_> {
                 let outcomes = [Outcome::Text, Outcome::TooLarge { indexed_bytes: 0 }];
                 union(outcomes.map(|outcome| self.outcome(&outcome)).into())
             }
+            Filter::Outcome(code) => self.equal(fields.outcome, *code),
             Filter::HasLink => {
                 let files = self.limits.linked.iter();
                 let terms = files.map(|id| Term::from_field_u64(fields.file, *id));
                 self.own(constant(terms.collect(), 0.0))
             }
+        }
+    }
+
+    /// Messages with all words of a text in a part of their heads.
+    fn letters(&self, part: LetterPart, text: &str, prefix: bool) -> Compiled {
+        let tokens = analyse::words(text, Mode::Query);
+        let started = tokens
+            .last()
+            .filter(|last| prefix && last.end == text.len());
+        let started = started.map(|last| last.position);
+        let each = tokens.iter().map(|token| -> Compiled {
+            let tag = match part {
+                LetterPart::From => Tag::From(&token.text),
+                LetterPart::To => Tag::To(&token.text),
+                LetterPart::Subject => Tag::Subject(&token.text),
+            };
+            match started == Some(token.position) {
+                true => Box::new(self.starting(tag)),
+                false => self.tagged(tag),
+            }
+        });
+        let mut each: Vec<_> = each.collect();
+        match each.len() {
+            0 => Box::new(EmptyQuery),
+            1 => each.remove(0),
+            _ => Box::new(BooleanQuery::intersection(each)),
+        }
+    }
+
+    /// Everything with a tag that starts like this one.
+    fn starting(&self, tag: Tag<'_>) -> Started {
+        let namespaces = self.asked.namespaces.iter();
+        let ranges = namespaces.map(|ns| {
+            let terms = self.asked.terms(*ns);
+            (*ns, terms.expansion(&tag.token()))
+        });
+        Started {
+            commit: self.asked.commit.clone(),
+            field: self.asked.view.fields.tag,
+            ranges: Arc::new(ranges.collect()),
         }
     }
 

@@ -3,16 +3,20 @@
 use std::time::{Duration, Instant};
 
 use indexer::ShardView;
-use indexer::schema::FLAG_FOLDER;
+use indexer::schema::{FLAG_FOLDER, FLAG_MEMBER};
 use indexer::term::{Tag, Terms};
 use storage::meta::{Actor, FileId, NamespaceId};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocSet, TERMINATED};
+use tantivy::{DocSet, TERMINATED, Term};
 
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::prepared::Part;
 use crate::scope;
+use crate::segment::Covered;
 
+/// Excluded files of a shard that are looked up for one answer.
+const MAX_EXCLUDED: usize = 256;
 /// What the count may take.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -56,6 +60,63 @@ impl Engine {
     }
 }
 
+/// Files of the account as the last commits have them, without those that have gone since: from counters, so that each answer can
+/// say it. Files that came since are not among them.
+pub(crate) fn at_commit(parts: &[Part]) -> Result<Covered> {
+    let mut sum = Covered::default();
+    for part in parts {
+        let mut gone = Covered::default();
+        for segment in &part.commit.segments {
+            for ns in &segment.present {
+                let here = segment.segment.space(*ns).map(|space| space.covered);
+                add(&mut sum, here.unwrap_or_default());
+                add(&mut gone, segment.gone.get(ns).copied().unwrap_or_default());
+            }
+        }
+        add(&mut gone, excluded(part)?);
+        sum.files = sum.files.saturating_sub(gone.files);
+        sum.searchable = sum.searchable.saturating_sub(gone.searchable);
+    }
+    Ok(sum)
+}
+
+fn add(sum: &mut Covered, more: Covered) {
+    sum.files += more.files;
+    sum.searchable += more.searchable;
+}
+
+/// The account's files in a commit that are excluded from its searches, as far as there are few of them. // I6
+fn excluded(part: &Part) -> Result<Covered> {
+    let (view, mut found) = (&part.view, Covered::default());
+    for file in view.exclusions.iter().take(MAX_EXCLUDED) {
+        let term = Term::from_field_u64(view.fields.file, file);
+        for reader in view.searcher.segment_readers() {
+            let inverted = reader.inverted_index(term.field())?;
+            let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)?
+            else {
+                continue;
+            };
+            while postings.doc() != TERMINATED && reader.is_deleted(postings.doc()) {
+                postings.advance();
+            }
+            if postings.doc() == TERMINATED {
+                continue;
+            }
+            // Its first document that is there is its own; members come behind it.
+            let doc = postings.doc();
+            let segment = &part.commit.part(reader)?.segment;
+            let ns = NamespaceId(segment.namespace.first(doc).unwrap_or(0));
+            let is_ours = part.namespaces.binary_search(&ns).is_ok();
+            if is_ours && segment.flags.first(doc) == Some(0) {
+                let outcomes = reader.fast_fields().u64("outcome")?;
+                found.files += 1;
+                found.searchable += u64::from(outcomes.first(doc).unwrap_or(0) != 0);
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Counts the documents of files that are not about to come anew, which are counted as waiting already.
 fn count(
     view: &ShardView,
@@ -85,10 +146,10 @@ fn count(
         );
         let mut doc = postings.doc();
         while doc != TERMINATED {
-            let is_folder = flags.first(doc).unwrap_or(0) & FLAG_FOLDER != 0;
+            let is_no_file = flags.first(doc).unwrap_or(0) & (FLAG_FOLDER | FLAG_MEMBER) != 0;
             let file = files.first(doc).unwrap_or(0);
             let gone = segment.is_deleted(doc) || view.exclusions.contains(file);
-            if !gone && !is_folder && !is_coming(file) {
+            if !gone && !is_no_file && !is_coming(file) {
                 match outcomes.first(doc).unwrap_or(0) {
                     0 => coverage.waiting += 1,
                     _ => coverage.searchable += 1,

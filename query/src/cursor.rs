@@ -6,7 +6,7 @@ use storage::seal::Sealer;
 
 use crate::collect::Key;
 use crate::error::{Error, Result};
-use crate::request::{Marks, Order, Request, Status};
+use crate::request::{Marks, Members, Order, Request, Status};
 use crate::resolve::Expansions;
 use crate::scope;
 use crate::statistics::Statistics;
@@ -29,7 +29,9 @@ pub struct Frozen {
     filename_only: bool,
     extensions: Vec<String>,
     categories: Vec<String>,
+    outcomes: Vec<String>,
     marks: Marks,
+    members: Members,
     /// The search's clock, seconds since 1970.
     pub now_s: i64,
     /// Files with some of the words were hits.
@@ -79,7 +81,9 @@ impl Frozen {
             filename_only: request.filename_only,
             extensions: request.extensions.clone(),
             categories: request.categories.clone(),
+            outcomes: request.outcomes.clone(),
             marks: request.marks,
+            members: request.members,
             now_s: left.now_s,
             relaxed: left.relaxed,
             weighed: left.weighed,
@@ -115,10 +119,12 @@ impl Frozen {
             filename_only: self.filename_only,
             extensions: self.extensions.clone(),
             categories: self.categories.clone(),
+            outcomes: self.outcomes.clone(),
             facets: false,
             places: false,
             why: false,
             marks: self.marks,
+            members: self.members,
         })
     }
 }

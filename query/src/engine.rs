@@ -12,14 +12,15 @@ use storage::seal::Sealer;
 use time::OffsetDateTime;
 
 use crate::collect::{Key, Matches};
+use crate::coverage::at_commit;
 use crate::cursor::{Frozen, Left};
 use crate::error::{Error, Result};
 use crate::fan::each;
 use crate::feedback;
-use crate::hit::Sources;
+use crate::hit::{How, Sources};
 use crate::parse::parse;
 use crate::prepared::{Prepared, narrowed};
-use crate::request::{Answer, Facets, Order, Request, Status};
+use crate::request::{Answer, Facets, Members, Order, Request, Status};
 use crate::segment::Segments;
 
 /// What a search may take before it answers with what it has.
@@ -81,6 +82,7 @@ impl Engine {
         frozen: Option<Frozen>,
     ) -> Result<Answer> {
         let begun = Instant::now();
+        let is_first = frozen.is_none();
         let query = narrowed(parse(&request.query, now), request);
         let mut prepared = self.prepare(actor, request, &query, now, begun + TIME_LIMIT)?;
         let similar = frozen.as_ref().and_then(|frozen| frozen.similar.as_ref());
@@ -127,6 +129,7 @@ impl Engine {
             total,
             estimated: prepared.is_cut(),
             did_you_mean: mended.filter(|_| total > 0),
+            coverage: is_first.then(|| at_commit(&prepared.parts)).transpose()?,
             took: begun.elapsed(),
             partial: !prepared.complete || matches.is_cut,
             cursor: cursor.transpose()?,
@@ -180,7 +183,8 @@ impl Engine {
         let mut files = Vec::new();
         for key in &found.keys[..feedback::FILES] {
             if let Some(place) = self.sources.place(&view, key.file, prepared.status)? {
-                let (language, text) = self.sources.beginning(&place, feedback::MAX_BYTES)?;
+                let most = feedback::MAX_BYTES;
+                let (language, text) = self.sources.beginning(&place, key.member, most)?;
                 files.push((key.score(), language, text));
             }
         }
@@ -198,16 +202,24 @@ impl Engine {
         // A view newer than the exclusions: what went in between is no hit either. // I6
         let view = self.sources.meta.view(actor.account)?;
         let mut seen = HashSet::new();
-        let keys = keys.iter().filter(|key| seen.insert(key.file)); // moved, and the shard it left cannot say so in time
-        let places = keys.map(|key| self.sources.place(&view, key.file, prepared.status));
+        let keys = keys
+            .iter()
+            .filter(|key| seen.insert((key.file, key.member))); // moved, and the shard it left cannot say so in time
+        let places = keys.map(|key| {
+            let place = self.sources.place(&view, key.file, prepared.status)?;
+            Ok(place.map(|place| (place, key.member)))
+        });
         let places: Vec<_> = places.collect::<Result<_>>()?;
         let gone = places.iter().filter(|place| place.is_none()).count() as u64;
-        let (needles, marks) = (&prepared.planned.needles, prepared.request.marks);
-        let places: Vec<Place> = places.into_iter().flatten().collect();
-        let mark = |place: &Place| {
-            let place = place.clone();
-            Ok(self.sources.hit(place, needles, prepared.status, marks))
+        let how = How {
+            needles: &prepared.planned.needles,
+            status: prepared.status,
+            marks: prepared.request.marks,
+            is_whole: prepared.request.members != Members::Own,
         };
+        let places: Vec<(Place, u64)> = places.into_iter().flatten().collect();
+        let mark =
+            |(place, member): &(Place, u64)| Ok(self.sources.hit(place.clone(), *member, &how));
         let hits = each(&places, mark)?;
         Ok((hits, gone))
     }

@@ -16,7 +16,7 @@ impl Prepared<'_> {
             let query = self.query(&asked, part, relaxed);
             for hit in hits.iter_mut().filter(|hit| hit.why.is_none()) {
                 if part.namespaces.contains(&hit.place.ns) {
-                    hit.why = why(part, &*query, hit.place.node.id.0)?;
+                    hit.why = why(part, &*query, hit.place.node.id.0, hit.number)?;
                 }
             }
         }
@@ -24,8 +24,8 @@ impl Prepared<'_> {
     }
 }
 
-/// What a file's document owes its score to.
-fn why(part: &Part, query: &dyn Query, file: u64) -> Result<Option<Why>> {
+/// What the document of a file, or of one of its members, owes its score to.
+fn why(part: &Part, query: &dyn Query, file: u64, member: u64) -> Result<Option<Why>> {
     let searcher = &part.view.searcher;
     let term = Term::from_field_u64(part.view.fields.file, file);
     let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
@@ -34,7 +34,11 @@ fn why(part: &Part, query: &dyn Query, file: u64) -> Result<Option<Why>> {
         let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)? else {
             continue;
         };
-        while postings.doc() != TERMINATED && reader.is_deleted(postings.doc()) {
+        let numbers = &part.commit.part(reader)?.segment.member;
+        let number = |doc| numbers.as_ref().and_then(|n| n.first(doc)).unwrap_or(0);
+        while postings.doc() != TERMINATED
+            && (reader.is_deleted(postings.doc()) || number(postings.doc()) != member)
+        {
             postings.advance();
         }
         if postings.doc() == TERMINATED {

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use indexer::analyse::Language;
 use indexer::document::category_of;
 use storage::meta::{Actor, FileId, NamespaceId};
 
@@ -19,11 +20,16 @@ impl Facets {
         let mut category: Vec<_> = category.collect();
         category.sort_by_key(|(_, n)| Reverse(*n));
         let extension = matches.extension.iter();
+        let language = matches
+            .language
+            .iter()
+            .filter_map(|(number, n)| Some((Language::of_number(*number)?.code().to_owned(), *n)));
         Facets {
             category,
             extension: most(extension.map(|(text, n)| (text.clone(), *n)).collect()),
             modified: some(&AGES, &matches.age),
             size: some(&SIZES, &matches.size),
+            language: most(language.collect()),
             ..Facets::default()
         }
     }

@@ -2,13 +2,25 @@
 
 use indexer::analyse::Language;
 use storage::block::BlockStore;
-use storage::extraction::{ExtractionRecord, Extractions};
+use storage::extraction::{ExtractionRecord, Extractions, Letter, Member};
 use storage::meta::path;
 use storage::meta::{FileId, Meta, Place, View};
 
 use crate::error::Result;
 use crate::highlight::{self, Marked, Needles};
 use crate::request::{Hit, Leaf, Marks, Matched, Spot, Status};
+
+/// How hits are marked.
+pub struct How<'n> {
+    /// What to mark.
+    pub needles: &'n Needles,
+    /// Live or deleted files.
+    pub status: Status,
+    /// What is marked.
+    pub marks: Marks,
+    /// Files stand for their members too.
+    pub is_whole: bool,
+}
 
 /// Where hits are looked up.
 #[derive(Clone)]
@@ -30,22 +42,53 @@ impl Sources {
         })
     }
 
-    /// The language and the beginning of a file's text, at most `most` bytes.
-    pub fn beginning(&self, place: &Place, most: usize) -> Result<(Language, String)> {
+    /// The language and the beginning of the text of a file, or of one of its members, at most `most` bytes.
+    pub fn beginning(&self, place: &Place, number: u64, most: usize) -> Result<(Language, String)> {
         let (Some(head), Some(record)) = (place.node.head(), self.record(place)?) else {
             return Ok((Language::ENGLISH, String::new()));
         };
+        if let Some(member) = self.member(&record, number)? {
+            let text = self.text_of(&record, &member, most)?;
+            return Ok((spoken(member.language.as_deref()), text));
+        }
         let text = indexer::text::load_start(&record, &head.blocks, &self.blocks, most)?;
-        Ok((language(&record), text))
+        Ok((spoken(record.language.as_deref()), text))
     }
 
-    /// Says what matched in a found place. A text that cannot be read now gives no snippet, and says why in the log.
-    pub fn hit(&self, place: Place, needles: &Needles, status: Status, marks: Marks) -> Hit {
-        let name_highlights = highlight::in_name(&place.node.name, needles);
+    /// The member of a number, from 1; none for the file itself, and when it has changed since.
+    fn member(&self, record: &ExtractionRecord, number: u64) -> Result<Option<Member>> {
+        let members = record.members.as_ref().zip(u32::try_from(number).ok());
+        let found = members.map(|(members, number)| members.get(number, &self.blocks));
+        Ok(found.transpose()?.flatten())
+    }
+
+    /// The text of a member, at most `most` bytes.
+    fn text_of(&self, record: &ExtractionRecord, member: &Member, most: usize) -> Result<String> {
+        let (start, end) = member.range;
+        let end = end.min(start.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)));
+        let range = (start, end);
+        Ok(indexer::text::load_range(record, range, &self.blocks)?)
+    }
+
+    /// Says what matched in a found place, or in a member of it. A text that cannot be read now gives no snippet, and says why
+    /// in the log.
+    pub fn hit(&self, place: Place, number: u64, how: &How<'_>) -> Hit {
+        let How {
+            needles,
+            status,
+            marks,
+            ..
+        } = *how;
         let texts = match (status, marks) {
-            (Status::Deleted, _) | (_, Marks::None) => Texts::default(),
-            (Status::Active, _) => self.texts_or_nothing(&place),
+            (Status::Deleted, _) => Texts::default(),
+            (_, Marks::None) if number == 0 => Texts::default(),
+            (Status::Active, _) => self.texts_or_nothing(&place, number, how),
         };
+        let name = texts
+            .member
+            .as_ref()
+            .map_or(&place.node.name, |member| &member.name);
+        let name_highlights = highlight::in_name(name, needles);
         let (snippet, spot) = texts.snippet(&needles.in_language(texts.language));
         let in_folders = || highlight::has_any(place.path_display.as_str(), needles);
         let matched = match (name_highlights.is_empty(), snippet.highlights.is_empty()) {
@@ -64,6 +107,9 @@ impl Sources {
         };
         Hit {
             place,
+            number: texts.member.as_ref().map_or(0, |_| number),
+            member: texts.member,
+            letter: texts.letter,
             matched,
             snippet,
             name_highlights,
@@ -72,35 +118,70 @@ impl Sources {
         }
     }
 
-    fn texts_or_nothing(&self, place: &Place) -> Texts {
-        self.texts(place).unwrap_or_else(|error| {
+    fn texts_or_nothing(&self, place: &Place, number: u64, how: &How<'_>) -> Texts {
+        self.texts(place, number, how).unwrap_or_else(|error| {
             tracing::warn!(file = %place.node.id, %error, "a hit goes without its snippet");
             Texts::default()
         })
     }
 
     /// What snippets are made of.
-    fn texts(&self, place: &Place) -> Result<Texts> {
+    fn texts(&self, place: &Place, number: u64, how: &How<'_>) -> Result<Texts> {
         let (Some(head), Some(record)) = (place.node.head(), self.record(place)?) else {
             return Ok(Texts::default());
         };
-        let body = indexer::text::load_start(
-            &record,
-            &head.blocks,
-            &self.blocks,
-            highlight::MAX_TEXT_BYTES,
-        )?;
-        let language = language(&record);
+        if let Some(member) = self.member(&record, number)? {
+            return self.member_texts(&record, member, how.marks);
+        }
+        let own = record.members.as_ref().filter(|_| !how.is_whole);
+        let most = own.map_or(highlight::MAX_TEXT_BYTES, |members| {
+            members.range.0 as usize
+        });
+        let most = most.min(highlight::MAX_TEXT_BYTES);
+        let body = indexer::text::load_start(&record, &head.blocks, &self.blocks, most)?;
+        let rest = match own {
+            Some(members) => {
+                let from = members.range.1;
+                let until = from.saturating_add(highlight::MAX_TEXT_BYTES as u32);
+                indexer::text::load_range(&record, (from, until), &self.blocks)?
+            }
+            None => String::new(),
+        };
+        let language = spoken(record.language.as_deref());
         let leaf = leaf_of(&record);
         let (pages, labels) = (record.pages, record.labels);
         let lines = [record.title, record.author].into_iter().flatten();
         Ok(Texts {
             body,
+            rest,
             headline: lines.collect::<Vec<_>>().join(" · "),
             leaf,
             pages,
             labels,
             language,
+            letter: record.letter,
+            member: None,
+        })
+    }
+
+    fn member_texts(
+        &self,
+        record: &ExtractionRecord,
+        member: Member,
+        marks: Marks,
+    ) -> Result<Texts> {
+        let body = match marks {
+            Marks::None => String::new(),
+            _ => self.text_of(record, &member, highlight::MAX_TEXT_BYTES)?,
+        };
+        let letter = member.letter.iter();
+        let lines = letter.flat_map(|letter| [letter.subject.as_str(), &letter.from]);
+        Ok(Texts {
+            body,
+            headline: lines.collect::<Vec<_>>().join(" · "),
+            language: spoken(member.language.as_deref()),
+            member: Some(member),
+            ..Texts::default()
         })
     }
 
@@ -131,15 +212,16 @@ impl Sources {
 }
 
 /// The language whose stems a text's words have in the index.
-fn language(record: &ExtractionRecord) -> Language {
-    let told = record.language.as_deref().and_then(Language::named);
-    told.unwrap_or_default()
+fn spoken(told: Option<&str>) -> Language {
+    told.and_then(Language::named).unwrap_or_default()
 }
 
 /// The words of a file that may be shown.
 #[derive(Default)]
 struct Texts {
     body: String,
+    /// What of the file's own text comes behind its members.
+    rest: String,
     /// Title and author.
     headline: String,
     language: Language,
@@ -149,6 +231,10 @@ struct Texts {
     labels: Vec<String>,
     /// What its pages are.
     leaf: Leaf,
+    /// Sender and recipients, where the file is a message.
+    letter: Option<Letter>,
+    /// Whose words these are, where they are a member's.
+    member: Option<Member>,
 }
 
 /// What the pages of a text are.
@@ -168,9 +254,13 @@ impl Texts {
     /// The best passage of the body, unless only title or author have the words.
     fn snippet(&self, needles: &Needles) -> (Marked, Option<Spot>) {
         let body = highlight::passage(&self.body, needles);
-        if !body.highlights.is_empty() || self.headline.is_empty() {
+        if !body.highlights.is_empty() || (self.headline.is_empty() && self.rest.is_empty()) {
             let spot = body.first.map(|range| self.spot(range));
             return (body, spot);
+        }
+        let rest = highlight::passage(&self.rest, needles);
+        if !rest.highlights.is_empty() {
+            return (rest, None);
         }
         let headline = highlight::passage(&self.headline, needles);
         match headline.highlights.is_empty() {

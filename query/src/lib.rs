@@ -42,4 +42,6 @@ mod word;
 
 pub use engine::Engine;
 pub use error::{Error, Result};
-pub use request::{Answer, Facets, Hit, Leaf, Marks, Matched, Order, Request, Spot, Status, Why};
+pub use request::{
+    Answer, Facets, Hit, Leaf, Marks, Matched, Members, Order, Request, Spot, Status, Why,
+};

@@ -13,7 +13,7 @@ use crate::folders::Folders;
 use crate::parse::Filter;
 use crate::plan::{Plan, Word};
 use crate::prepared::Prepared;
-use crate::request::{Order, Status};
+use crate::request::{Members, Order, Status};
 use crate::scope::Area;
 
 /// Folders whose name has a word of the query, at most.
@@ -125,6 +125,7 @@ impl Prepared<'_> {
                 order: Order::Modified,
                 after: None,
                 limit: MAX_NAMED_FOLDERS,
+                members: Members::None,
                 facets: false,
                 places: false,
                 now_ms: 0,

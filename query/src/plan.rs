@@ -52,6 +52,8 @@ pub struct Planned {
     pub is_cut: bool,
     /// The language of the question, by its function words.
     pub language: Language,
+    /// Senders, recipients or subjects of messages are asked for.
+    pub asks_letters: bool,
 }
 
 /// Words of a query that are searched; ten thousand characters of a script without spaces would be as many terms.
@@ -72,6 +74,7 @@ pub fn plan(clause: &Clause, names_only: bool) -> Planned {
         needles: Needles::default(),
         names_only,
         tokens: 0,
+        asks_letters: false,
     };
     let plan = planner.clause(clause, true);
     let tokens = planner.words.iter().flat_map(|word| &word.tokens);
@@ -82,6 +85,7 @@ pub fn plan(clause: &Clause, names_only: bool) -> Planned {
         words: planner.words,
         needles: planner.needles,
         is_cut: planner.tokens > MAX_TOKENS,
+        asks_letters: planner.asks_letters,
     }
 }
 
@@ -90,6 +94,7 @@ struct Planner {
     needles: Needles,
     names_only: bool,
     tokens: usize,
+    asks_letters: bool,
 }
 
 impl Planner {
@@ -103,7 +108,11 @@ impl Planner {
                 scope,
             } => self.word(text, *prefix, *scope, false, wanted),
             Clause::Phrase { text, scope } => self.word(text, false, *scope, true, wanted),
-            Clause::Filter(filter) => Some(Plan::Filter(filter.clone())),
+            Clause::Filter(filter) => {
+                let is_of_letters = matches!(filter, Filter::Letter { .. } | Filter::Sent(..));
+                self.asks_letters |= wanted && is_of_letters;
+                Some(Plan::Filter(filter.clone()))
+            }
             Clause::And(sides) => Some(Plan::And(flat(self.sides(sides, wanted)?))),
             Clause::Or(sides) => Some(Plan::Or(self.sides(sides, wanted)?)),
             Clause::Not(side) => Some(Plan::Not(Box::new(self.clause(side, !wanted)?))),

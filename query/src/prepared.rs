@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use indexer::ShardView;
+use indexer::document::OUTCOMES;
 use storage::meta::{Actor, NamespaceId};
 use tantivy::query::Query;
 use time::OffsetDateTime;
@@ -21,7 +22,7 @@ use crate::limits::{BELOW, Limits, Lookup};
 use crate::parse::{self, Clause, Filter};
 use crate::people::People;
 use crate::plan::{MAX_TOKENS, Planned, plan};
-use crate::request::{MAX_HITS, Request, Status};
+use crate::request::{MAX_HITS, Members, Request, Status};
 use crate::resolve::{
     Asked, EVERYWHERE, Expansions, Found, MAX_EXPANSIONS, Resolved, most_frequent, resolve,
     resolve_stems,
@@ -176,6 +177,7 @@ impl Prepared<'_> {
                 order: self.request.order,
                 after,
                 limit,
+                members: self.members(),
                 facets: self.request.facets,
                 places: self.request.places,
                 now_ms: self.now.unix_timestamp() * 1000,
@@ -198,6 +200,15 @@ impl Prepared<'_> {
         match relaxable {
             Some(words) => compiler.relaxed(&words),
             None => compiler.plan(&self.planned.plan),
+        }
+    }
+
+    /// What becomes of members: they match by words, or by what only messages have.
+    fn members(&self) -> Members {
+        let is_asked = !self.planned.needles.is_empty() || self.planned.asks_letters;
+        match is_asked && !self.request.filename_only {
+            true => self.request.members,
+            false => Members::None,
         }
     }
 
@@ -330,6 +341,16 @@ pub fn narrowed(mut query: parse::Query, request: &Request) -> parse::Query {
     sides.push(any(known
         .map(|category| Clause::Filter(Filter::Category(category)))
         .collect()));
+    let outcomes = (0..).zip(OUTCOMES);
+    let outcomes: Vec<_> = outcomes
+        .filter(|(_, known)| request.outcomes.iter().any(|word| word == known))
+        .map(|(code, _)| Clause::Filter(Filter::Outcome(code)))
+        .collect();
+    if !outcomes.is_empty() {
+        let folder = Clause::Filter(Filter::Category("folder"));
+        sides.push(any(outcomes));
+        sides.push(Clause::Not(Box::new(folder)));
+    }
     if request.below.is_some() {
         sides.push(Clause::Filter(Filter::In(BELOW.into())));
     }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use storage::extraction::{Letter, Member};
 use storage::meta::{Address, Place};
 
 use crate::highlight::Marked;
+use crate::segment::Covered;
 
 /// Hits on a page unless the caller says otherwise.
 pub const DEFAULT_HITS: usize = 20;
@@ -31,6 +33,8 @@ pub struct Request {
     pub extensions: Vec<String>,
     /// Only these categories ([`crate::parse::CATEGORIES`]); empty is all.
     pub categories: Vec<String>,
+    /// Only files whose extraction ended in one of these ways (`indexer::document::OUTCOMES`); empty is all files and folders.
+    pub outcomes: Vec<String>,
     /// Counts by type, extension, age and size are wanted.
     pub facets: bool,
     /// Counts by folder and owner too.
@@ -39,6 +43,8 @@ pub struct Request {
     pub why: bool,
     /// What is marked in hits.
     pub marks: Marks,
+    /// What becomes of matches within files.
+    pub members: Members,
 }
 
 impl Default for Request {
@@ -52,12 +58,26 @@ impl Default for Request {
             filename_only: false,
             extensions: Vec::new(),
             categories: Vec::new(),
+            outcomes: Vec::new(),
             facets: true,
             places: false,
             why: false,
             marks: Marks::All,
+            members: Members::Own,
         }
     }
+}
+
+/// What becomes of members of files (messages of a mailbox, attachments, files in an archive) that match. Where a query has no
+/// words, and in searches of names only, nothing but files are hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Members {
+    /// They are hits of their own.
+    Own,
+    /// Their file is the hit, once.
+    File,
+    /// They are no hits.
+    None,
 }
 
 /// The order of hits.
@@ -110,6 +130,8 @@ pub struct Answer {
     pub estimated: bool,
     /// The query with its typos mended, when that is what was found.
     pub did_you_mean: Option<String>,
+    /// Files that the account can search, and how many of them are searchable; none on later pages.
+    pub coverage: Option<Covered>,
     /// How long it took here.
     pub took: Duration,
     /// Some shards did not answer in time: there may be more.
@@ -125,6 +147,12 @@ pub struct Answer {
 pub struct Hit {
     /// Where it is (or was, for deleted files), as the searching account sees it.
     pub place: Place,
+    /// What in the file it is; none where it is the file itself. Marks and spot are about this alone.
+    pub member: Option<Member>,
+    /// The member's number in the file, from 1; 0 for the file itself.
+    pub number: u64,
+    /// Sender and recipients, where the file itself is a message.
+    pub letter: Option<Letter>,
     /// What matched.
     pub matched: Matched,
     /// The best passage of its text, or of its title and author when only they matched.
@@ -208,6 +236,8 @@ pub struct Facets {
     pub modified: Vec<(String, u64)>,
     /// By size: up to 10 kB, 100 kB, 1 MB, 10 MB, 100 MB, or larger; each file counts once, folders as the smallest.
     pub size: Vec<(String, u64)>,
+    /// By the language of the text (a code as `lang:` reads it), most first; files whose language is not told are not counted.
+    pub language: Vec<(String, u64)>,
     /// By the folder that a file lies in, as the account sees it, most first, at most [`MAX_FACET_VALUES`].
     pub folder: Vec<(String, u64)>,
     /// By the owner of the shared folder that a file lies in (an e-mail address), most first, at most [`MAX_FACET_VALUES`].

@@ -11,7 +11,7 @@ use tantivy::columnar::{Column, StrColumn};
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::SegmentId;
 use tantivy::schema::Field;
-use tantivy::{InvertedIndexReader, SegmentReader};
+use tantivy::{DocId, InvertedIndexReader, SegmentReader};
 
 use crate::error::Result;
 
@@ -32,8 +32,12 @@ pub struct Segment {
     pub size: Column<u64>,
     /// The folders that documents lie in.
     pub below: Column<u64>,
-    /// What documents are: folders, deleted.
+    /// What documents are: folders, deleted, members.
     pub flags: Column<u64>,
+    /// Numbers of members in their files; none where there are none.
+    pub member: Option<Column<u64>>,
+    /// The numbers of languages.
+    pub language: Column<u64>,
     /// Folded names.
     pub name: Option<StrColumn>,
     /// Extensions.
@@ -52,10 +56,21 @@ pub struct Space {
     pub live: u64,
     /// Documents of deleted files.
     pub deleted: u64,
+    /// Live files, members not counted.
+    pub covered: Covered,
     /// Live documents that have the field, and their words in it.
     lengths: [(u64, u64); MEASURED],
     /// The languages of live documents: a bit for each number.
     languages: u128,
+}
+
+/// Files, and how many of them are searchable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// All live files.
+    pub files: u64,
+    /// Those whose extraction has ended, whatever it gave.
+    pub searchable: u64,
 }
 
 impl Segment {
@@ -93,6 +108,8 @@ impl Segment {
             size: columns.u64(name(fields.size))?,
             below: columns.u64(name(fields.below))?,
             flags: columns.u64(name(fields.flags))?,
+            member: columns.column_opt(name(fields.member))?,
+            language: columns.u64(name(fields.language))?,
             name: columns.str(name(fields.sort_name))?,
             extension: columns.str(name(fields.extension))?,
             documents: reader.max_doc(),
@@ -100,12 +117,13 @@ impl Segment {
             inverted,
             spaces: HashMap::new(),
         };
-        segment.measure(&columns.u64(name(fields.language))?);
+        segment.measure();
+        segment.cover(reader)?;
         Ok(segment)
     }
 
     /// Counts, once, what every namespace has here.
-    fn measure(&mut self, languages: &Column<u64>) {
+    fn measure(&mut self) {
         for doc in 0..self.documents {
             let ns = NamespaceId(self.namespace.first(doc).unwrap_or(0));
             let is_deleted = self.flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0;
@@ -115,12 +133,39 @@ impl Segment {
                 continue;
             }
             space.live += 1;
-            space.languages |= 1 << languages.first(doc).unwrap_or(0).min(127);
+            space.languages |= 1 << self.language.first(doc).unwrap_or(0).min(127);
             for (length, (_, norms)) in space.lengths.iter_mut().zip(&self.measured) {
                 let words = u64::from(norms.fieldnorm(doc));
                 *length = (length.0 + u64::from(words > 0), length.1 + words);
             }
         }
+    }
+
+    /// Counts, once, the files of every namespace here.
+    fn cover(&mut self, reader: &SegmentReader) -> tantivy::Result<()> {
+        for (ns, covered) in self.covered(reader, 0..self.documents)? {
+            self.spaces.entry(ns).or_default().covered = covered;
+        }
+        Ok(())
+    }
+
+    /// The files among some documents, by namespace.
+    fn covered(
+        &self,
+        reader: &SegmentReader,
+        docs: impl Iterator<Item = DocId>,
+    ) -> tantivy::Result<HashMap<NamespaceId, Covered>> {
+        let outcomes = reader.fast_fields().u64("outcome")?;
+        let mut covered: HashMap<NamespaceId, Covered> = HashMap::new();
+        for doc in docs {
+            if self.flags.first(doc) == Some(0) {
+                let ns = NamespaceId(self.namespace.first(doc).unwrap_or(0));
+                let here = covered.entry(ns).or_default();
+                here.files += 1;
+                here.searchable += u64::from(outcomes.first(doc).unwrap_or(0) != 0);
+            }
+        }
+        Ok(covered)
     }
 
     /// The dictionary and postings of a text field.
@@ -182,6 +227,8 @@ pub struct Part {
     pub present: Vec<NamespaceId>,
     /// The share of its documents that are not replaced or gone.
     pub alive: f64,
+    /// Its files that are replaced or gone.
+    pub gone: Arc<HashMap<NamespaceId, Covered>>,
 }
 
 impl Commit {
@@ -217,7 +264,37 @@ impl Commit {
 #[derive(Clone, Default)]
 pub struct Segments(Arc<Mutex<HashMap<u16, Opened>>>);
 
-type Opened = HashMap<SegmentId, Arc<Segment>>;
+type Opened = HashMap<SegmentId, Known>;
+
+/// A segment, and what of it a number of deletions took.
+#[derive(Clone)]
+struct Known {
+    segment: Arc<Segment>,
+    deletions: u32,
+    gone: Arc<HashMap<NamespaceId, Covered>>,
+}
+
+impl Known {
+    fn open(fields: &Fields, reader: &SegmentReader) -> tantivy::Result<Self> {
+        Ok(Known {
+            segment: Arc::new(Segment::open(fields, reader)?),
+            deletions: 0,
+            gone: Arc::default(),
+        })
+    }
+
+    /// The same with the deletions of a commit; true when these are others.
+    fn of(mut self, reader: &SegmentReader) -> tantivy::Result<(Self, bool)> {
+        let deletions = reader.num_deleted_docs();
+        let changed = deletions != self.deletions;
+        if changed {
+            let gone = (0..reader.max_doc()).filter(|doc| reader.is_deleted(*doc));
+            self.gone = Arc::new(self.segment.covered(reader, gone)?);
+            self.deletions = deletions;
+        }
+        Ok((self, changed))
+    }
+}
 
 impl Segments {
     /// The segments of a shard's commit, for an account's namespaces (in order).
@@ -230,16 +307,20 @@ impl Segments {
         let mut changed = is_new;
         for reader in readers {
             let id = reader.segment_id();
-            let segment = match known.remove(&id) {
-                Some(segment) => segment,
+            let found = match known.remove(&id) {
+                Some(found) => found,
                 None => {
                     changed = true;
-                    Arc::new(Segment::open(&view.fields, reader)?)
+                    Known::open(&view.fields, reader)?
                 }
             };
+            let (found, has_other_deletions) = found.of(reader)?;
+            changed |= has_other_deletions;
             by_id.insert(id, segments.len());
-            opened.insert(id, segment.clone());
+            opened.insert(id, found.clone());
+            let Known { segment, gone, .. } = found;
             segments.push(Part {
+                gone,
                 present: segment.present(namespaces),
                 alive: f64::from(reader.num_docs()) / f64::from(reader.max_doc().max(1)),
                 segment,

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::fan::each;
 use crate::plan::{Plan, Word};
 use crate::prepared::{Part, Prepared};
-use crate::request::Order;
+use crate::request::{Members, Order};
 use crate::resolve::{Asked, EVERYWHERE, Expansions, Found, meant, token_of};
 use crate::within;
 use crate::word::{Form, WordQuery, Worth};
@@ -360,6 +360,7 @@ impl Prepared<'_> {
             order: Order::Modified,
             after: None,
             limit: 0,
+            members: Members::File,
             facets: false,
             places: false,
             now_ms: 0,

@@ -311,3 +311,69 @@ impl Weight for Tagged {
         Ok(Explanation::new("is one of those asked for", self.score))
     }
 }
+
+/// Documents with a tag that starts in one of some ways.
+#[derive(Clone)]
+pub struct Started {
+    /// The shard's commit.
+    pub commit: Arc<Commit>,
+    /// The field.
+    pub field: Field,
+    /// The dictionary keys, of each namespace.
+    pub ranges: Arc<Vec<(NamespaceId, Range<Vec<u8>>)>>,
+}
+
+/// Tags of one namespace and segment that one start may stand for.
+const MAX_STARTED: usize = 512;
+
+impl fmt::Debug for Started {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Started({} ranges)", self.ranges.len())
+    }
+}
+
+impl Query for Started {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Started {
+    /// The tags of one segment.
+    fn tagged(&self, reader: &SegmentReader) -> tantivy::Result<Tagged> {
+        let part = self.commit.part(reader)?;
+        let mut terms = Vec::new();
+        for (ns, range) in self.ranges.iter() {
+            let inverted = part.segment.inverted(self.field);
+            let Some(inverted) = inverted.filter(|_| part.segment.space(*ns).is_some()) else {
+                continue;
+            };
+            let keys = inverted.terms().range().ge(&range.start).lt(&range.end);
+            let mut keys = keys.into_stream()?;
+            for _ in 0..MAX_STARTED {
+                if !keys.advance() {
+                    break;
+                }
+                if let Ok(term) = std::str::from_utf8(keys.key()) {
+                    terms.push((*ns, tantivy::Term::from_field_text(self.field, term)));
+                }
+            }
+        }
+        Ok(Tagged {
+            commit: self.commit.clone(),
+            field: self.field,
+            terms: Arc::new(terms),
+            score: 0.0,
+        })
+    }
+}
+
+impl Weight for Started {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        self.tagged(reader)?.scorer(reader, boost)
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        Weight::explain(&self.tagged(reader)?, reader, doc)
+    }
+}

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::admin;
+use crate::client::Client;
 use crate::config::DataArg;
 
 /// The index of the running server.
@@ -29,6 +30,16 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Have files read once more: one of yours, or all that ended in one way
+    #[command(group = clap::ArgGroup::new("which").required(true))]
+    Retry {
+        /// The file's path, or its id
+        #[arg(group = "which")]
+        path: Option<String>,
+        /// damaged, encrypted, timed_out, too_large, needs_ocr, unsupported …
+        #[arg(long, value_name = "REASON", group = "which")]
+        reason: Option<String>,
+    },
     /// Build the index anew beside the live one, which answers until the new one has caught up
     Rebuild,
 }
@@ -36,8 +47,14 @@ enum What {
 /// Runs the command.
 pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
     match args.what {
-        What::Status { json } => status(&admin::call(data, "index/status", json!({}))?, json),
+        What::Status { json } => {
+            let mut answer = admin::call(data, "index/status", json!({}))?;
+            let reasons = admin::call(data, "index/reasons", json!({}))?;
+            answer["reasons"] = reasons["reasons"].clone();
+            status(&answer, json)
+        }
         What::Verify { json } => verify(&admin::call(data, "index/verify", json!({}))?, json),
+        What::Retry { path, reason } => retry(data, path, reason),
         What::Rebuild => {
             let answer = admin::call(data, "reindex", json!({}))?;
             println!("{}", answer["message"].as_str().unwrap_or_default());
@@ -63,10 +80,27 @@ fn status(answer: &Value, as_json: bool) -> Result<ExitCode> {
             shard["shard"], shard["documents"], shard["segments"], shard["lag"]
         );
     }
+    for counted in answer["reasons"].as_array().into_iter().flatten() {
+        let reason = counted["reason"].as_str().unwrap_or_default();
+        println!("{} files: {}", counted["files"], reason.replace('_', " "));
+    }
     println!(
         "{} files being extracted now, {} since start",
         answer["extracting"], answer["extracted"]
     );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn retry(data: &DataArg, path: Option<String>, reason: Option<String>) -> Result<ExitCode> {
+    let answer = match path {
+        Some(path) => {
+            let client = Client::of_running(&data.data)?;
+            let argument = json!({"path": path});
+            super::block_on(async { client.rpc("firefly/index/retry", &argument).await })?
+        }
+        None => admin::call(data, "index/retry", json!({"reason": reason}))?,
+    };
+    println!("{} files are read again", answer["files"]);
     Ok(ExitCode::SUCCESS)
 }
 

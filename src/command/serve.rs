@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use indexer::extract::{Limits, WorkerCommand};
+use indexer::extract::{Limits, Unopened, WorkerCommand, WorkerPool};
 use indexer::{Indexer, Sharing};
 use query::Engine;
 use query::hit::Sources;
@@ -205,6 +205,7 @@ async fn serve(config: Config, folder: Option<PathBuf>, how: import::How) -> Res
             operations: operations.for_web(),
             imports,
             pace: services.pace(),
+            open_member: open_member()?,
         },
         web::Settings {
             public_url: public_url.clone(),
@@ -320,6 +321,19 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Says where the server is and how to sign in.
+/// Opens members of mails and archives in child processes.
+fn open_member() -> Result<web::OpenMember> {
+    let pool = WorkerPool::new(WorkerCommand::current_exe()?, 2, Limits::default());
+    Ok(Arc::new(move |name, bytes, number| {
+        pool.open_member(name, bytes, number)
+            .map_err(|why| match why {
+                Unopened::Missing => web::Unopened::Missing,
+                Unopened::TooLarge => web::Unopened::TooLarge,
+                Unopened::Unreadable(why) => web::Unopened::Unreadable(why),
+            })
+    }))
+}
+
 fn greet(config: &Config, operations: &Operations, admin: &Account, url: &str) -> Result<()> {
     println!("Firefly answers on {url}");
     if admin.password_hash.is_none() {

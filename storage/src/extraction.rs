@@ -4,6 +4,7 @@
 //! content go when no version has it any more.
 
 mod claim;
+mod member;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub mod later;
+pub use member::{Letter, MAX_FACTS_BYTES, MAX_MEMBERS, Member, MemberKind, Members};
 
 use crate::chunk::BlockHash;
 use crate::error::Result;
@@ -23,7 +25,10 @@ use crate::{block, keyspace, row};
 
 /// The version of the extractors. Raise it when extraction changes: a record of an older version is read, and replaced when its
 /// file is looked at again.
-pub const EXTRACTOR_VERSION: u32 = 2;
+pub const EXTRACTOR_VERSION: u32 = 3;
+
+/// The version before the present one, which read these categories otherwise.
+const LAST_VERSION: (u32, [&str; 2]) = (2, ["mail", "archive"]);
 
 /// How much older than where a look begins a job may be, milliseconds: uploads take their revs before they are committed.
 pub const OVERLAP_MS: u64 = 1_000;
@@ -88,6 +93,22 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Its word, for people and programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Text => "text",
+            Outcome::NothingToExtract => "nothing_to_extract",
+            Outcome::Encrypted => "encrypted",
+            Outcome::Unsupported => "unsupported",
+            Outcome::TimedOut => "timed_out",
+            Outcome::TooLarge { .. } => "too_large",
+            Outcome::NeedsOcr => "needs_ocr",
+            Outcome::Damaged { .. } => "damaged",
+        }
+    }
+}
+
 /// Where the extracted text is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TextSource {
@@ -144,12 +165,30 @@ pub struct ExtractionRecord {
     /// Who may still find more.
     #[serde(deserialize_with = "or_default")]
     pub awaits: Option<Helper>,
+    /// What is in the file that is found by itself; none where nothing is.
+    #[serde(deserialize_with = "or_default")]
+    pub members: Option<Members>,
+    /// Sender, recipients and subject of a message.
+    #[serde(deserialize_with = "or_default")]
+    pub letter: Option<Letter>,
 }
 
 impl ExtractionRecord {
-    /// True when today's extractors have made it.
+    /// True when today's extractors have made it, or would make the same.
     pub fn is_current(&self) -> bool {
-        self.version == EXTRACTOR_VERSION
+        let (last, changed) = LAST_VERSION;
+        let is_same = self.version == last && !changed.contains(&self.category.as_str());
+        self.version == EXTRACTOR_VERSION || is_same
+    }
+
+    /// The blocks that are stored for it alone: its text's, and its members'.
+    fn blocks(&self) -> impl Iterator<Item = &BlockHash> {
+        let text = match &self.text {
+            TextSource::Blocks { blocks, .. } => blocks.as_slice(),
+            TextSource::None | TextSource::Content => &[],
+        };
+        let members = self.members.iter().flat_map(|members| &members.blocks);
+        text.iter().chain(members)
     }
 }
 
@@ -273,6 +312,30 @@ impl Extractions {
         Ok(())
     }
 
+    /// Has the head of a live file extracted again, whatever is known of it; what is known is searched until then. False when
+    /// there is no such file.
+    pub fn retry(&self, file: FileId) -> Result<bool> {
+        let mut is_queued = false;
+        self.store.transact(&mut |txn| {
+            let Some(job) = job_of(&*txn, file)? else {
+                is_queued = false;
+                return Ok(());
+            };
+            let key = job.record_key();
+            let known: Option<ExtractionRecord> = keys::read(&*txn, &key, "extraction record")?;
+            if let Some(known) = known {
+                let outdated = ExtractionRecord {
+                    version: 0,
+                    ..known
+                };
+                keys::write(txn, key, &outdated)?;
+            }
+            is_queued = true;
+            keys::write(txn, queue_key(&job), &job)
+        })?;
+        Ok(is_queued)
+    }
+
     /// The job in the queue for a live file's head; `None` when none waits.
     pub fn waiting(&self, file: FileId) -> Result<Option<Job>> {
         let rows = self.store.snapshot()?;
@@ -358,10 +421,8 @@ pub(crate) fn drop_records(txn: &mut dyn Transaction, content_hash: &[u8; 32]) -
 
 fn put_record(txn: &mut dyn Transaction, key: &[u8], record: &ExtractionRecord) -> Result<()> {
     drop_text(txn, key)?;
-    if let TextSource::Blocks { blocks, .. } = &record.text {
-        for hash in blocks {
-            block::reference(txn, hash, &block::Owner::extraction(key))?;
-        }
+    for hash in record.blocks() {
+        block::reference(txn, hash, &block::Owner::extraction(key))?;
     }
     keys::write(txn, key.to_vec(), record)
 }
@@ -369,10 +430,9 @@ fn put_record(txn: &mut dyn Transaction, key: &[u8], record: &ExtractionRecord) 
 /// Drops the references of the record that is there.
 fn drop_text(txn: &mut dyn Transaction, key: &[u8]) -> Result<()> {
     let old: Option<ExtractionRecord> = keys::read(&*txn, key, "extraction record")?;
-    if let Some(TextSource::Blocks { blocks, .. }) = old.map(|old| old.text) {
+    if let Some(old) = old {
         let owner = block::Owner::extraction(key);
-        blocks
-            .iter()
+        old.blocks()
             .for_each(|hash| block::unreference(txn, hash, &owner));
     }
     Ok(())

@@ -91,7 +91,7 @@ fn answers_explain_themselves_and_are_exported_whole() {
     let printed = server.command(&["search", "--export", "csv", "--token", token, "invoice"]);
     let printed = String::from_utf8(printed.stdout).unwrap();
     assert!(
-        printed.starts_with("path,type,size,modified,id\r\n\"/bills/bill "),
+        printed.starts_with("path,type,size,modified,id,member\r\n\"/bills/bill "),
         "{printed}"
     );
     assert_eq!(printed.lines().count(), 31);

@@ -19,6 +19,7 @@ use crate::frame::Failure;
 use crate::frame::limiter::Limiter;
 use crate::frame::sessions::Sessions;
 use crate::own::admin::Operations;
+use crate::own::member::{Open, Opener};
 use crate::thumbnail::Thumbnails;
 
 /// Blocking calls at once; a store groups the commits of many.
@@ -71,6 +72,8 @@ pub struct Parts {
     pub imports: Hosted,
     /// How long acknowledgements of uploads are held back.
     pub pace: sync::Pace,
+    /// Opens what is in mails and archives.
+    pub open_member: Open,
 }
 
 /// The service: cheap to clone, shared by all requests.
@@ -86,6 +89,7 @@ struct Inner {
     limiter: Limiter,
     audit: AuditQueue,
     thumbnails: Thumbnails,
+    opener: Opener,
     event_streams: Arc<Semaphore>,
     blocking: Arc<Semaphore>,
     counters: Counters,
@@ -134,12 +138,13 @@ impl App {
         Ok(App(Arc::new(Inner {
             links,
             unlocked,
-            parts,
             settings,
             sessions: Sessions::default(),
             limiter: Limiter::default(),
             audit,
             thumbnails: Thumbnails::default(),
+            opener: Opener::new(parts.open_member.clone()),
+            parts,
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             blocking: Arc::new(Semaphore::new(MAX_BLOCKING)),
             counters: Counters::default(),
@@ -216,6 +221,11 @@ impl App {
     /// Makes small pictures of pictures.
     pub fn thumbnails(&self) -> &Thumbnails {
         &self.0.thumbnails
+    }
+
+    /// Opens what is in mails and archives.
+    pub fn opener(&self) -> &Opener {
+        &self.0.opener
     }
 
     /// How many more event streams may be open.

@@ -35,6 +35,7 @@ mod zip;
 
 pub use app::{App, Parts, Settings};
 pub use own::admin::{OperationFailure, Operations};
+pub use own::member::{Open as OpenMember, Unopened};
 pub use serve::serve;
 pub use tls::{Tls, certificate_ends_s};
 

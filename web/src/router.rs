@@ -15,7 +15,7 @@ use crate::{App, files, health, oauth, own, page, sharing, users};
 const COMPRESS_ABOVE: u64 = 1024;
 
 /// Routes that carry content or wait, so that no time limit may end them.
-const STREAMS: [&str; 13] = [
+const STREAMS: [&str; 15] = [
     "/2/files/upload",
     "/2/files/upload_session/start",
     "/2/files/upload_session/append_v2",
@@ -25,6 +25,8 @@ const STREAMS: [&str; 13] = [
     "/2/files/list_folder/longpoll",
     "/2/firefly/events",
     "/2/firefly/preview",
+    "/2/firefly/member/preview",
+    "/2/firefly/member/download",
     "/2/firefly/zip",
     "/2/sharing/get_shared_link_file",
     "/s/{key}",
@@ -210,6 +212,9 @@ fn own_routes() -> Router<App> {
         .route("/suggest", post(suggest::suggest))
         .route("/search/operators", post(operators::operators))
         .route("/index_status", post(index_status::index_status))
+        .route("/index/rest", post(rest::rest))
+        .route("/index/reasons", post(rest::reasons))
+        .route("/index/retry", post(rest::retry))
         .route("/text", post(text::text))
         .route("/undelete", post(undelete::undelete))
         .route("/verified", post(verified::verified))
@@ -233,6 +238,14 @@ fn own_routes() -> Router<App> {
         .route("/searches/note", post(searches::note))
         .route("/searches/clear", post(searches::clear))
         .route("/preview", get(preview::preview))
+        .route(
+            "/member/preview",
+            get(member::preview).post(member::preview),
+        )
+        .route(
+            "/member/download",
+            get(member::download).post(member::download),
+        )
         .route("/thumbnail", get(thumbnail::thumbnail))
         .route("/zip", get(zip::zip))
         .route("/account/change_password", post(password::change))

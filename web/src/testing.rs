@@ -19,7 +19,7 @@ use sync::listing::Listing;
 use sync::notify::Notifier;
 use tower::ServiceExt;
 
-use crate::{App, OperationFailure, Parts, Settings};
+use crate::{App, OperationFailure, Parts, Settings, Unopened};
 
 /// A service and its store.
 pub struct Bench {
@@ -100,6 +100,7 @@ impl Bench {
             }),
             query: query.expect("an engine"),
             pace,
+            open_member: Arc::new(|_, _, _| Err(Unopened::Missing)),
             meta,
         };
         let settings = Settings {

@@ -5,10 +5,11 @@ use std::io::{Cursor, Read};
 use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
-use sevenz_rust2::{ArchiveReader, EncoderMethod, Password};
+use sevenz_rust2::{ArchiveEntry, ArchiveReader, EncoderMethod, Password};
 
 use super::FileType;
 use super::job::{Failure, Job};
+use super::members::{Entry, Turn, windows_ms};
 use super::package::Package;
 
 /// Longest member name that is written, in bytes.
@@ -42,14 +43,21 @@ fn read_zip(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
         if !job.next_member() {
             break;
         }
-        write_name(name, job);
         if name.ends_with('/') || !package.is_file(index) {
+            write_folder(name, job);
             continue;
         }
         files += 1;
+        let (size, modified_ms) = package.facts(index);
+        let turn = write_name(name, size, modified_ms, job);
         if package.is_encrypted(index) {
             encrypted += 1;
-        } else if job.may_descend()
+        } else if turn == Turn::Open
+            && let Some(content) = package.member_at(index, job)
+        {
+            job.roll.keep(content);
+        } else if turn == Turn::Read
+            && job.may_descend()
             && let Some(content) = package.wordy_member_at(index, name, job)
         {
             job.read_member(name, &content);
@@ -72,8 +80,14 @@ fn read_tar(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
             break;
         }
         let name = super::decode::to_text(&entry.path_bytes(), None).into_owned();
-        write_name(&name, job);
-        if !entry.header().entry_type().is_file() || !job.may_descend() {
+        if !entry.header().entry_type().is_file() {
+            write_folder(&name, job);
+            continue;
+        }
+        let modified_s = entry.header().mtime().ok().filter(|seconds| *seconds > 0);
+        let modified_ms = modified_s.and_then(|s| i64::try_from(s).ok()?.checked_mul(1000));
+        let turn = write_name(&name, Some(entry.size()), modified_ms, job);
+        if turn == Turn::Pass || !job.may_descend() {
             continue;
         }
         let mut content = Vec::new();
@@ -81,7 +95,7 @@ fn read_tar(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
         // Sparse and cut entries give what they have.
         if (&mut entry).take(limit).read_to_end(&mut content).is_ok() || !content.is_empty() {
             job.spend(content.len() as u64);
-            job.read_member(&name, &content);
+            job.take_member(turn, &name, &content);
         }
     }
     Ok(())
@@ -110,7 +124,7 @@ fn read_7z(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
             if !job.next_member() {
                 break;
             }
-            write_name(file.name(), job);
+            write_7z_name(file, job);
         }
         return if is_encrypted {
             Err(Failure::Encrypted)
@@ -122,7 +136,7 @@ fn read_7z(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
         if !job.next_member() {
             return Ok(false);
         }
-        write_name(file.name(), job);
+        let turn = write_7z_name(file, job);
         // Members of a block are packed together: what is passed over is unpacked too, and counts.
         if file.size() > job.unpacked_left().min(job.limits.input_bytes as u64) {
             job.is_cut = true;
@@ -131,8 +145,8 @@ fn read_7z(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
         job.spend(file.size());
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes)?;
-        job.read_member(file.name(), &bytes);
-        Ok(!job.sink.is_full())
+        job.take_member(turn, file.name(), &bytes);
+        Ok(!job.sink.is_full() && !job.roll.is_done())
     });
     read.map_err(|error| Failure::damaged(format!("the 7z archive is damaged: {error}")))
 }
@@ -147,7 +161,12 @@ fn read_packed(inner: String, packed: impl Read, job: &mut Job) -> Result<(), Fa
     let read = packed.take(limit).read_to_end(&mut content);
     job.spend(content.len() as u64);
     job.is_cut |= content.len() as u64 == limit;
-    job.read_member(&inner, &content);
+    if super::detect(&inner, &content) == FileType::Tar {
+        // Packed as one, it is one archive to people.
+        read_tar(&content, job)?;
+    } else if !job.roll.is_opening() {
+        job.read_member(&inner, &content);
+    }
     read.map(drop).map_err(unreadable) // what came before the damage is kept
 }
 
@@ -169,7 +188,35 @@ fn inner_name(name: &str, suffix: &str) -> String {
     tar.map_or_else(|| name.to_owned(), |inner| format!("{inner}.tar"))
 }
 
-fn write_name(name: &str, job: &mut Job) {
+/// Writes a member's name, where its words begin.
+fn write_name(name: &str, size: Option<u64>, modified_ms: Option<i64>, job: &mut Job) -> Turn {
+    let turn = job.enter(Entry {
+        path: name.trim_start_matches("./"),
+        size,
+        modified_ms,
+        ..Entry::default()
+    });
+    write_part(name, job);
+    turn
+}
+
+fn write_7z_name(file: &ArchiveEntry, job: &mut Job) -> Turn {
+    if file.is_directory() {
+        write_folder(file.name(), job);
+        return Turn::Pass;
+    }
+    let ticks = u64::from(file.last_modified_date());
+    let modified_ms = file.has_last_modified_date.then(|| windows_ms(ticks));
+    write_name(file.name(), Some(file.size()), modified_ms.flatten(), job)
+}
+
+/// Writes the name of what is no file: it is the archive's own.
+fn write_folder(name: &str, job: &mut Job) {
+    job.leave();
+    write_part(name, job);
+}
+
+fn write_part(name: &str, job: &mut Job) {
     let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
     job.sink.part(name);
     job.sink.text(name);

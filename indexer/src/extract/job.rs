@@ -1,5 +1,8 @@
 //! One file's extraction under way: where words go, what it may still unpack, how it failed.
 
+use storage::extraction::Letter;
+
+use super::members::{Entry, Roll, Turn};
 use super::sink::Sink;
 use super::{FileType, Limits, Outcome, detect, read};
 
@@ -40,6 +43,10 @@ pub(super) struct Job<'l> {
     pub is_cut: bool,
     /// Pages of the file itself are pictures without words.
     pub has_scans: bool,
+    /// Sender and recipients, where the file is a message.
+    pub letter: Option<Letter>,
+    /// What is in it.
+    pub roll: Roll,
     unpacked_left: u64,
     members_left: u32,
     depth: u32,
@@ -54,6 +61,8 @@ impl<'l> Job<'l> {
             author: None,
             is_cut: false,
             has_scans: false,
+            letter: None,
+            roll: Roll::default(),
             unpacked_left: limits.unpacked_bytes,
             members_left: limits.members,
             depth: 0,
@@ -73,7 +82,8 @@ impl<'l> Job<'l> {
 
     /// Counts one more member; false when there have been enough, of members, bytes, text or time.
     pub fn next_member(&mut self) -> bool {
-        let more = self.members_left > 0 && self.unpacked_left > 0 && !self.sink.is_full();
+        let has_room = self.members_left > 0 && self.unpacked_left > 0 && !self.sink.is_full();
+        let more = has_room && !self.roll.is_done();
         self.members_left = self.members_left.saturating_sub(1);
         more
     }
@@ -83,12 +93,41 @@ impl<'l> Job<'l> {
         self.depth < self.limits.depth
     }
 
+    /// The next member of the file itself; what is in members belongs to them.
+    pub fn enter(&mut self, entry: Entry<'_>) -> Turn {
+        if self.sink.is_nested() {
+            return Turn::Read;
+        }
+        self.sink.line();
+        self.roll.enter(entry, self.sink.len())
+    }
+
+    /// What comes next is the file's own again.
+    pub fn leave(&mut self) {
+        if !self.sink.is_nested() {
+            self.sink.line();
+            self.roll.leave(self.sink.len());
+        }
+    }
+
+    /// Writes the words of a member, or hands it out.
+    pub fn take_member(&mut self, turn: Turn, name: &str, bytes: &[u8]) {
+        match turn {
+            Turn::Read => self.read_member(name, bytes),
+            Turn::Open => self.roll.keep(bytes.to_vec()),
+            Turn::Pass => {}
+        }
+    }
+
     /// Writes the words of a member. Its failure is its own: what it gave stays, and the container goes on.
     pub fn read_member(&mut self, name: &str, bytes: &[u8]) {
         if !self.may_descend() || bytes.is_empty() {
             return;
         }
         let detected = detect(name, bytes);
+        if !self.sink.is_nested() {
+            self.roll.is_of_type(detected);
+        }
         if matches!(detected, FileType::Binary) {
             return;
         }

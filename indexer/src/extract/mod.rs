@@ -17,6 +17,7 @@ mod iwork;
 mod job;
 pub(crate) mod language;
 mod mail;
+mod members;
 mod ole;
 mod opendocument;
 mod package;
@@ -39,10 +40,12 @@ use serde::{Deserialize, Serialize};
 pub use detect::detect;
 pub use file_type::{Category, FileType};
 use job::{Failure, Job};
+use members::Roll;
 pub use pool::{WorkerCommand, WorkerPool};
 pub use sandbox::Sandbox;
 use sink::Collected;
 pub use storage::extraction::{Helper, Outcome};
+use storage::extraction::{Letter, Member};
 pub use tool::{ToolFailure, ToolLimits, become_tool, find_program, run_tool};
 pub use worker::run_worker;
 
@@ -74,6 +77,10 @@ pub struct Extraction {
     pub labels: Vec<String>,
     /// True when some pages of a text are pictures without words.
     pub has_scans: bool,
+    /// What is in the file that is found by itself.
+    pub members: Vec<Member>,
+    /// Sender and recipients, where the file is a message.
+    pub letter: Option<Letter>,
     /// True when `text` equals the file's own bytes as UTF-8, so that nothing needs storing.
     pub is_content: bool,
 }
@@ -125,9 +132,25 @@ impl Extraction {
             pages: Vec::new(),
             labels: Vec::new(),
             has_scans: false,
+            members: Vec::new(),
+            letter: None,
             is_content: false,
         }
     }
+}
+
+/// Why a member is not opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Unopened {
+    /// There is no such member.
+    #[error("there is no such member")]
+    Missing,
+    /// The file, or the member, is over the limits.
+    #[error("it is larger than what is opened here")]
+    TooLarge,
+    /// It is encrypted or damaged, or its reader gave up.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
 }
 
 impl Extraction {
@@ -180,6 +203,39 @@ pub fn extract(name: &str, bytes: &[u8], limits: &Limits) -> Extraction {
     finish(job, detected, ended, whole, bytes)
 }
 
+/// The bytes of one member of `bytes`, a file called `name`, by its number from 1 ([`Extraction::members`]).
+///
+/// # Errors
+/// Says why it is not opened.
+pub fn open_member(
+    name: &str,
+    bytes: &[u8],
+    number: u32,
+    limits: &Limits,
+) -> Result<Vec<u8>, Unopened> {
+    if bytes.len() > limits.input_bytes {
+        return Err(Unopened::TooLarge);
+    }
+    let detected = detect(name, bytes);
+    if !matches!(detected.category(), Category::Mail | Category::Archive) {
+        return Err(Unopened::Missing);
+    }
+    let mut job = Job::new(limits);
+    job.roll = Roll::opening(number);
+    let ended = catch_unwind(AssertUnwindSafe(|| read(name, bytes, detected, &mut job)));
+    let is_there = job.roll.has_wanted();
+    match (job.roll.into_opened(), ended) {
+        (Some(opened), _) if opened.len() > limits.input_bytes => Err(Unopened::TooLarge),
+        (Some(opened), _) => Ok(opened),
+        (None, Ok(Err(Failure::Damaged(why)))) => Err(Unopened::Unreadable(why)),
+        (None, Err(_)) => Err(Unopened::Unreadable("its reader gave up".to_owned())),
+        (None, _) if is_there => Err(Unopened::Unreadable(
+            "it is encrypted or damaged".to_owned(),
+        )),
+        (None, _) => Err(Unopened::Missing),
+    }
+}
+
 /// Writes the words of one file, or of one member of a file, into the job's sink.
 fn read(name: &str, bytes: &[u8], detected: FileType, job: &mut Job) -> Result<(), Failure> {
     use FileType as T;
@@ -220,6 +276,8 @@ fn finish(
         title,
         author,
         has_scans,
+        letter,
+        roll,
         ..
     } = job;
     let (full, late) = (sink.is_full() || cut, sink.is_late());
@@ -241,6 +299,8 @@ fn finish(
         outcome,
         is_content: whole && text.as_bytes() == bytes,
         language: language::of(&text),
+        members: roll.into_members(&text),
+        letter,
         text,
         title,
         author,

@@ -8,6 +8,7 @@ use zip::ZipArchive;
 use super::FileType;
 use super::decode;
 use super::job::{Failure, Job};
+use super::members::moment_ms;
 use super::xml::{Step, walk};
 
 /// Most bytes one member of a document may unpack to.
@@ -65,6 +66,18 @@ impl<'b> Package<'b> {
         self.archive
             .by_index_data(index)
             .is_ok_and(|entry| !entry.is_dir() && !entry.is_symlink())
+    }
+
+    /// How large a member is unpacked, bytes, and when it was changed, milliseconds since 1970, where that is told.
+    pub fn facts(&self, index: usize) -> (Option<u64>, Option<i64>) {
+        let Ok(entry) = self.archive.by_index_data(index) else {
+            return (None, None);
+        };
+        let modified_ms = entry.last_modified().and_then(|at| {
+            let date = (at.year(), at.month(), at.day());
+            moment_ms(date, (at.hour(), at.minute(), at.second()))
+        });
+        (Some(entry.size()), modified_ms)
     }
 
     /// The bytes of a member that may hold words: its start decides whether the rest is unpacked.

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::detect::by_name;
 use super::wire::{self, Request};
-use super::{Extraction, Limits, Outcome, Sandbox, WORKER_ARGUMENT};
+use super::{Extraction, Limits, Outcome, Sandbox, Unopened, WORKER_ARGUMENT};
 
 /// How often the watch looks for workers that are late.
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
@@ -146,6 +146,21 @@ impl WorkerPool {
         restore(given, bytes)
     }
 
+    /// Opens a member of a file in a free worker, waiting for one. Blocks.
+    ///
+    /// # Errors
+    /// Says why it is not opened; a worker that breaks its limits is [`Unopened::Unreadable`].
+    pub fn open_member(&self, name: &str, bytes: &[u8], number: u32) -> Result<Vec<u8>, Unopened> {
+        let shared = &self.shared;
+        if bytes.len() > shared.limits.input_bytes {
+            return Err(Unopened::TooLarge);
+        }
+        let mut worker = shared.take();
+        let opened = shared.ask_open(&mut worker, name, bytes, number);
+        shared.give_back(worker);
+        opened.unwrap_or_else(|error| Err(Unopened::Unreadable(error.to_string())))
+    }
+
     /// What a worker can reach besides its pipes, tried out in one. Blocks.
     ///
     /// # Errors
@@ -236,6 +251,25 @@ impl Shared {
             end(watched);
         }
         told
+    }
+
+    fn ask_open(
+        &self,
+        worker: &mut Worker,
+        name: &str,
+        bytes: &[u8],
+        number: u32,
+    ) -> io::Result<Result<Vec<u8>, Unopened>> {
+        let watched = &self.watched[worker.slot];
+        let pipes = self.pipes(worker)?;
+        self.begin(watched);
+        let opened = converse_open(pipes, &self.limits, name, bytes, number);
+        self.finish(watched);
+        if opened.is_err() {
+            worker.pipes = None;
+            end(watched);
+        }
+        opened
     }
 
     /// The pipes of a worker, which is started where it does not run.
@@ -367,6 +401,29 @@ fn converse(
     };
     wire::send(&mut pipes.requests, &request, bytes)?;
     answer(pipes)
+}
+
+fn converse_open(
+    pipes: &mut Pipes,
+    limits: &Limits,
+    name: &str,
+    bytes: &[u8],
+    number: u32,
+) -> io::Result<Result<Vec<u8>, Unopened>> {
+    tell_limits(pipes, limits)?;
+    let request = Request::Open {
+        name: name.to_owned(),
+        bytes: u32::try_from(bytes.len()).map_err(io::Error::other)?,
+        number,
+    };
+    wire::send(&mut pipes.requests, &request, bytes)?;
+    match answer::<Result<u32, Unopened>>(pipes)? {
+        Ok(length) if length as usize > limits.input_bytes => {
+            Err(io::Error::other("a worker answers too much"))
+        }
+        Ok(length) => wire::receive_raw(&mut pipes.answers, length).map(Ok),
+        Err(why) => Ok(Err(why)),
+    }
 }
 
 /// A new worker hears its limits first.

@@ -123,6 +123,11 @@ impl Sink {
         std::mem::replace(&mut self.is_nested, is_nested)
     }
 
+    /// Whether a member of the file is being read.
+    pub fn is_nested(&self) -> bool {
+        self.is_nested
+    }
+
     fn named_page(&mut self, name: &str) {
         self.line();
         if self.pages.len() < MAX_PAGES && !self.is_nested {

@@ -13,6 +13,12 @@ const MAX_FRAME_BYTES: u32 = 256 << 20;
 pub(super) enum Request {
     /// The text of the file whose `bytes` bytes follow; answered by an [`super::Extraction`].
     Extract { name: String, bytes: u32 },
+    /// A member of the file whose `bytes` bytes follow; answered by how many bytes it has (or why it has none), and these.
+    Open {
+        name: String,
+        bytes: u32,
+        number: u32,
+    },
     /// What it can still do; answered by a [`super::Sandbox`].
     Sandbox,
 }

@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::sandbox::{self, Entered};
 use super::wire::{self, Request};
-use super::{Limits, extract};
+use super::{Limits, Unopened, extract, open_member};
 
 /// Stack of the thread that extracts, in bytes: readers of nested formats recurse.
 const STACK_BYTES: usize = 64 << 20;
@@ -62,6 +62,16 @@ fn serve(entered: Entered) -> io::Result<()> {
                 let content = wire::receive_raw(&mut requests, bytes)?;
                 answer(&name, content, &mut answers, &limits)?;
             }
+            Request::Open {
+                name,
+                bytes,
+                number,
+            } => {
+                let content = wire::receive_raw(&mut requests, bytes)?;
+                let opened = open_member(&name, &content, number, &limits);
+                drop(content);
+                hand_out(opened, &mut answers)?;
+            }
             Request::Sandbox => wire::send(&mut answers, &sandbox::attempt(entered), &[])?,
         }
     }
@@ -76,6 +86,14 @@ fn answer(name: &str, bytes: Vec<u8>, to: &mut impl Write, limits: &Limits) -> i
     }
     drop(bytes);
     wire::send(to, &given, &[])
+}
+
+fn hand_out(opened: Result<Vec<u8>, Unopened>, to: &mut impl Write) -> io::Result<()> {
+    let length = |opened: &Vec<u8>| u32::try_from(opened.len()).map_err(|_| Unopened::TooLarge);
+    let told = opened.as_ref().map_err(Clone::clone).and_then(length);
+    let bytes = opened.unwrap_or_default();
+    let raw = if told.is_ok() { &bytes[..] } else { &[] };
+    wire::send(to, &told, raw)
 }
 
 fn confine(limits: &Limits) -> io::Result<()> {

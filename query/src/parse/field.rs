@@ -4,7 +4,7 @@ use indexer::analyse::Language;
 use time::OffsetDateTime;
 
 use super::operators::{self, Kind, Operator, begins_a_value};
-use super::{CATEGORIES, Clause, Filter, Shared, date, size};
+use super::{CATEGORIES, Clause, Filter, LetterPart, Shared, date, size};
 
 /// What a field says.
 pub(super) enum Read {
@@ -60,6 +60,15 @@ pub(super) fn read(name: &str, value: &str, typing: bool, now: OffsetDateTime) -
     if value.is_empty() {
         return Read::Nothing;
     }
+    if let Some(part) = letter_part(operator.name) {
+        let letter = |text: &str| Filter::Letter {
+            part,
+            text: text.to_owned(),
+            prefix: typing,
+        };
+        let filters = any(value, |one| Some(letter(one)));
+        return filters.map_or(Read::Nothing, Read::Filter);
+    }
     match known(operator.name, value, now) {
         Some(read) => read,
         None if typing && begins_a_value(operator, value) => Read::Nothing,
@@ -83,6 +92,7 @@ fn known(name: &str, value: &str, now: OffsetDateTime) -> Option<Read> {
         "is" => return is(&lower).map(Read::Filter),
         "in" => Filter::In(value.to_owned()),
         "modified" => date::range(value, now).map(|(from, until)| Filter::Modified(from, until))?,
+        "sent" => date::range(value, now).map(|(from, until)| Filter::Sent(from, until))?,
         "created" => date::range(value, now).map(|(from, until)| Filter::Created(from, until))?,
         "by" => Filter::By(lower),
         "lang" => {
@@ -100,6 +110,15 @@ fn known(name: &str, value: &str, now: OffsetDateTime) -> Option<Read> {
         _ => return None,
     };
     Some(Read::Filter(Clause::Filter(filter)))
+}
+
+fn letter_part(name: &str) -> Option<LetterPart> {
+    Some(match name {
+        "from" => LetterPart::From,
+        "to" => LetterPart::To,
+        "subject" => LetterPart::Subject,
+        _ => return None,
+    })
 }
 
 fn is(value: &str) -> Option<Clause> {

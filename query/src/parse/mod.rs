@@ -89,6 +89,17 @@ pub enum Filter {
     Modified(i64, i64),
     /// Bytes in `[from, until)`; an open end is `u64::MAX`.
     Size(u64, u64),
+    /// A message with these words among its senders, its recipients or in its subject.
+    Letter {
+        /// Where.
+        part: LetterPart,
+        /// The words, all of them, in any order.
+        text: String,
+        /// The last one is the start of a word.
+        prefix: bool,
+    },
+    /// A message sent in `[from, until)`, as [`Filter::Modified`].
+    Sent(i64, i64),
     /// First stored in `[from, until)`, as [`Filter::Modified`].
     Created(i64, i64),
     /// Last changed by this person: an e-mail address, a name or `me`, in lower case.
@@ -101,8 +112,21 @@ pub enum Filter {
     Shared(Shared),
     /// Extraction found text in it.
     HasText,
+    /// How its extraction ended: a number into `indexer::document::OUTCOMES`. Not to be typed.
+    Outcome(u64),
     /// The searching account made a shared link to it.
     HasLink,
+}
+
+/// A part of a message's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LetterPart {
+    /// Who wrote it.
+    From,
+    /// Who got it, or a copy.
+    To,
+    /// What it is about.
+    Subject,
 }
 
 /// How something is shared.

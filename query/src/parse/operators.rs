@@ -144,6 +144,30 @@ pub const OPERATORS: &[Operator] = &[
         ],
     },
     Operator {
+        name: "from",
+        about: "a message of this person: words of the name or address",
+        kind: Kind::Text,
+        values: &[],
+    },
+    Operator {
+        name: "to",
+        about: "a message that this person got",
+        kind: Kind::Text,
+        values: &[],
+    },
+    Operator {
+        name: "subject",
+        about: "a message about this: words of the subject",
+        kind: Kind::Text,
+        values: &[],
+    },
+    Operator {
+        name: "sent",
+        about: "a message that was sent then",
+        kind: Kind::Date,
+        values: DATES,
+    },
+    Operator {
         name: "is",
         about: "deleted, a folder, a file, or shared",
         kind: Kind::Choice,

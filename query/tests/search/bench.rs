@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use indexer::extract::detect;
+use indexer::extract::{Category, detect};
 use indexer::stepped::Stepped;
-use query::{Answer, Engine, Error, Marks, Request, Status};
+use query::{Answer, Engine, Error, Hit, Marks, Request, Status};
 use storage::block::{self, BlockStore, Target};
 use storage::chunk::content_hash;
 use storage::extraction::{
@@ -110,10 +110,15 @@ impl Bench {
 
     /// Uploads a text that was modified at a time.
     pub fn put_at(&self, by: &Account, path: &str, text: &str, modified_ms: i64) -> Place {
-        let hash = self.blocks.put(text.as_bytes()).expect("a block");
+        self.put_bytes(by, path, text.as_bytes(), modified_ms)
+    }
+
+    /// Uploads any bytes.
+    pub fn put_bytes(&self, by: &Account, path: &str, bytes: &[u8], modified_ms: i64) -> Place {
+        let hash = self.blocks.put(bytes).expect("a block");
         let file = NewFile {
             blocks: vec![hash],
-            size: text.len() as u64,
+            size: bytes.len() as u64,
             content_hash: content_hash(&[hash]),
             mode: WriteMode::Overwrite,
             autorename: false,
@@ -182,6 +187,11 @@ impl Bench {
             .iter()
             .flat_map(|hash| self.blocks.get(hash).expect("a block"))
             .collect();
+        let detected = detect(&job.name, &bytes);
+        if matches!(detected.category(), Category::Mail | Category::Archive) {
+            let index = self.index.borrow();
+            return index.extracted(&job.name, &bytes).expect("a record");
+        }
         let text = String::from_utf8(bytes).expect("text");
         let language = text.strip_prefix("lang: ").map(|rest| rest[..3].to_owned());
         let titled = text
@@ -217,18 +227,14 @@ impl Bench {
         self.engine.search(by.actor(), request, now)
     }
 
-    /// Paths of all hits in order; totals and facets agree with them, and so do pages of two.
+    /// Paths of all hits in order, `FILE#MEMBER` for what is in a file; totals and facets agree with them, and so do pages of two.
     pub fn paths(&self, by: &Account, request: &Request) -> Vec<String> {
         let whole = Request {
             max_results: 1000,
             ..request.clone()
         };
         let answer = self.ask(by, &whole).expect("an answer");
-        let paths: Vec<String> = answer
-            .hits
-            .iter()
-            .map(|hit| hit.place.path_display.clone())
-            .collect();
+        let paths: Vec<String> = answer.hits.iter().map(address).collect();
         assert_eq!(
             answer.total,
             paths.len() as u64,
@@ -268,7 +274,7 @@ impl Bench {
         let mut paths = Vec::new();
         for page in 0.. {
             assert!(answer.hits.len() <= request.max_results);
-            paths.extend(answer.hits.iter().map(|hit| hit.place.path_display.clone()));
+            paths.extend(answer.hits.iter().map(address));
             between(page);
             let Some(cursor) = answer.cursor else { break };
             answer = self.engine.resume(by.actor(), &cursor).expect("a page");
@@ -285,6 +291,15 @@ impl Bench {
             .map(|(query, wanted, found)| format!("{query:?}\n  wanted {wanted}\n  found  {found}"))
             .collect();
         assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    }
+}
+
+/// Where a hit is.
+pub fn address(hit: &Hit) -> String {
+    let path = &hit.place.path_display;
+    match &hit.member {
+        Some(member) => format!("{path}#{}", member.path),
+        None => path.to_string(),
     }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod filters;
 mod gone;
 mod marks;
+mod members;
 mod model;
 mod pages;
 mod sharing;

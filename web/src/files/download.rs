@@ -26,6 +26,13 @@ pub struct DownloadQuery {
     dl: Option<String>,
 }
 
+impl DownloadQuery {
+    /// Whether it is to be saved, not shown.
+    pub fn is_saved(&self) -> bool {
+        self.dl.as_deref() == Some("1")
+    }
+}
+
 /// The file's bytes.
 pub async fn download(
     State(app): State<App>,
@@ -44,11 +51,7 @@ pub async fn download(
         storage::Result::Ok((shape, place.node.name, version))
     });
     let (shape, name, version) = found.await?.map_err(|e| Failure::shaped(e, path_lookup))?;
-    let attachment = query
-        .dl
-        .as_deref()
-        .filter(|dl| *dl == "1")
-        .map(|_| name.as_str());
+    let attachment = query.is_saved().then_some(name.as_str());
     let how = Presentation {
         attachment,
         ..Presentation::BYTES

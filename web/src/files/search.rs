@@ -1,7 +1,7 @@
 //! `files/search_v2` and `files/search/continue_v2`.
 
 use axum::extract::State;
-use query::{Answer, Hit, Marks, Matched, Order, Request, Status};
+use query::{Answer, Hit, Marks, Matched, Members, Order, Request, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use storage::meta::Refusal;
@@ -139,10 +139,12 @@ fn request(query: String, options: &Options) -> Result<Request, Failure> {
         filename_only: options.filename_only,
         extensions: extensions(options.file_extensions.as_deref()),
         categories: categories(options.file_categories.as_deref()),
+        outcomes: Vec::new(),
         facets: false,
         places: false,
         why: false,
         marks: Marks::Kind,
+        members: Members::File,
     })
 }
 

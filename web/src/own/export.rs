@@ -25,7 +25,7 @@ const PAGE: usize = 1_000;
 /// Pages that are made ahead of the client.
 const AHEAD: usize = 2;
 /// The first line of a CSV file.
-const COLUMNS: &str = "path,type,size,modified,id\r\n";
+const COLUMNS: &str = "path,type,size,modified,id,member\r\n";
 
 /// What is wanted, and how it is written.
 #[derive(Deserialize)]
@@ -127,24 +127,37 @@ async fn write(
 fn line(hit: &Hit, format: Format) -> String {
     let node = &hit.place.node;
     let head = node.head();
-    let (size, modified_ms) = match head {
-        Some(head) => (Some(head.size), head.client_modified_ms),
-        None => (None, node.created_ms),
+    let (size, modified_ms) = match (&hit.member, head) {
+        (Some(member), Some(head)) => {
+            let modified_ms = member.modified_ms.unwrap_or(head.client_modified_ms);
+            (member.size, modified_ms)
+        }
+        (None, Some(head)) => (Some(head.size), head.client_modified_ms),
+        (_, None) => (None, node.created_ms),
     };
+    let member = hit.member.as_ref().map(|member| member.path.as_str());
     let modified = time::OffsetDateTime::from_unix_timestamp(modified_ms.div_euclid(1000));
     let modified = modified.ok().and_then(|time| time.format(&Rfc3339).ok());
     let (path, id) = (hit.place.path_display.as_str(), node.id.to_string());
-    let kind = if head.is_some() { "file" } else { "folder" };
+    let kind = match (member, head) {
+        (Some(_), _) => "member",
+        (None, Some(_)) => "file",
+        (None, None) => "folder",
+    };
     match format {
         Format::Jsonl => {
-            let object =
-                json!({"path": path, "type": kind, "size": size, "modified": modified, "id": id});
+            let object = json!({"path": path, "type": kind, "size": size, "modified": modified, "id": id,
+                                "member": member});
             format!("{object}\n")
         }
         Format::Csv => {
             let size = size.map(|size| size.to_string()).unwrap_or_default();
             let modified = modified.unwrap_or_default();
-            format!("{},{kind},{size},{modified},{id}\r\n", quoted(path))
+            let member = member.map(quoted).unwrap_or_default();
+            format!(
+                "{},{kind},{size},{modified},{id},{member}\r\n",
+                quoted(path)
+            )
         }
     }
 }

@@ -92,19 +92,9 @@ fn scope(app: &App, ns: NamespaceId) -> storage::Result<Option<Scope>> {
     Ok(row.map(|row| row.team.map_or(Scope::Account(row.owner), Scope::Team)))
 }
 
-/// An outcome's word.
+/// The word of what extraction found, or that it is waited for.
 pub fn word(record: Option<&ExtractionRecord>) -> &'static str {
-    match record.map(|record| &record.outcome) {
-        None => "waiting",
-        Some(Outcome::Text) => "text",
-        Some(Outcome::NothingToExtract) => "nothing_to_extract",
-        Some(Outcome::Encrypted) => "encrypted",
-        Some(Outcome::Unsupported) => "unsupported",
-        Some(Outcome::TimedOut) => "timed_out",
-        Some(Outcome::TooLarge { .. }) => "too_large",
-        Some(Outcome::NeedsOcr) => "needs_ocr",
-        Some(Outcome::Damaged { .. }) => "damaged",
-    }
+    record.map_or("waiting", |record| record.outcome.word())
 }
 
 /// How a scan becomes searchable.
@@ -112,7 +102,7 @@ const NEEDS_OCR: &str = "its text is a picture: it is read as soon as this serve
                          (Debian: apt install tesseract-ocr poppler-utils)";
 
 /// What to do about a file whose text is not searchable, or not all of it.
-fn advice(outcome: &Outcome) -> Option<&'static str> {
+pub fn advice(outcome: &Outcome) -> Option<&'static str> {
     Some(match outcome {
         Outcome::Text | Outcome::NothingToExtract => return None,
         Outcome::Encrypted => "store a copy without a password",
@@ -168,8 +158,7 @@ mod tests {
             pages: vec![10, 20],
             text: TextSource::None,
             words: 7,
-            labels: Vec::new(),
-            awaits: None,
+            ..ExtractionRecord::default()
         }
     }
 

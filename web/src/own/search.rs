@@ -1,10 +1,13 @@
 //! `/2/firefly/search`: hits with snippets, facets and warnings.
 
 use axum::extract::State;
-use query::{Answer, Facets, Hit, Leaf, Marks, Matched, Order, Request, Spot};
+use query::{Answer, Facets, Hit, Leaf, Marks, Matched, Members, Order, Request, Spot};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use storage::extraction::{Letter, Member, MemberKind};
 use storage::meta::Refusal;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::App;
 use crate::files::error::path_lookup;
@@ -159,10 +162,12 @@ pub fn request(query: &str, options: &Options) -> Result<Request, Failure> {
         filename_only: options.filename_only,
         extensions: extensions(options.file_extensions.as_deref()),
         categories: Vec::new(),
+        outcomes: Vec::new(),
         facets,
         places,
         why: options.why,
         marks: Marks::All,
+        members: Members::Own,
     })
 }
 
@@ -177,6 +182,9 @@ fn body(answer: &Answer, start: Start) -> Value {
         "has_more": answer.cursor.is_some(),
         "cursor": answer.cursor,
         "warnings": answer.warnings,
+        "coverage": answer.coverage.map(|covered| {
+            json!({ "searchable": covered.searchable, "files": covered.files })
+        }),
     });
     if let Some(facets) = &answer.facets {
         body["facets"] = facets_of(facets);
@@ -196,6 +204,12 @@ fn hit_of(hit: &Hit, start: Start) -> Value {
         "name_highlights": hit.name_highlights,
         "match": matched,
     });
+    if let Some(member) = &hit.member {
+        shown["member"] = member_of(member);
+    }
+    if let Some(letter) = &hit.letter {
+        shown["mail"] = letter_of(Some(letter));
+    }
     if let Some(spot) = &hit.spot {
         shown["spot"] = spot_of(spot);
     }
@@ -203,6 +217,40 @@ fn hit_of(hit: &Hit, start: Start) -> Value {
         shown["why"] = json!(why);
     }
     shown
+}
+
+/// What in the file was found, and the address under which it is opened.
+pub fn member_of(member: &Member) -> Value {
+    let kind = match member.kind {
+        MemberKind::Message => "message",
+        MemberKind::Attachment => "attachment",
+        MemberKind::Member => "member",
+    };
+    let mut shown = letter_of(member.letter.as_ref());
+    shown["path"] = json!(member.path);
+    shown["name"] = json!(member.name);
+    shown["kind"] = json!(kind);
+    shown["type"] = json!(member.category);
+    shown["size"] = json!(member.size);
+    shown["modified"] = json!(member.modified_ms.and_then(moment));
+    shown
+}
+
+/// Who wrote what to whom; nulls where that is not told.
+fn letter_of(letter: Option<&Letter>) -> Value {
+    let told = |text: fn(&Letter) -> &String| letter.map(text).filter(|text| !text.is_empty());
+    json!({
+        "from": told(|letter| &letter.from),
+        "to": told(|letter| &letter.to),
+        "subject": told(|letter| &letter.subject),
+        "sent": letter.and_then(|letter| letter.sent_ms).and_then(moment),
+    })
+}
+
+/// A time in UTC.
+fn moment(ms: i64) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000)).ok()?;
+    time.format(&Rfc3339).ok()
 }
 
 /// Where in the extracted text (`firefly/text`) the first match of the snippet is.
@@ -236,6 +284,7 @@ fn facets_of(facets: &Facets) -> Value {
         "extension": counts(&facets.extension),
         "modified": counts(&facets.modified),
         "size": counts(&facets.size),
+        "language": counts(&facets.language),
         "folder": counts(&facets.folder),
         "owner": counts(&facets.owner),
     })

@@ -8,6 +8,7 @@ use storage::extraction::TextSource;
 use storage::meta::{AuditAction, Place};
 
 use super::index_status::{record_of, word};
+use super::member::member_at;
 use crate::App;
 use crate::files::download::version_at;
 use crate::files::error::{address, path_lookup};
@@ -26,6 +27,8 @@ const MAX_LIMIT: usize = 200_000;
 #[derive(Deserialize)]
 pub struct TextArg {
     path: String,
+    /// Only what this member of the file has.
+    member: Option<String>,
     #[serde(default)]
     offset: usize,
     limit: Option<usize>,
@@ -47,6 +50,14 @@ pub async fn text(State(app): State<App>, caller: Caller, Arg(arg): Arg<TextArg>
             Some(TextSource::Blocks { blocks, .. }) => bytes(app, blocks)?,
         };
         let text = String::from_utf8_lossy(&bytes);
+        let text = match &arg.member {
+            Some(member) => {
+                let (_, member) = member_at(app, &place, &version, member)?;
+                let (start, end) = (member.range.0 as usize, member.range.1 as usize);
+                text.get(start..end.min(text.len())).unwrap_or_default()
+            }
+            None => &text,
+        };
         let limit = arg.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
         let part: String = text.chars().skip(arg.offset).take(limit).collect();
         storage::Result::Ok(json!({

@@ -1,13 +1,18 @@
 //! Outlook messages: the properties that people read, and the attachments.
 
+use storage::extraction::{Letter, MemberKind};
+
 use super::super::job::{Failure, Job};
-use super::super::{decode, html, rtf};
+use super::super::members::{Entry, Turn, windows_ms};
+use super::super::{FileType, decode, html, rtf};
 use super::{Compound, u16_at, u32_at, wide};
 
 /// Recipients whose addresses are written.
 const MAX_RECIPIENTS: usize = 1_000;
 /// Attachments that are looked at.
 const MAX_ATTACHMENTS: usize = 500;
+/// Bytes of names and addresses that are kept to search senders and recipients by.
+const MAX_KNOWN_BYTES: usize = 2_000;
 /// The dictionary that compressed RTF starts with.
 const RTF_START: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \
     \\fdecor MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx";
@@ -20,9 +25,55 @@ pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure
     if let Some(sender) = text(compound, "", "0C1A", job) {
         job.set_author(&sender);
     }
+    job.letter = Some(letter(compound, "", job));
     job.sink.part("");
     message(compound, "", 0, job);
     Ok(())
+}
+
+/// Who wrote what to whom; the message lives in a storage.
+fn letter(compound: &mut Compound, storage: &str, job: &mut Job) -> Letter {
+    let mut known = |properties: &[&str]| {
+        let values = properties.iter();
+        let values = values.filter_map(|property| text(compound, storage, property, job));
+        let mut values: Vec<_> = values
+            .filter(|value| !value.is_empty() && !value.starts_with("/O="))
+            .collect();
+        values.dedup();
+        let all = values.join(", ");
+        all[..all.floor_char_boundary(MAX_KNOWN_BYTES)].to_owned()
+    };
+    let (from, mut to) = (known(&["0C1A", "0C1F", "5D01"]), known(&["0E04", "0E03"]));
+    let subject = known(&["0037"]);
+    for address in addresses(compound, storage, job) {
+        if !to.contains(&address) && to.len() + address.len() < MAX_KNOWN_BYTES {
+            to.push_str(", ");
+            to.push_str(&address);
+        }
+    }
+    Letter {
+        from,
+        to,
+        subject,
+        sent_ms: sent_ms(compound, storage, job),
+    }
+}
+
+/// When the message was sent, else when it came.
+fn sent_ms(compound: &mut Compound, storage: &str, job: &mut Job) -> Option<i64> {
+    let properties = compound.stream(&format!("{storage}/__properties_version1.0"), job)?;
+    let header = if storage.is_empty() { 32 } else { 24 };
+    let rows = || {
+        properties
+            .get(header..)
+            .unwrap_or_default()
+            .chunks_exact(16)
+    };
+    let time = |tag: u32| {
+        let row = rows().find(|row| u32_at(row, 0) == Some(tag))?;
+        windows_ms(u64::from_le_bytes(*row[8..].first_chunk()?))
+    };
+    time(0x0039_0040).or_else(|| time(0x0E06_0040))
 }
 
 /// Writes the message that lives in a storage.
@@ -49,25 +100,27 @@ fn message(compound: &mut Compound, storage: &str, depth: u32, job: &mut Job) {
     }
 }
 
-/// The mail addresses behind the names in the fields.
+/// Writes the mail addresses behind the names in the fields.
 fn recipients(compound: &mut Compound, storage: &str, job: &mut Job) {
-    for recipient in compound
-        .storages(&format!("{storage}/"))
-        .into_iter()
-        .take(MAX_RECIPIENTS)
-    {
-        if !recipient.starts_with("__recip_version1.0") {
-            continue;
-        }
-        let recipient = format!("{storage}/{recipient}");
-        let address = text(compound, &recipient, "39FE", job)
-            .or_else(|| text(compound, &recipient, "3003", job))
-            .filter(|address| address.contains('@'));
-        if let Some(address) = address {
-            job.sink.text(&address);
-            job.sink.line();
-        }
+    for address in addresses(compound, storage, job) {
+        job.sink.text(&address);
+        job.sink.line();
     }
+}
+
+/// The mail addresses of the recipients.
+fn addresses(compound: &mut Compound, storage: &str, job: &mut Job) -> Vec<String> {
+    let storages = compound.storages(&format!("{storage}/")).into_iter();
+    let recipients = storages
+        .take(MAX_RECIPIENTS)
+        .filter(|name| name.starts_with("__recip_version1.0"));
+    let address = |recipient: String| {
+        let recipient = format!("{storage}/{recipient}");
+        text(compound, &recipient, "39FE", job)
+            .or_else(|| text(compound, &recipient, "3003", job))
+            .filter(|address| address.contains('@'))
+    };
+    recipients.filter_map(address).collect()
 }
 
 fn body(compound: &mut Compound, storage: &str, job: &mut Job) {
@@ -97,20 +150,51 @@ fn attachment(compound: &mut Compound, storage: &str, depth: u32, job: &mut Job)
     let name = text(compound, storage, "3707", job)
         .or_else(|| text(compound, storage, "3704", job))
         .unwrap_or_default();
+    let content = binary(compound, storage, "3701", job);
+    let inner = format!("{storage}/__substg1.0_3701000D");
     job.sink.line();
+    let mut turn = Turn::Read;
     if depth == 0 {
+        turn = enter(compound, &name, content.as_deref(), &inner, job);
         job.sink.part(&name);
     }
     job.sink.text(&name);
     job.sink.line();
-    if let Some(content) = binary(compound, storage, "3701", job) {
-        job.read_member(&name, &content);
-    } else if depth < job.limits.depth {
-        let inner = format!("{storage}/__substg1.0_3701000D");
-        if compound.file.is_storage(&inner) {
-            message(compound, &inner, depth + 1, job);
-        }
+    if let Some(content) = content {
+        job.take_member(turn, &name, &content);
+    } else if turn == Turn::Read && depth < job.limits.depth && compound.file.is_storage(&inner) {
+        message(compound, &inner, depth + 1, job);
     }
+}
+
+/// An attachment as a member of the file; without content it may be a message.
+fn enter(
+    compound: &mut Compound,
+    name: &str,
+    content: Option<&[u8]>,
+    inner: &str,
+    job: &mut Job,
+) -> Turn {
+    let is_message = content.is_none() && compound.file.is_storage(inner);
+    let letter = is_message.then(|| letter(compound, inner, job));
+    let subject = letter.as_ref().map_or("", |letter| &letter.subject);
+    let path = match (name, is_message) {
+        ("", true) => "message.msg",
+        ("", false) => "attachment",
+        (name, _) => name,
+    };
+    job.enter(Entry {
+        kind: match is_message {
+            true => MemberKind::Message,
+            false => MemberKind::Attachment,
+        },
+        path,
+        name: &subject.to_owned(),
+        size: content.map(|content| content.len() as u64),
+        modified_ms: letter.as_ref().and_then(|letter| letter.sent_ms),
+        file_type: is_message.then_some(FileType::Msg),
+        letter,
+    })
 }
 
 /// A string property: UTF-16, or bytes of an unknown code page.

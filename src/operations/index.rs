@@ -1,0 +1,53 @@
+//! What of all files is not searchable, by counts: administrators see no names here; and reading such files once more.
+
+use anyhow::{Result, bail};
+use indexer::Indexer;
+use indexer::document::OUTCOMES;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use storage::extraction::Extractions;
+use storage::meta::FileId;
+
+/// Files that one call has read again.
+const MAX_RETRIED: usize = 100_000;
+
+/// Which files.
+#[derive(Deserialize)]
+pub struct Retry {
+    reason: String,
+}
+
+/// How many files there are for each way in which their extraction ended, as the index has them.
+pub fn reasons(indexer: &Indexer) -> Result<Value> {
+    let mut counts = [0_u64; OUTCOMES.len()];
+    for shard in indexer.shards() {
+        shard.outcomes(&mut |_, outcome| {
+            if let Some(count) = counts.get_mut(outcome as usize) {
+                *count += 1;
+            }
+        })?;
+    }
+    let counted = OUTCOMES.iter().zip(counts).filter(|(_, files)| *files > 0);
+    let counted = counted.map(|(reason, files)| json!({ "reason": reason, "files": files }));
+    Ok(json!({ "reasons": counted.collect::<Vec<_>>() }))
+}
+
+/// Has the files read again whose extraction ended in one way.
+pub fn retry(indexer: &Indexer, extractions: &Extractions, wanted: Retry) -> Result<Value> {
+    let Some(code) = OUTCOMES.iter().position(|known| *known == wanted.reason) else {
+        bail!("{} is none of {}", wanted.reason, OUTCOMES.join(", "));
+    };
+    let mut files: Vec<FileId> = Vec::new();
+    for shard in indexer.shards() {
+        shard.outcomes(&mut |file, outcome| {
+            if outcome == code as u64 && files.len() < MAX_RETRIED {
+                files.push(file);
+            }
+        })?;
+    }
+    let mut queued = 0;
+    for file in files {
+        queued += u64::from(extractions.retry(file)?);
+    }
+    Ok(json!({ "files": queued }))
+}
