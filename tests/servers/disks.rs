@@ -176,7 +176,9 @@ fn a_disk_that_is_full_and_then_read_only_is_caught_up() {
         });
         user.put("/nudge.txt", b"seals what has one copy");
         until_whole(&server);
+        assert_eq!(server.stop(), 0);
         assert!(mount(&["-o", "remount,ro"]));
+        server.start_again();
         user.put("/late.bin", b"acknowledged with one copy");
         files.push((
             "/late.bin".to_owned(),

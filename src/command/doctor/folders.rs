@@ -65,7 +65,26 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         findings.extend(config.targets.iter().flat_map(|folder| target(folder)));
         findings.extend(apart(config));
     }
+    if storage::backup::is_unfinished(data) {
+        let what = format!("a restore into {} was interrupted", data.display());
+        let cure =
+            "run the same `firefly restore` again; until it is through no server starts here";
+        findings.push(Finding::broken(what, cure));
+    }
+    findings.extend(config.import_roots.iter().map(|root| import_root(root)));
     findings
+}
+
+/// A folder that administrators may import from the page: this user must be able to read it.
+fn import_root(root: &Path) -> Finding {
+    match std::fs::read_dir(root) {
+        Ok(_) => Finding::ok(format!("{} can be imported from the page", root.display())),
+        Err(error) => Finding::warning(
+            format!("the import root {} cannot be read: {error}", root.display()),
+            "make the folder, give the service's user the right to read it, or take it out of `import_roots`; \
+             the hardened unit hides /home",
+        ),
+    }
 }
 
 fn private(folder: &Path, metadata: &Metadata) -> Finding {
@@ -234,6 +253,13 @@ mod tests {
         };
         assert_eq!(look(0o755), Level::Warning);
         assert_eq!(look(0o700), Level::Ok);
+    }
+
+    #[test]
+    fn an_import_root_must_be_readable() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(import_root(folder.path()).level, Level::Ok);
+        assert_eq!(import_root(&folder.path().join("no")).level, Level::Warning);
     }
 
     #[test]
