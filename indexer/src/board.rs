@@ -17,6 +17,8 @@ const OTHERS_PERIOD: Duration = Duration::from_millis(50);
 const ASIDE: Duration = Duration::from_secs(60);
 /// Finished jobs that are remembered, so that a look at the queue made before they were finished does not bring them back.
 const MAX_FINISHED: usize = 1024;
+/// For how long they are: a file may be asked for once more.
+const REMEMBERED: Duration = Duration::from_secs(10);
 /// How often the rules are looked at again while nothing happens: running jobs become slow.
 const PERIOD: Duration = Duration::from_millis(200);
 
@@ -54,17 +56,18 @@ struct Known {
 /// The jobs that were finished last.
 #[derive(Default)]
 struct Finished {
-    keys: HashSet<Key>,
+    keys: HashMap<Key, Instant>,
     order: VecDeque<Key>,
 }
 
 impl Finished {
     fn has(&self, key: &Key) -> bool {
-        self.keys.contains(key)
+        let at = self.keys.get(key);
+        at.is_some_and(|at| at.elapsed() < REMEMBERED)
     }
 
     fn add(&mut self, key: Key) {
-        if self.keys.insert(key) {
+        if self.keys.insert(key, Instant::now()).is_none() {
             self.order.push_back(key);
         }
         if self.order.len() > MAX_FINISHED
