@@ -45,6 +45,15 @@ fn people_sign_in_and_set_things() {
 }
 
 #[test]
+fn administrators_import_folders_of_the_server() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().to_str().unwrap();
+    browse_with("import.mjs", &["--import-roots", folder], |node| {
+        node.env("IMPORT_ROOT", folder);
+    });
+}
+
+#[test]
 fn administrators_see_the_state_and_who_did_what() {
     browse("admin.mjs");
 }
@@ -56,8 +65,14 @@ fn every_page_is_for_everybody_and_runs_nothing_hostile() {
 
 /// Runs a script; with `SERVERS_PICTURES` set it makes the pictures of the README.
 fn browse(name: &str) {
+    browse_with(name, &[], |_| {});
+}
+
+/// The same against a server with more arguments; `more` is said to the script.
+fn browse_with(name: &str, arguments: &[&str], more: impl FnOnce(&mut Command)) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (modules, server) = (node_modules("browser", &DRIVERS), Server::start(false));
+    let (modules, mut server) = (node_modules("browser", &DRIVERS), Server::stopped(false));
+    server.start_with(arguments);
     let greeting = server.greeting();
     let link = &greeting[greeting.find("http").unwrap()..];
     let mut command = Command::new("node");
@@ -69,6 +84,7 @@ fn browse(name: &str) {
         .env("EMAIL", "admin@localhost")
         .env("NODE_MODULES", modules)
         .env("BROWSER", browser());
+    more(&mut command);
     if std::env::var_os("SERVERS_PICTURES").is_some() {
         let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
         std::fs::create_dir_all(&pictures).unwrap();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { administrator, another, end, go, open, picture, toast, until, window_of } from './common.mjs';
+import { administrator, another, end, open, picture, toast, until, window_of } from './common.mjs';
 
 let admin, bob, page;
 const events = () => page.getByRole('main').getByRole('list').filter({ has: page.locator('time') }).getByRole('listitem');
@@ -22,7 +22,7 @@ after(end);
 
 test('the state of the service is seen at a glance', async () => {
   await open(page, '/');
-  await go(page, 'Administration');
+  await page.locator('nav a[href="/admin"]').click();
   await page.getByRole('heading', { name: 'Disks' }).waitFor();
   await page.getByText('In use').waitFor();
   await page.getByText('Every block is kept on 1 disk.').waitFor();
@@ -78,6 +78,6 @@ test('nobody else sees any of it', async () => {
   const his = await window_of(bob);
   await open(his, '/admin');
   await his.getByText('This is for administrators').waitFor();
-  assert.equal(await his.getByRole('link', { name: 'Administration' }).count(), 0);
+  assert.equal(await his.locator('nav a[href="/admin"]').count(), 0);
   await his.context().close();
 });

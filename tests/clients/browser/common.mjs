@@ -99,6 +99,8 @@ export const toast = (page, words) => page.getByRole('status').filter({ hasText:
 export async function picture(page, name) {
   if (!process.env.PICTURES) return;
   for (const close of await page.locator('.toast .close').all()) await close.click({ timeout: 500 }).catch(() => {});
+  await page.mouse.move(0, 0);
+  await page.waitForTimeout(400);
   await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` });
 }
 

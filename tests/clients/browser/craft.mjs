@@ -50,6 +50,7 @@ const PLACES = {
   security: ['/settings/security', () => page.getByText('this one').waitFor()],
   coverage: ['/settings/search', () => page.getByText('Everything has been read').waitFor()],
   state: ['/admin', () => page.getByRole('cell', { name: /bytes/ }).first().waitFor()],
+  import: ['/admin/import', () => page.getByText('No folder of this server may be imported').waitFor()],
   activity: ['/admin/activity', () => page.getByText('made an account').nth(1).waitFor()],
   missing: ['/files/../nowhere', () => page.waitForTimeout(0)],
 };

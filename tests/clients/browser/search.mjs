@@ -191,7 +191,7 @@ test('searches are saved, remembered and forgotten', async () => {
 
 test('a phone has it all on one page', async () => {
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const place of ['/search?q=albatross', '/files', '/files/birds?open=%2Fbirds%2FField%20guide.pdf&pane=details', '/shared', '/trash', '/settings', '/settings/security', '/admin', '/admin/people', '/admin/activity']) {
+  for (const place of ['/search?q=albatross', '/files', '/files/birds?open=%2Fbirds%2FField%20guide.pdf&pane=details', '/shared', '/trash', '/settings', '/settings/security', '/admin', '/admin/people', '/admin/import', '/admin/activity']) {
     await page.goto(SERVER + place);
     await page.getByRole('main').waitFor();
     await page.waitForLoadState('networkidle').catch(() => {});

@@ -71,6 +71,9 @@ const SENTENCES: Record<string, string> = {
   shared_link_not_found: later('This link is gone already.'),
   history_too_short: later('What happened that long ago is not known any more. Choose a later moment.'),
   rewind_runs: later('This folder is on its way back to an earlier moment already.'),
+  not_allowed: later('That folder may not be imported.'),
+  busy: later('An import runs already. Wait until it is done.'),
+  bad_pattern: later('One of the patterns cannot be understood.'),
   payload_too_large: later('That is too large for one request.'),
 };
 
