@@ -1,7 +1,7 @@
 //! Every parser and decoder of bytes that somebody else has written, each behind one function that takes any bytes and must come
 //! back: without a panic, in bounded time and memory. What a call answers is not looked at.
 //!
-//! `fuzz/run` searches for inputs; the test here replays those that are kept in `fuzz/seeds`, among them each that has ever
+//! `fuzz/run` searches for inputs; the test `seeds` replays those that are kept in `fuzz/seeds`, among them each that has ever
 //! broken something.
 
 mod headers;
@@ -73,47 +73,4 @@ fn paths(bytes: &[u8]) {
 /// A copy of the key ring.
 fn keys(bytes: &[u8]) {
     drop(Keyring::from_copy(&String::from_utf8_lossy(bytes)));
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    /// Cuts and changed bytes of each seed that are tried, too.
-    const VARIANTS: usize = 40;
-
-    #[test]
-    fn every_seed_is_survived() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-        for (name, target) in TARGETS {
-            let mut seeds: Vec<_> = std::fs::read_dir(folder.join(name))
-                .unwrap_or_else(|error| panic!("seeds of {name}: {error}"))
-                .map(|entry| entry.unwrap().path())
-                .collect();
-            seeds.sort();
-            assert!(!seeds.is_empty(), "{name}");
-            let mut state = 1u64;
-            let mut below = |end: usize| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                (state >> 33) as usize % end.max(1)
-            };
-            for seed in seeds {
-                let bytes = std::fs::read(seed).unwrap();
-                target(&bytes);
-                for _ in 0..VARIANTS {
-                    let mut other = bytes[..bytes.len() - below(bytes.len() / 4)].to_vec();
-                    let at = below(other.len());
-                    if let Some(byte) = other.get_mut(at) {
-                        *byte ^= 1 << below(8);
-                    }
-                    target(&other);
-                }
-            }
-            target(b"");
-        }
-    }
 }

@@ -70,7 +70,7 @@ pub fn restore(
         open::load(depot, point, &store, &rewrite, &mut progress, tell)?;
         archive::key_versions(&*store.snapshot()?, Some(&keys))?;
     }
-    progress.bytes_total = point.extents.values().map(|extent| extent.length).sum();
+    progress.bytes_total = point.block_bytes();
     for (id, copied) in &point.extents {
         let id = extent(id)?;
         rebuilder.write(id, copied.length, &mut |write| {
@@ -87,7 +87,7 @@ pub fn restore(
             Ok(())
         })?;
         progress.phase = "blocks";
-        progress.bytes += copied.length;
+        progress.bytes = progress.bytes.saturating_add(copied.length);
         open::go_on(&progress, tell)?;
     }
     let failed = |error| Error::io(format!("finishing {}", meta.display()), error);

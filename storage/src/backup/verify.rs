@@ -76,7 +76,7 @@ pub fn verify(
         report.say(format!("{dangling} references name no block"));
     }
     let opener = Opener::new(keys);
-    progress.bytes_total = point.extents.values().map(|extent| extent.length).sum();
+    progress.bytes_total = point.block_bytes();
     for (id, copied) in &point.extents {
         let id = restore::extent(id)?;
         let mut expected = content(&*rows, id)?;
@@ -103,7 +103,7 @@ pub fn verify(
         }
         progress.phase = "blocks";
         progress.blocks = report.blocks;
-        progress.bytes += copied.length;
+        progress.bytes = progress.bytes.saturating_add(copied.length);
         open::go_on(&progress, tell)?;
     }
     if report.problems.is_empty() && report.blocks != blocks {
