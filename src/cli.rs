@@ -30,7 +30,7 @@ enum Command {
     Import(command::import::Args),
     /// Search from the terminal
     Search(command::search::Args),
-    /// Accounts: create, list, suspend, new password link
+    /// Accounts: invite, list, suspend, reset, quota, hand over, delete
     Account(command::account::Args),
     /// Bearer tokens of the admin: create, list, revoke
     Token(command::token::Args),

@@ -15,9 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use storage::block::Finding;
 use storage::chunk::BlockHash;
-use storage::meta::{
-    Account, AccountChange, FileId, NodeKind, Purpose, Reader, Refusal, TokenId, TokenKind,
-};
+use storage::meta::{Account, FileId, NodeKind, Reader, TokenId, TokenKind};
 use sync::bus::amqp::AmqpBus;
 use web::OperationFailure;
 
@@ -26,8 +24,6 @@ use crate::task::Tasks;
 
 /// The e-mail of the account that first start makes.
 pub const ADMIN_EMAIL: &str = "admin@localhost";
-/// How long an invitation link is good, milliseconds.
-const INVITE_MS: i64 = 7 * 24 * 3600 * 1000;
 /// Findings of a check that are told; more only says that there is more.
 const MAX_PROBLEMS: usize = 1000;
 /// Files that are named for one damaged block.
@@ -43,11 +39,6 @@ pub struct Operations {
     tasks: Tasks,
 }
 
-/// There is no such operation.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no such operation")]
-struct Unknown;
-
 /// What only a running server has.
 pub struct Running {
     /// Start of links to this server.
@@ -59,20 +50,8 @@ pub struct Running {
 }
 
 #[derive(Deserialize)]
-struct Create {
-    email: String,
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct Email {
     email: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Suspend {
-    email: String,
-    suspended: bool,
 }
 
 #[derive(Deserialize)]
@@ -133,10 +112,6 @@ impl Operations {
     /// Runs an operation. Blocks; an unknown one and a bad argument are errors.
     pub fn call(&self, operation: &str, argument: Value) -> Result<Value> {
         match operation {
-            "account/create" => self.create_account(read(argument)?),
-            "account/list" => self.list_accounts(),
-            "account/suspend" => self.suspend(read(argument)?),
-            "account/invite" => self.invite(read(argument)?),
             "account/token_create" => self.create_token(read(argument)?),
             "account/token_list" => self.list_tokens(read(argument)?),
             "account/token_revoke" => self.revoke_token(read(argument)?),
@@ -165,72 +140,26 @@ impl Operations {
             "retention/set" => self.set_retention(read(argument)?),
             "backup/start" => self.start_backup(read(argument)?),
             "task/status" => self.tasks.status(read::<TaskId>(argument)?.task),
-            _ => Err(Unknown.into()),
+            _ => match self.people(|people| people.call(operation, argument)) {
+                Some(done) => Ok(done?),
+                None => Err(OperationFailure::Unknown.into()),
+            },
         }
     }
 
-    fn create_account(&self, new: Create) -> Result<Value> {
-        let meta = &self.node.meta;
-        let account =
-            meta.create_account(&new.email, new.name.as_deref().unwrap_or_default(), false)?;
-        let token =
-            meta.create_token(account.id, TokenKind::Bearer, "made with the account", None)?;
-        Ok(json!({
-            "account_id": account.id.to_string(),
-            "token": token.expose(),
-            "invite_url": self.invite_url(&account)?,
-        }))
-    }
-
-    fn list_accounts(&self) -> Result<Value> {
-        let mut all = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self
-                .node
-                .meta
-                .accounts(after, storage::meta::account::MAX_PAGE)?;
-            let Some(last) = page.last() else {
-                return Ok(json!({"accounts": all}));
-            };
-            after = Some(last.id);
-            all.extend(page.iter().map(|account| {
-                json!({"account_id": account.id.to_string(), "email": account.email, "name": account.name,
-                       "is_admin": account.is_admin, "is_suspended": account.disabled})
-            }));
-        }
-    }
-
-    fn suspend(&self, wanted: Suspend) -> Result<Value> {
-        let account = self.account(Some(&wanted.email))?;
-        let change = AccountChange {
-            disabled: Some(wanted.suspended),
-            ..AccountChange::default()
-        };
-        self.node.meta.change_account(account.id, change)?;
-        Ok(json!({}))
-    }
-
-    fn invite(&self, whom: Email) -> Result<Value> {
-        let account = self.account(whom.email.as_deref())?;
-        Ok(json!({"invite_url": self.invite_url(&account)?}))
+    /// What is done with people's accounts.
+    fn people<T>(&self, call: impl FnOnce(&web::People<'_>) -> T) -> T {
+        let running = self.running.get();
+        call(&web::People {
+            meta: &self.node.meta,
+            public_url: running.map_or("", |running| running.public_url.as_str()),
+        })
     }
 
     /// A one-time link with which the account's password is set.
     pub fn invite_url(&self, account: &Account) -> Result<String> {
-        let kind = TokenKind::OneTime {
-            purpose: Purpose::Claim,
-        };
-        let expires_ms = self.node.meta.env().clock.now_ms() + INVITE_MS;
-        let code = self
-            .node
-            .meta
-            .create_token(account.id, kind, "invitation", Some(expires_ms))?;
-        let url = self
-            .running
-            .get()
-            .map_or("", |running| running.public_url.as_str());
-        Ok(format!("{url}/welcome#{}", code.expose()))
+        let link = self.people(|people| people.one_time_link(account.id))?;
+        Ok(link["invite_url"].as_str().unwrap_or_default().to_owned())
     }
 
     fn create_token(&self, new: TokenCreate) -> Result<Value> {
@@ -328,7 +257,11 @@ impl Operations {
             rewrapped += report.rewrapped;
             position = report.position;
         }
-        Ok(json!({"current": version, "rewrapped_blocks": rewrapped}))
+        let keys = &self.node.keys;
+        let factors = self.node.meta.rewrap_second_factors(keys)?;
+        Ok(
+            json!({"current": version, "rewrapped_blocks": rewrapped, "rewrapped_second_factors": factors}),
+        )
     }
 
     /// How everything is, for a page that looks again and again: the index, the disks, and the broker where there is one.
@@ -426,19 +359,13 @@ fn read<T: DeserializeOwned>(argument: Value) -> Result<T> {
 
 /// An operation's error as the web tells it.
 fn failure(error: anyhow::Error) -> OperationFailure {
-    if error.is::<Unknown>() {
-        return OperationFailure::Unknown;
+    if let Some(failure) = error.downcast_ref::<OperationFailure>() {
+        return failure.clone();
     }
     if error.chain().any(|cause| cause.is::<serde_json::Error>()) {
         return OperationFailure::BadArgument(format!("{error:#}"));
     }
     match error.downcast_ref::<storage::Error>() {
-        Some(storage::Error::Refused(Refusal::EmailTaken)) => {
-            OperationFailure::Refused("email_taken".into())
-        }
-        Some(storage::Error::Refused(Refusal::InvalidEmail)) => {
-            OperationFailure::Refused("invalid_email".into())
-        }
         Some(storage::Error::Refused(refusal)) => {
             OperationFailure::BadArgument(refusal.to_string())
         }

@@ -24,7 +24,7 @@ pub fn call(bus: Option<&AmqpBus>, operation: &str, argument: Value) -> Result<V
         "status" => status(bus),
         "list" => Ok(json!({ "letters": bus.dead_letters(limit()?)? })),
         "replay" => Ok(json!({ "replayed": bus.replay(limit()?)? })),
-        _ => Err(super::Unknown.into()),
+        _ => Err(web::OperationFailure::Unknown.into()),
     }
 }
 

@@ -24,6 +24,10 @@ pub const MEMBER: u8 = 0x23;
 pub const LINK: u8 = 0x24;
 /// Searches an account keeps (`meta::searches`).
 pub const SEARCHES: u8 = 0x25;
+/// Second factors: account -> wrapped secret, recovery codes' hashes (`meta::second_factor`).
+pub const SECOND_FACTOR: u8 = 0x26;
+/// Groups, who is in them, and which shared folders they are in (`meta::group`).
+pub const GROUP: u8 = 0x27;
 /// Nodes: file id -> entity (`meta::node`).
 pub const NODE: u8 = 0x30;
 /// Children: parent file id, folded name -> file id (`meta::node`).

@@ -24,6 +24,7 @@ mod isolation;
 mod mariadb;
 mod migrate;
 mod parts;
+mod people;
 mod program;
 mod proxies;
 mod rewind;

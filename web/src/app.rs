@@ -18,6 +18,7 @@ use crate::audit::AuditQueue;
 use crate::frame::Failure;
 use crate::frame::limiter::Limiter;
 use crate::frame::sessions::Sessions;
+use crate::frame::tie::Running;
 use crate::own::admin::Operations;
 use crate::own::member::{Open, Opener};
 use crate::thumbnail::Thumbnails;
@@ -80,11 +81,22 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
+/// The service, for what must not keep it alive.
+pub struct WeakApp(std::sync::Weak<Inner>);
+
+impl WeakApp {
+    /// The service, while it is there.
+    pub fn upgrade(&self) -> Option<App> {
+        self.0.upgrade().map(App)
+    }
+}
+
 struct Inner {
     parts: Parts,
     settings: Settings,
     links: Sealer,
     unlocked: Sealer,
+    challenges: Sealer,
     sessions: Sessions,
     limiter: Limiter,
     audit: AuditQueue,
@@ -93,6 +105,7 @@ struct Inner {
     event_streams: Arc<Semaphore>,
     blocking: Arc<Semaphore>,
     counters: Counters,
+    running: Running,
     stopping: watch::Sender<bool>,
 }
 
@@ -133,11 +146,13 @@ impl App {
             loaded.map_err(|e| crate::Error::Storage(e.to_string()))
         };
         let (links, unlocked) = (sealer(b"temporary-link")?, sealer(b"unlocked-link")?);
+        let challenges = sealer(b"second-factor")?;
         let audit = AuditQueue::start(parts.meta.clone())
             .map_err(|e| crate::Error::io("starting a thread", e))?;
         Ok(App(Arc::new(Inner {
             links,
             unlocked,
+            challenges,
             settings,
             sessions: Sessions::default(),
             limiter: Limiter::default(),
@@ -148,8 +163,14 @@ impl App {
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             blocking: Arc::new(Semaphore::new(MAX_BLOCKING)),
             counters: Counters::default(),
+            running: Running::default(),
             stopping: watch::Sender::new(false),
         })))
+    }
+
+    /// The same, without keeping it alive.
+    pub fn downgrade(&self) -> WeakApp {
+        WeakApp(Arc::downgrade(&self.0))
     }
 
     /// How the service presents itself.
@@ -208,6 +229,11 @@ impl App {
         &self.0.unlocked
     }
 
+    /// Seals what says that a password was right and a code is still to come.
+    pub fn challenges(&self) -> &Sealer {
+        &self.0.challenges
+    }
+
     /// Callers that were here a moment ago.
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
@@ -248,6 +274,11 @@ impl App {
     /// What the process is doing now.
     pub fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    /// Requests that hang on an account.
+    pub fn running(&self) -> &Running {
+        &self.0.running
     }
 
     /// Whether an account may still hear of changes, by a token that it made a cursor with. Blocks.

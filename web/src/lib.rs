@@ -19,6 +19,7 @@ pub mod users;
 
 mod audit;
 mod health;
+mod line;
 mod search;
 mod stall;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod zip;
 pub use app::{App, Parts, Settings};
 pub use own::admin::{OperationFailure, Operations};
 pub use own::member::{Open as OpenMember, Unopened};
+pub use own::people::People;
 pub use serve::serve;
 pub use tls::{Tls, certificate_ends_s};
 

@@ -201,6 +201,7 @@ fn own_routes() -> Router<App> {
     Router::new()
         .route("/session/sign_in", post(session::sign_in))
         .route("/session/claim", post(session::claim))
+        .route("/session/second_factor", post(challenge::second_factor))
         .route(
             "/session/current",
             get(session::current).post(session::current),
@@ -250,6 +251,21 @@ fn own_routes() -> Router<App> {
         .route("/zip", get(zip::zip))
         .route("/account/change_password", post(password::change))
         .route("/account/create", post(account::create))
+        .route("/two_factor/status", post(two_factor::status))
+        .route("/two_factor/begin", post(two_factor::begin))
+        .route("/two_factor/confirm", post(two_factor::confirm))
+        .route(
+            "/two_factor/recovery_codes",
+            post(two_factor::recovery_codes),
+        )
+        .route("/two_factor/disable", post(two_factor::disable))
+        .route("/groups/list", post(groups::list))
+        .route("/groups/members", post(groups::members))
+        .route("/groups/create", post(groups::create))
+        .route("/groups/rename", post(groups::rename))
+        .route("/groups/delete", post(groups::delete))
+        .route("/groups/add", post(groups::add))
+        .route("/groups/remove", post(groups::remove))
         .route("/token/create", post(token::create))
         .route("/token/list", post(token::list))
         .route("/token/revoke", post(token::revoke))

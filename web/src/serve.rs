@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::frame::middleware::Peer;
+use crate::line::{Cuttable, Line};
 use crate::stall::Stall;
 use crate::{App, Error, Result, Tls, tls};
 
@@ -113,12 +114,13 @@ async fn connection(
     ended: watch::Receiver<bool>,
 ) -> std::result::Result<(), Failed> {
     stream.set_nodelay(true)?;
-    let stream = Stall::new(stream, WRITE_STALL);
+    let line = Line::default();
+    let stream = Stall::new(Cuttable::new(stream, line.clone()), WRITE_STALL);
     match acceptor {
-        None => http(stream, peer, router, ended).await,
+        None => http(stream, peer, line, router, ended).await,
         Some(acceptor) => {
             let stream = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await??;
-            http(stream, peer, router, ended).await
+            http(stream, peer, line, router, ended).await
         }
     }
 }
@@ -126,11 +128,13 @@ async fn connection(
 async fn http(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
+    line: Line,
     router: Router,
     mut ended: watch::Receiver<bool>,
 ) -> std::result::Result<(), Failed> {
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(line.clone());
         router.clone().oneshot(request)
     });
     let mut builder = Builder::new(TokioExecutor::new());

@@ -12,6 +12,7 @@ use storage::journal::Journal;
 use storage::key::Keyring;
 use storage::kv::Store;
 use storage::kv::leveldb::{self, LevelDbStore};
+use storage::meta::env::ManualClock;
 use storage::meta::{Account, Env, Meta, Options, PasswordCost, TokenKind};
 use sync::bus::EmbeddedBus;
 use sync::import::hosted::{self, Hosted};
@@ -19,11 +20,15 @@ use sync::listing::Listing;
 use sync::notify::Notifier;
 use tower::ServiceExt;
 
-use crate::{App, OperationFailure, Parts, Settings, Unopened};
+use crate::{App, OperationFailure, Parts, People, Settings, Unopened};
+
+/// Where the service says that it is.
+const URL: &str = "http://firefly.test";
 
 /// A service and its store.
 pub struct Bench {
     pub app: App,
+    pub clock: Arc<ManualClock>,
     router: Router,
     folder: tempfile::TempDir,
 }
@@ -69,7 +74,13 @@ impl Bench {
         });
         let targets = vec![Target::new("t".to_owned(), folder.path().join("blocks"))];
         let keys = Keyring::in_memory().expect("keys");
-        let blocks = BlockStore::open(store.clone(), targets, BlockOptions::default(), keys, clock);
+        let blocks = BlockStore::open(
+            store.clone(),
+            targets,
+            BlockOptions::default(),
+            keys,
+            clock.clone(),
+        );
         let listing =
             Listing::new(meta.clone(), Journal::new(store.clone()), &*store).expect("listings");
         let blocks = blocks.expect("blocks");
@@ -88,15 +99,24 @@ impl Bench {
             records: own.join("imports"),
         };
         let imports = Hosted::open(meta.clone(), blocks.clone(), pace.clone(), settings);
+        let people = meta.clone();
         let parts = Parts {
             imports: imports.expect("imports"),
             blocks,
             extractions: Extractions::new(store.clone()),
             listing,
             notifier: Arc::new(Notifier::start(&EmbeddedBus::new(store)).expect("a notifier")),
-            operations: Arc::new(|name, argument| match name {
-                "echo" => Ok(argument),
-                _ => Err(OperationFailure::Unknown),
+            operations: Arc::new(move |name, argument| {
+                let people = People {
+                    meta: &people,
+                    public_url: URL,
+                };
+                match name {
+                    "echo" => Ok(argument),
+                    name => people
+                        .call(name, argument)
+                        .unwrap_or(Err(OperationFailure::Unknown)),
+                }
             }),
             query: query.expect("an engine"),
             pace,
@@ -104,7 +124,7 @@ impl Bench {
             meta,
         };
         let settings = Settings {
-            public_url: "http://firefly.test".into(),
+            public_url: URL.into(),
             trusted_proxies: Vec::new(),
             open_metrics: false,
             retention_days: 30,
@@ -113,6 +133,7 @@ impl Bench {
         Bench {
             router: crate::router::router(app.clone()),
             app,
+            clock,
             folder,
         }
     }

@@ -5,6 +5,7 @@ use super::row::{self, BlockRow};
 use super::{BlockStore, Shared};
 use crate::chunk::BlockHash;
 use crate::error::{Error, Result};
+use crate::key::Keyring;
 use crate::keyspace;
 use crate::kv::prefix_end;
 
@@ -23,6 +24,11 @@ pub struct RewrapReport {
 }
 
 impl BlockStore {
+    /// The key ring.
+    pub fn keys(&self) -> &Keyring {
+        &self.shared.keys
+    }
+
     /// Adds a version to the key ring (where it is kept in a file) and uses it from now on. Returns it.
     pub fn rotate_key(&self) -> Result<u32> {
         let version = self.shared.keys.rotate()?;

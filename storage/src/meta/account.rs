@@ -1,6 +1,7 @@
 //! Accounts: people who sign in, each with a root namespace of their own.
 //!
-//! Rows: `ACCOUNT ++ 0 ++ id` -> [`Account`]; `ACCOUNT ++ 1 ++ folded e-mail` -> id. An e-mail is unique in its folded form.
+//! Rows: `ACCOUNT ++ 0 ++ id` -> [`Account`]; `ACCOUNT ++ 1 ++ folded e-mail` -> id; `ACCOUNT ++ 2 ++ id` ->
+//! when it was last seen. An e-mail is unique in its folded form.
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -16,6 +17,7 @@ use crate::row;
 
 const BY_ID: u8 = 0;
 const BY_EMAIL: u8 = 1;
+const SEEN: u8 = 2;
 /// The team that an instance's accounts belong to unless told otherwise.
 pub const DEFAULT_TEAM: TeamId = TeamId(1);
 /// What an account may store unless told otherwise, bytes: 2 TiB.
@@ -60,6 +62,10 @@ impl std::fmt::Debug for Account {
 }
 
 impl Account {
+    fn administers(&self) -> bool {
+        self.is_admin && !self.disabled
+    }
+
     /// The account, acting in its own root.
     pub fn actor(&self) -> Actor {
         Actor {
@@ -82,6 +88,23 @@ pub struct AccountChange {
     pub disabled: Option<bool>,
     /// The team it belongs to.
     pub team: Option<Option<TeamId>>,
+}
+
+impl AccountChange {
+    fn applied_to(self, account: Account) -> Account {
+        let name = self.name.filter(|name| !name.trim().is_empty());
+        Account {
+            name: name.map_or_else(|| account.name.clone(), |name| cut(name.trim())),
+            is_admin: self.is_admin.unwrap_or(account.is_admin),
+            quota_bytes: self
+                .quota_bytes
+                .unwrap_or(account.quota_bytes)
+                .min(i64::MAX.unsigned_abs()),
+            disabled: self.disabled.unwrap_or(account.disabled),
+            team: self.team.unwrap_or(account.team),
+            ..account
+        }
+    }
 }
 
 impl Meta {
@@ -157,25 +180,17 @@ impl Meta {
             .collect()
     }
 
-    /// Changes an account and returns it as it is now. A disabled account's tokens stop working at once.
+    /// Changes an account and returns it as it is now. A disabled account's tokens stop working at once. Refused as `LastAdmin` when
+    /// nobody would be left who administers.
     pub fn change_account(&self, id: AccountId, change: AccountChange) -> Result<Account> {
-        let account = self.update_account(id, |account| {
-            let AccountChange {
-                name,
-                is_admin,
-                quota_bytes,
-                disabled,
-                team,
-            } = change.clone();
-            account.name = name
-                .filter(|name| !name.trim().is_empty())
-                .map_or_else(|| account.name.clone(), |name| cut(name.trim()));
-            account.is_admin = is_admin.unwrap_or(account.is_admin);
-            account.quota_bytes = quota_bytes
-                .unwrap_or(account.quota_bytes)
-                .min(i64::MAX.unsigned_abs());
-            account.disabled = disabled.unwrap_or(account.disabled);
-            account.team = team.unwrap_or(account.team);
+        let account = self.transact(|txn| {
+            let before = read_account(&*txn, id)?.ok_or(Refusal::NotFound)?;
+            let account = change.clone().applied_to(before.clone());
+            if before.administers() && !account.administers() && !has_other_admin(&*txn, id)? {
+                return Err(Refusal::LastAdmin.into());
+            }
+            put_account(txn, &account)?;
+            Ok(account)
         })?;
         self.token_cache().forget(id);
         Ok(account)
@@ -228,8 +243,37 @@ pub(crate) fn read_account(rows: &dyn Snapshot, id: AccountId) -> Result<Option<
     keys::read(rows, &account_key(id), "account")
 }
 
+/// Whether somebody else administers.
+fn has_other_admin(rows: &dyn Snapshot, id: AccountId) -> Result<bool> {
+    let mut found = false;
+    rows.scan(
+        &account_key(AccountId(0)),
+        &[ACCOUNT, BY_ID + 1],
+        &mut |_, value| {
+            let account: Account = row::decode("account", value)?;
+            found = account.id != id && account.administers();
+            Ok(!found)
+        },
+    )?;
+    Ok(found)
+}
+
+/// Removes the account's own rows.
+pub(super) fn remove_account(txn: &mut dyn Transaction, account: &Account) -> Result<()> {
+    txn.delete(account_key(account.id));
+    txn.delete(email_key(&email::fold(&account.email)?));
+    txn.delete(seen_key(account.id));
+    quota::set_limit(txn, account.id, None);
+    Ok(())
+}
+
+/// When the account was last seen, to the minute: `ACCOUNT 2 id` -> milliseconds.
+pub(super) fn seen_key(id: AccountId) -> Vec<u8> {
+    keys::key(ACCOUNT, &[&[SEEN], &id.0.to_be_bytes()])
+}
+
 /// Writes the account's row and the limit that its uploads are charged against.
-fn put_account(txn: &mut dyn Transaction, account: &Account) -> Result<()> {
+pub(super) fn put_account(txn: &mut dyn Transaction, account: &Account) -> Result<()> {
     quota::set_limit(txn, account.id, Some(account.quota_bytes));
     keys::write(txn, account_key(account.id), account)
 }

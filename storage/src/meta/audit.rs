@@ -78,11 +78,23 @@ pub enum AuditAction {
     LinkRevoked,
     /// Anything an administrator did to the whole service.
     Admin,
+    /// A second factor was set up, or has new recovery codes.
+    SecondFactorSet,
+    /// A second factor was taken away.
+    SecondFactorRemoved,
+    /// Signed in with a recovery code.
+    RecoveryCodeUsed,
+    /// A group was made, renamed or deleted.
+    GroupChanged,
+    /// Somebody was put into a group.
+    GroupMemberAdded,
+    /// Somebody was taken out of a group.
+    GroupMemberRemoved,
 }
 
 impl AuditAction {
     /// All actions.
-    pub const ALL: [AuditAction; 25] = [
+    pub const ALL: [AuditAction; 31] = [
         AuditAction::SignIn,
         AuditAction::SignInFailed,
         AuditAction::SignOut,
@@ -108,6 +120,12 @@ impl AuditAction {
         AuditAction::LinkChanged,
         AuditAction::LinkRevoked,
         AuditAction::Admin,
+        AuditAction::SecondFactorSet,
+        AuditAction::SecondFactorRemoved,
+        AuditAction::RecoveryCodeUsed,
+        AuditAction::GroupChanged,
+        AuditAction::GroupMemberAdded,
+        AuditAction::GroupMemberRemoved,
     ];
 
     /// The action's name for people and filters.
@@ -138,6 +156,12 @@ impl AuditAction {
             AuditAction::LinkChanged => "link_changed",
             AuditAction::LinkRevoked => "link_revoked",
             AuditAction::Admin => "admin",
+            AuditAction::SecondFactorSet => "second_factor_set",
+            AuditAction::SecondFactorRemoved => "second_factor_removed",
+            AuditAction::RecoveryCodeUsed => "recovery_code_used",
+            AuditAction::GroupChanged => "group_changed",
+            AuditAction::GroupMemberAdded => "group_member_added",
+            AuditAction::GroupMemberRemoved => "group_member_removed",
         }
     }
 

@@ -1,13 +1,19 @@
 //! Whether the rows of accounts, tokens, links, upload sessions, jobs, members and the audit log agree with each other.
 
+use std::collections::BTreeSet;
+
 use super::account::Account;
+use super::group::Group;
 use super::ids::{AccountId, FileId, NamespaceId};
 use super::keys::{self, Membership, NamespaceRow};
 use super::mount::ancestors;
 use super::node::{NodeKind, Role};
+use super::path::fold;
 use super::secret::SecretHash;
 use super::token::Token;
-use super::{Blocks, Meta, account, audit, email, job, link, quota, session, token_rows};
+use super::{
+    Blocks, Meta, account, audit, email, grant, group_rows, job, link, quota, session, token_rows,
+};
 use crate::error::{Error, Result};
 use crate::keyspace::{ACCOUNT, AUDIT, JOB, LINK, NAMESPACE, TOKEN, UPLOAD};
 use crate::kv::Snapshot;
@@ -51,6 +57,7 @@ impl Meta {
         }
         checker.each(&[JOB, 0], &mut |c, key, value| c.job(key, value))?;
         checker.shared_folders()?;
+        checker.groups()?;
         checker.audit()?;
         Ok(checker.problems)
     }
@@ -283,6 +290,63 @@ impl Checker<'_> {
         self.expect(is_mount && is_home, || {
             format!("{account}'s mount {mount} of {ns} is not one in its root")
         });
+        Ok(())
+    }
+
+    /// Every group is found by its name and by whom and what it is in; memberships are what own roles and groups say.
+    fn groups(&mut self) -> Result<()> {
+        for (_, value) in keys::prefixed(self.rows, &group_rows::groups())? {
+            let group: Group = row::decode("group", &value)?;
+            let named = self
+                .rows
+                .get(&group_rows::name_key(group.team, &fold(&group.name)))?;
+            let is_own = named.is_some_and(|id| id == group.id.0.to_be_bytes());
+            self.expect(is_own, || format!("{} is not found by its name", group.id));
+            for (account, _) in group_rows::members(self.rows, group.id)? {
+                let listed = group_rows::of_account(self.rows, account)?.contains(&group.id);
+                let known = account::read_account(self.rows, account)?.is_some();
+                self.expect(listed && known, || {
+                    format!("{account} in {}: one way only", group.id)
+                });
+            }
+            for ns in group_rows::folders(self.rows, group.id)? {
+                let listed = group_rows::read_grant(self.rows, ns, group.id)?.is_some();
+                self.expect(listed, || format!("{} in {ns}: one way only", group.id));
+            }
+        }
+        let (start, end) = (
+            vec![NAMESPACE],
+            keys::namespace(NamespaceId(NamespaceId::END)),
+        );
+        for (key, _) in self.rows.range(&start, &end, false, usize::MAX)? {
+            self.derived(NamespaceId(row::u64_at("namespace", &key, 1)?))?;
+        }
+        Ok(())
+    }
+
+    fn derived(&mut self, ns: NamespaceId) -> Result<()> {
+        let mut reached = BTreeSet::new();
+        for (group, _) in group_rows::grants(self.rows, ns)? {
+            let known = group_rows::read_group(self.rows, group)?.is_some();
+            self.expect(known, || format!("{group} in {ns} does not exist"));
+            let members = group_rows::members(self.rows, group)?.into_iter();
+            reached.extend(members.map(|(account, _)| account));
+        }
+        let marked: BTreeSet<_> = group_rows::own_roles(self.rows, ns)?
+            .into_iter()
+            .map(|(account, _)| account)
+            .collect();
+        self.expect(marked == reached, || {
+            format!("{ns}: groups reach {reached:?}, rows say {marked:?}")
+        });
+        for account in reached {
+            let own = grant::own_role(self.rows, ns, account)?;
+            let expected = own.max(grant::group_role(self.rows, ns, account)?);
+            let found = keys::get_membership(self.rows, ns, account)?.map(|row| row.role);
+            self.expect(found == expected, || {
+                format!("{account} in {ns} is {found:?}, and should be {expected:?}")
+            }); // I6
+        }
         Ok(())
     }
 

@@ -38,6 +38,10 @@ id!(
     Rev
 );
 id!(
+    /// A group of people. Outside: `g:` and 32 hex digits.
+    GroupId
+);
+id!(
     /// A bearer token, session or one-time code (not its secret). Outside: 16 hex digits.
     TokenId
 );
@@ -127,6 +131,22 @@ impl Rev {
 impl fmt::Display for Rev {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
+    }
+}
+
+impl GroupId {
+    /// From its form outside; `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (zeros, digits) = text.strip_prefix("g:")?.split_at_checked(16)?;
+        hex16(digits)
+            .filter(|_| zeros == "0000000000000000")
+            .map(Self)
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "g:{:032x}", self.0)
     }
 }
 
@@ -243,6 +263,10 @@ mod tests {
                 file: FileId(value),
             };
             assert_eq!(RevId::parse(&rev.to_string()), Some(rev));
+            assert_eq!(
+                GroupId::parse(&GroupId(value).to_string()),
+                Some(GroupId(value))
+            );
             assert_eq!(
                 TokenId::parse(&TokenId(value).to_string()),
                 Some(TokenId(value))

@@ -393,6 +393,17 @@ fn remove(txn: &mut dyn Transaction, key: &str, row: &Row) {
     txn.delete(creator_key(row.creator, row.file));
 }
 
+/// Removes all links of a removed account.
+pub(super) fn forget(txn: &mut dyn Transaction, creator: AccountId) -> Result<()> {
+    let start = keys::key(LINK, &[&[BY_CREATOR], &creator.0.to_be_bytes()]);
+    for (at, key) in keys::prefixed(&*txn, &start)? {
+        let key: String = row::decode("link key", &key)?;
+        txn.delete(link_key(&secret::hash(&key)));
+        txn.delete(at);
+    }
+    Ok(())
+}
+
 fn link_key(hash: &SecretHash) -> Vec<u8> {
     keys::key(LINK, &[&[BY_KEY], hash])
 }

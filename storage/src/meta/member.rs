@@ -6,7 +6,7 @@ use super::keys::{self, Membership, NamespaceRow};
 use super::mount::{drop_mount, is_live, make_mount};
 use super::node::{Actor, Role};
 use super::sharing::MemberPolicy;
-use super::{Meta, Refusal, quota};
+use super::{Meta, Refusal, grant, group_rows, quota};
 use crate::error::Result;
 use crate::journal::{self, Change};
 use crate::kv::{Snapshot, Transaction};
@@ -17,9 +17,9 @@ pub const MAX_MEMBERS: usize = 1000;
 pub const MAX_ACCESS: usize = 10_000;
 
 impl Meta {
-    /// Adds a member; who is one already stays as it is. With `auto_mount` the folder appears in the member's root under a free
-    /// name, else it waits for [`Meta::mount`]. Refused as `NoPermission`, or `NotFound` when the actor is no member or the
-    /// account does not exist or is disabled.
+    /// Adds a member; who is one already stays as it is, but who is one by a group only gets this role of its own. With
+    /// `auto_mount` the folder appears in the member's root under a free name, else it waits for [`Meta::mount`]. Refused as
+    /// `NoPermission`, or `NotFound` when the actor is no member or the account does not exist or is disabled.
     pub fn add_member(
         &self,
         actor: Actor,
@@ -32,7 +32,10 @@ impl Meta {
             let shared = managed(&*txn, actor.account, ns)?;
             no_second_owner(role)?;
             if keys::get_membership(&*txn, ns, account)?.is_some() {
-                return Ok(());
+                return match grant::own_role(&*txn, ns, account)? {
+                    Some(_) => Ok(()),
+                    None => grant::assign(txn, self.env(), ns, account, role),
+                };
             }
             let live = read_account(&*txn, account)?.filter(|account| !account.disabled);
             let member = live.ok_or(Refusal::NotFound)?;
@@ -67,7 +70,7 @@ impl Meta {
             if shared.owner == account {
                 return Err(Refusal::NoPermission.into());
             }
-            expel(txn, ns, account)
+            grant::withdraw(txn, self.env(), ns, account)
         })
     }
 
@@ -90,7 +93,7 @@ impl Meta {
             if shared.owner == account {
                 return Err(Refusal::NoPermission.into());
             }
-            set_role(txn, ns, account, role)
+            grant::assign(txn, self.env(), ns, account, role)
         })
     }
 
@@ -124,8 +127,8 @@ impl Meta {
             }
             let heir = read_account(&*txn, to)?.filter(|account| !account.disabled);
             let heir = heir.ok_or(Refusal::NotFound)?;
-            set_role(txn, ns, to, Role::Owner)?;
-            set_role(txn, ns, actor.account, Role::Editor)?;
+            grant::assign(txn, self.env(), ns, to, Role::Owner)?;
+            grant::assign(txn, self.env(), ns, actor.account, Role::Editor)?;
             let bytes = quota::subtree_bytes(&*txn, shared.root)?;
             quota::charge(txn, actor.account, -bytes)?;
             quota::charge(txn, to, bytes)?;
@@ -145,6 +148,10 @@ impl Meta {
     pub fn unshare(&self, actor: Actor, ns: NamespaceId) -> Result<()> {
         self.transact(|txn| {
             let shared = owned(&*txn, actor.account, ns)?;
+            for (group, _) in group_rows::grants(&*txn, ns)? {
+                group_rows::delete_grant(txn, ns, group);
+            }
+            group_rows::delete_own_role(txn, ns, shared.owner);
             for (account, _) in keys::members(&*txn, ns)? {
                 if account != shared.owner {
                     expel(txn, ns, account)?;
@@ -224,16 +231,17 @@ pub(super) fn no_second_owner(role: Role) -> Result<()> {
     }
 }
 
-/// Removes a member's mount and membership.
-fn expel(txn: &mut dyn Transaction, ns: NamespaceId, account: AccountId) -> Result<()> {
+/// Removes a member's mount and membership, and what there is of it beside.
+pub(super) fn expel(txn: &mut dyn Transaction, ns: NamespaceId, account: AccountId) -> Result<()> {
     let row = keys::get_membership(&*txn, ns, account)?.ok_or(Refusal::NotMember)?;
     drop_mount(txn, ns, account, row)?;
     keys::delete_membership(txn, ns, account);
+    group_rows::delete_own_role(txn, ns, account);
     Ok(())
 }
 
 /// Changes a member's role, and tells its root that the Mount looks different now.
-fn set_role(
+pub(super) fn set_role(
     txn: &mut dyn Transaction,
     ns: NamespaceId,
     account: AccountId,

@@ -88,6 +88,15 @@ pub enum Refusal {
     /// The account is no member.
     #[error("not a member")]
     NotMember,
+    /// The account is a member by its group only.
+    #[error("a member by a group only")]
+    MemberByGroup,
+    /// Another group has this name.
+    #[error("name is taken")]
+    NameTaken,
+    /// There are as many groups as there may be, or the account is in as many.
+    #[error("too many groups")]
+    TooManyGroups,
     /// The role does not allow it.
     #[error("no permission")]
     NoPermission,
@@ -100,6 +109,27 @@ pub enum Refusal {
     /// A link asks for a password, and this is not it.
     #[error("wrong password")]
     WrongPassword,
+    /// Nobody would be left who administers.
+    #[error("the last administrator")]
+    LastAdmin,
+    /// Only a suspended account's files are handed over, and only it is deleted.
+    #[error("the account is not suspended")]
+    NotSuspended,
+    /// The account has files, or owns shared folders.
+    #[error("the account has files")]
+    HasFiles,
+    /// An account is no heir of itself.
+    #[error("the same account")]
+    SameAccount,
+    /// A code of the second factor that is wrong, or was used already.
+    #[error("wrong code")]
+    WrongCode,
+    /// The account has a second factor already.
+    #[error("the second factor is in use already")]
+    FactorInUse,
+    /// The account has no second factor (or none that waits for its first code).
+    #[error("no second factor")]
+    NoFactor,
     /// The account has as many tokens as it may.
     #[error("too many tokens")]
     TooManyTokens,

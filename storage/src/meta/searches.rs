@@ -8,6 +8,7 @@ use super::ids::AccountId;
 use super::{Meta, Refusal, keys};
 use crate::error::Result;
 use crate::keyspace::SEARCHES;
+use crate::kv::Transaction;
 
 /// Most saved searches of an account.
 pub const MAX_SAVED: usize = 100;
@@ -135,6 +136,11 @@ fn check(search: &str) -> Result<()> {
         1..=MAX_SEARCH_BYTES => Ok(()),
         _ => Err(Refusal::MalformedPath("a search is 1 to 4096 bytes long".into()).into()),
     }
+}
+
+/// Removes what a removed account kept.
+pub(super) fn forget(txn: &mut dyn Transaction, account: AccountId) {
+    txn.delete(key(account));
 }
 
 fn key(account: AccountId) -> Vec<u8> {

@@ -4,8 +4,11 @@
 //! takes its place in the owner's tree. Access is by MEMBER rows alone; every change journals what appeared in or left a
 //! member's root in the same transaction (I2), and raises the member's mount generation (with its MEMBER row).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::grant::Grant;
 use super::ids::{AccountId, FileId, NamespaceId};
 use super::keys::{self, Membership, NamespaceRow};
 use super::member::{member_of, touch};
@@ -13,7 +16,7 @@ use super::mount::ancestors;
 use super::node::{Actor, Node, NodeKind, Role};
 use super::path::Address;
 use super::tree::edit;
-use super::{Meta, Refusal, namespace};
+use super::{Meta, Refusal, grant, group_rows, namespace};
 use crate::error::Result;
 use crate::journal::{self, Change};
 use crate::kv::{Snapshot, Transaction};
@@ -33,8 +36,10 @@ pub enum MemberPolicy {
 pub struct Member {
     /// Who.
     pub account: AccountId,
-    /// What the member may do.
+    /// What the member may do: the highest of its own role and its groups'.
     pub role: Role,
+    /// The role that it has by itself; `None`: it is a member by its groups only.
+    pub own_role: Option<Role>,
     /// The Mount node in the member's root; `None` while unmounted.
     pub mount: Option<FileId>,
     /// When the member was added, milliseconds since 1970.
@@ -60,6 +65,8 @@ pub struct SharedFolder {
     pub mount: Option<FileId>,
     /// Everybody, by account.
     pub members: Vec<Member>,
+    /// The groups in it, whose people are among the members.
+    pub groups: Vec<Grant>,
     /// When it became a namespace, milliseconds since 1970.
     pub created_ms: i64,
 }
@@ -230,9 +237,11 @@ fn describe(
     shared: &NamespaceRow,
     own: &Membership,
 ) -> Result<SharedFolder> {
+    let own_roles: BTreeMap<_, _> = group_rows::own_roles(rows, ns)?.into_iter().collect();
     let member = |(account, row): (AccountId, Membership)| Member {
         account,
         role: row.role,
+        own_role: own_roles.get(&account).copied().unwrap_or(Some(row.role)),
         mount: row.mount,
         joined_ms: row.joined_ms,
     };
@@ -247,6 +256,7 @@ fn describe(
         role: own.role,
         mount: own.mount,
         members: keys::members(rows, ns)?.into_iter().map(member).collect(),
+        groups: grant::of_folder(rows, ns)?,
         created_ms: shared.created_ms,
     })
 }

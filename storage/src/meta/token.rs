@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::read_account;
+use super::account::{read_account, seen_key};
 use super::ids::{AccountId, TokenId};
 use super::secret::{self, Secret, SecretHash};
 use super::token_rows::{
-    expiry_range, hash_key, last_used, look_up, make_room, of_account, put, read, remove, used_key,
+    account_key, expiry_range, last_used, look_up, make_room, of_account, put, read, remove,
+    used_key,
 };
 use super::{Meta, Refusal};
 use crate::error::Result;
@@ -117,7 +118,36 @@ pub enum Authentication {
     Unknown,
 }
 
+/// Why a holder may go on no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The account is disabled or gone.
+    Suspended,
+    /// The token was revoked.
+    Revoked,
+}
+
+/// An account, and the token of it that something hangs on.
+pub type Holder = (AccountId, Option<TokenId>);
+
 impl Meta {
+    /// Those of the holders who may go on no more. (A token that expires in the meantime ends nothing.) Reads one snapshot.
+    pub fn ended(&self, holders: &[Holder]) -> Result<Vec<(Holder, Ended)>> {
+        let rows = self.store().snapshot()?;
+        let mut ended = Vec::new();
+        for &(account, token) in holders {
+            let live = read_account(&*rows, account)?.is_some_and(|account| !account.disabled);
+            if !live {
+                ended.push(((account, token), Ended::Suspended));
+            } else if let Some(id) = token
+                && rows.get(&account_key(account, id))?.is_none()
+            {
+                ended.push(((account, token), Ended::Revoked));
+            }
+        }
+        Ok(ended)
+    }
+
     /// Makes a token; the secret is shown this once.
     pub fn create_token(
         &self,
@@ -293,13 +323,23 @@ impl Meta {
         }
         self.transact(|txn| {
             for (hash, used_ms) in &uses {
-                if txn.get(&hash_key(hash))?.is_some() {
-                    txn.put(used_key(hash), used_ms.to_be_bytes().to_vec().into());
+                if let Some(token) = read(&*txn, hash)? {
+                    let used = used_ms.to_be_bytes().to_vec();
+                    txn.put(used_key(hash), used.clone().into());
+                    txn.put(seen_key(token.account), used.into());
                 }
             }
             Ok(())
         })?;
         Ok(uses.len())
+    }
+
+    /// When the account was last seen, to the minute, milliseconds since 1970; `None` if it never was, or not since this is kept.
+    pub fn last_seen(&self, account: AccountId) -> Result<Option<i64>> {
+        let seen = self.store().snapshot()?.get(&seen_key(account))?;
+        Ok(seen
+            .and_then(|seen| seen.try_into().ok())
+            .map(i64::from_be_bytes))
     }
 
     /// Removes at most `limit` tokens that expired more than [`KEPT_EXPIRED_MS`] ago; returns how many.

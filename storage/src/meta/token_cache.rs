@@ -9,7 +9,7 @@ use super::token::Token;
 
 /// How long a token is believed without reading it again, milliseconds. A revocation in this process is seen at once; one in
 /// another process of a cluster at most this much later.
-pub const BELIEVED_MS: i64 = 5_000;
+pub const BELIEVED_MS: i64 = 800;
 /// How often a token's last use is written, milliseconds.
 pub const USE_SAVED_EVERY_MS: i64 = 60_000;
 /// Most tokens kept; beyond it the cache starts over.

@@ -3,7 +3,7 @@
 //! All under `TOKEN`: `0 hash` -> token; `1 account id` -> hash; `2 hash` -> last use, milliseconds; `3 expiry hash` -> empty.
 
 use super::account::read_account;
-use super::ids::AccountId;
+use super::ids::{AccountId, TokenId};
 use super::keys;
 use super::refusal::Refusal;
 use super::secret::SecretHash;
@@ -90,7 +90,7 @@ pub(super) fn make_room(txn: &mut dyn Transaction, account: AccountId, now_ms: i
 
 pub(super) fn put(txn: &mut dyn Transaction, hash: SecretHash, token: &Token) -> Result<()> {
     keys::write(txn, hash_key(&hash), token)?;
-    txn.put(account_key(token), hash.to_vec().into());
+    txn.put(account_key(token.account, token.id), hash.to_vec().into());
     if let Some(key) = expiry_key(hash, token) {
         txn.put(key, Vec::new().into());
     }
@@ -100,10 +100,18 @@ pub(super) fn put(txn: &mut dyn Transaction, hash: SecretHash, token: &Token) ->
 pub(super) fn remove(txn: &mut dyn Transaction, hash: SecretHash, token: &Token) {
     txn.delete(hash_key(&hash));
     txn.delete(used_key(&hash));
-    txn.delete(account_key(token));
+    txn.delete(account_key(token.account, token.id));
     if let Some(key) = expiry_key(hash, token) {
         txn.delete(key);
     }
+}
+
+/// Removes all of an account's tokens.
+pub(super) fn forget(txn: &mut dyn Transaction, account: AccountId) -> Result<()> {
+    for (hash, token) in of_account(&*txn, account)? {
+        remove(txn, hash, &token);
+    }
+    Ok(())
 }
 
 /// `TOKEN 0 hash`.
@@ -124,19 +132,16 @@ pub(super) fn expiry_range(before_ms: i64) -> (Vec<u8>, Vec<u8>) {
 
 /// The keys of the rows that lead to a token.
 pub(super) fn index_keys(hash: SecretHash, token: &Token) -> Vec<Vec<u8>> {
-    std::iter::once(account_key(token))
+    std::iter::once(account_key(token.account, token.id))
         .chain(expiry_key(hash, token))
         .collect()
 }
 
-fn account_key(token: &Token) -> Vec<u8> {
+/// `TOKEN 1 account id`.
+pub(super) fn account_key(account: AccountId, id: TokenId) -> Vec<u8> {
     keys::key(
         TOKEN,
-        &[
-            &[BY_ACCOUNT],
-            &token.account.0.to_be_bytes(),
-            &token.id.0.to_be_bytes(),
-        ],
+        &[&[BY_ACCOUNT], &account.0.to_be_bytes(), &id.0.to_be_bytes()],
     )
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use storage::meta::TokenId;
 use sync::listing::Position;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::App;
 use crate::frame::reply::Answer;
-use crate::frame::{Arg, Failure, Reply};
+use crate::frame::{Arg, Failure, Reply, tie};
 
 /// How long to wait, seconds, as Dropbox bounds it.
 const TIMEOUT_S: std::ops::RangeInclusive<u64> = 30..=480;
@@ -47,6 +48,7 @@ pub async fn longpoll(
     let until = Instant::now() + Duration::from_secs(timeout_s) + jitter;
     let mut hints = app.notifier().subscribe();
     let mut position = app.listing().position(&arg.cursor).map_err(reset)?;
+    tie::bind(&app, position.account, position.token.map(TokenId));
     loop {
         hints.borrow_and_update();
         let changes;

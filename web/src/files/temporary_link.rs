@@ -13,7 +13,7 @@ use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::content::{Presentation, outgoing};
 use crate::frame::reply::Answer;
-use crate::frame::{Arg, Failure, Reply};
+use crate::frame::{Arg, Failure, Reply, tie};
 
 /// How long a link opens, milliseconds.
 const LIFETIME_MS: i64 = 4 * 3600 * 1000;
@@ -75,6 +75,7 @@ pub async fn open(
     if ticket.until_ms <= app.meta().env().clock.now_ms() {
         return Err(Failure::NotFound);
     }
+    tie::bind(&app, AccountId(ticket.account), None);
     let read = app
         .blocking(move |app| read(app, &ticket))
         .await?

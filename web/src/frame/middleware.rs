@@ -10,9 +10,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use storage::meta::Ended;
 
 use super::failure::{BadRequestDetail, Failure, InternalDetail};
+use super::tie::Tie;
 use crate::App;
+use crate::line::Line;
 use crate::router::streams;
 
 /// How long a route that carries no content may take.
@@ -37,7 +40,13 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("other", MatchedPath::as_str);
     let in_flight = app.counters().begin();
-    let mut response = guarded(route, next.run(request)).await;
+    let tie = Tie::new(request.extensions().get::<Line>().cloned());
+    let answered = tie.answer(guarded(route, next.run(request))).await;
+    let mut response = match answered {
+        Ok(response) if streams(route) => tie.stream(response),
+        Ok(response) => response,
+        Err(ended) => Failure::Unauthorized(ended_tag(ended)).into_response(),
+    };
     name_function(&mut response, &path);
     finish(&mut response, &id, app.settings().is_https());
     let took_s = begun.elapsed().as_secs_f64();
@@ -45,6 +54,14 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
     log(&response, &id, route, took_s);
     drop(in_flight);
     response
+}
+
+/// What a caller hears whose access ended while it waited.
+fn ended_tag(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Suspended => "user_suspended",
+        Ended::Revoked => "invalid_access_token",
+    }
 }
 
 /// `work` with its panics made a 500 and, for routes that carry no content, a time limit.

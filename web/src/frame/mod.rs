@@ -11,6 +11,7 @@ pub mod range;
 pub mod reply;
 pub mod sessions;
 pub mod stamp;
+pub mod tie;
 pub mod union;
 
 pub use arg::{Arg, HeaderArg, StrangerArg, Void};

@@ -3,15 +3,13 @@
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use storage::meta::{AccountId, AuditAction, Purpose, Refusal, TokenKind};
+use storage::meta::{AuditAction, Refusal, TokenKind};
 
+use super::people::People;
 use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
 use crate::frame::{Arg, Failure, Reply};
-
-/// How long an invitation may be claimed, milliseconds: 7 days.
-const INVITATION_MS: i64 = 7 * 24 * 3600 * 1000;
 
 /// Whose account.
 #[derive(Deserialize)]
@@ -33,27 +31,12 @@ pub async fn create(
         let account = app.meta().create_account(&arg.email, name, false).map_err(refused)?;
         let token = app.meta().create_token(account.id, TokenKind::Bearer, "first token", None);
         let token = token.map_err(Failure::from_storage)?;
-        let invite_url = invite(app, account.id).map_err(Failure::from_storage)?;
+        let people = People { meta: app.meta(), public_url: &app.settings().public_url };
+        let link = people.one_time_link(account.id).map_err(Failure::from_storage)?;
         app.record(&caller, AuditAction::AccountCreated, arg.email)?;
-        Ok(json!({ "account_id": account.id.to_string(), "token": token.expose(), "invite_url": invite_url }))
+        Ok(json!({ "account_id": account.id.to_string(), "token": token.expose(), "invite_url": link["invite_url"] }))
     });
     made.await?.map(Reply)
-}
-
-/// A one-time address by which an account's holder sets a password. Blocks.
-pub fn invite(app: &App, account: AccountId) -> storage::Result<String> {
-    let expires_ms = app.meta().env().clock.now_ms() + INVITATION_MS;
-    let kind = TokenKind::OneTime {
-        purpose: Purpose::Claim,
-    };
-    let code = app
-        .meta()
-        .create_token(account, kind, "invitation", Some(expires_ms))?;
-    Ok(format!(
-        "{}/welcome#{}",
-        app.settings().public_url,
-        code.expose()
-    ))
 }
 
 fn refused(error: storage::Error) -> Failure {

@@ -12,15 +12,19 @@ use crate::frame::reply::Answer;
 use crate::frame::{Arg, Failure, Reply};
 
 /// Why an operation is not done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperationFailure {
     /// There is no such operation.
+    #[error("there is no such operation")]
     Unknown,
     /// The argument does not fit: what is wrong with it.
+    #[error("{0}")]
     BadArgument(String),
     /// The operation is refused: a tag for programs (`email_taken`).
+    #[error("refused: {0}")]
     Refused(String),
     /// Something failed; logged.
+    #[error("{0}")]
     Failed(String),
 }
 
@@ -28,7 +32,13 @@ pub enum OperationFailure {
 pub type Operations = Arc<dyn Fn(&str, Value) -> Result<Value, OperationFailure> + Send + Sync>;
 
 /// What only looks at the state of the service, again and again, is not logged.
-const UNRECORDED: [&str; 4] = ["task/status", "overview", "storage/status", "retention/get"];
+const UNRECORDED: [&str; 5] = [
+    "task/status",
+    "overview",
+    "storage/status",
+    "retention/get",
+    "account/list",
+];
 
 /// Runs an operation for an administrator.
 pub async fn call(
@@ -39,7 +49,7 @@ pub async fn call(
 ) -> Answer<Value> {
     caller.require_admin()?;
     let done = app.blocking(move |app| {
-        let whom = ["email", "destination", "target", "old"]
+        let whom = ["email", "account_id", "destination", "target", "old"]
             .iter()
             .find_map(|key| argument[*key].as_str())
             .unwrap_or("")

@@ -2,13 +2,16 @@
 
 pub mod account;
 pub mod admin;
+pub mod challenge;
 pub mod events;
 pub mod export;
+pub mod groups;
 pub mod import;
 pub mod index_status;
 pub mod member;
 pub mod operators;
 pub mod password;
+pub mod people;
 pub mod preview;
 pub mod rest;
 pub mod rewind;
@@ -21,6 +24,7 @@ pub mod text;
 pub mod thumbnail;
 pub mod token;
 pub mod trash;
+pub mod two_factor;
 pub mod undelete;
 pub mod verified;
 pub mod zip;

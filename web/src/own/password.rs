@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use axum::extract::State;
 use serde::Deserialize;
-use storage::meta::{AuditAction, TokenKind};
+use storage::meta::AuditAction;
 
-use super::session::{PER_ACCOUNT, password};
+use super::session::{PER_ACCOUNT, end_sessions, password};
 use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
@@ -36,13 +36,7 @@ pub async fn change(
         known.ok_or_else(|| Failure::tag("invalid_credentials"))?;
         meta.set_password(caller.id(), &arg.new_password)
             .map_err(password)?;
-        for token in meta.tokens(caller.id()).map_err(Failure::from_storage)? {
-            let is_other = token.id != caller.token_id();
-            if is_other && matches!(token.kind, TokenKind::Session { .. }) {
-                meta.revoke(caller.id(), token.id)
-                    .map_err(Failure::from_storage)?;
-            }
-        }
+        end_sessions(app, caller.id(), Some(caller.token_id())).map_err(Failure::from_storage)?;
         app.record(&caller, AuditAction::PasswordSet, email.clone())
     });
     changed.await??;

@@ -10,9 +10,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 use storage::meta::{
-    Account, AccountId, AuditAction, AuditEvent, Authentication, Purpose, Refusal, Token, TokenKind,
+    Account, AccountId, AuditAction, AuditEvent, Authentication, Purpose, Refusal, Token, TokenId,
+    TokenKind,
 };
 
+use super::challenge::enter;
 use crate::App;
 use crate::frame::caller::{Caller, SESSION_COOKIE};
 use crate::frame::limiter::{Rate, network};
@@ -27,7 +29,7 @@ pub const PER_ACCOUNT: Rate = Rate {
     per_second: 1.0 / 30.0,
 };
 /// Attempts from one address, for any account.
-const PER_ADDRESS: Rate = Rate {
+pub const PER_ADDRESS: Rate = Rate {
     burst: 30.0,
     per_second: 0.1,
 };
@@ -67,7 +69,7 @@ impl FromRequestParts<App> for From {
     }
 }
 
-/// Signs in with a password.
+/// Signs in with a password; where there is a second factor, the answer is a challenge for its code.
 pub async fn sign_in(
     State(app): State<App>,
     From(address): From,
@@ -91,7 +93,7 @@ pub async fn sign_in(
             )?;
             return Err(Failure::tag("invalid_credentials"));
         };
-        open(app, account, address)
+        enter(app, account, address)
     });
     let response = signed.await??;
     app.limiter().forget(&account_key);
@@ -129,7 +131,7 @@ pub async fn claim(
         redeemed.ok_or_else(|| Failure::tag("invalid_code"))?;
         meta.set_password(account.id, &arg.password)
             .map_err(password)?;
-        end_sessions(app, account.id).map_err(Failure::from_storage)?;
+        end_sessions(app, account.id, None).map_err(Failure::from_storage)?;
         log(
             app,
             Some(&account),
@@ -137,18 +139,27 @@ pub async fn claim(
             account.email.clone(),
             address,
         )?;
-        open(app, account, address)
+        // The account's row has another password now, which a challenge is bound to.
+        let account = meta.account(account.id).map_err(Failure::from_storage)?;
+        enter(
+            app,
+            account.ok_or_else(|| Failure::tag("invalid_code"))?,
+            address,
+        )
     });
     claimed.await?
 }
 
 /// Who is signed in. A page that was just loaded asks with GET: it has no CSRF secret yet, and gets it here.
-pub async fn current(caller: Caller, _: Void) -> Response {
-    let csrf = match &caller.token.kind {
-        TokenKind::Session { csrf } => csrf.as_str(),
-        _ => "",
-    };
-    reply::json(&answer(&caller.account, csrf))
+pub async fn current(State(app): State<App>, caller: Caller, _: Void) -> Result<Response, Failure> {
+    let told = app.blocking(move |app| {
+        let csrf = match &caller.token.kind {
+            TokenKind::Session { csrf } => csrf.as_str(),
+            _ => "",
+        };
+        answer(app, &caller.account, csrf)
+    });
+    Ok(reply::json(&told.await??))
 }
 
 /// Ends the session.
@@ -169,10 +180,10 @@ pub async fn sign_out(
     Ok(response)
 }
 
-/// Ends all of an account's browser sessions: whoever knew the old password is out. Blocks.
-fn end_sessions(app: &App, account: AccountId) -> storage::Result<()> {
+/// Ends an account's browser sessions but `keep`: whoever knew the old password is out. Blocks.
+pub fn end_sessions(app: &App, account: AccountId, keep: Option<TokenId>) -> storage::Result<()> {
     for token in app.meta().tokens(account)? {
-        if matches!(token.kind, TokenKind::Session { .. }) {
+        if matches!(token.kind, TokenKind::Session { .. }) && Some(token.id) != keep {
             app.meta().revoke(account, token.id)?;
         }
     }
@@ -180,7 +191,7 @@ fn end_sessions(app: &App, account: AccountId) -> storage::Result<()> {
 }
 
 /// Opens a session for an account that has proved itself. Blocks.
-fn open(app: &App, account: Account, address: IpAddr) -> Result<Response, Failure> {
+pub fn open(app: &App, account: Account, address: IpAddr) -> Result<Response, Failure> {
     let expires_ms = app.meta().env().clock.now_ms() + LIFETIME_MS;
     let session = app.meta().create_session(account.id, "browser", expires_ms);
     let (token, secret) = session.map_err(Failure::from_storage)?;
@@ -198,21 +209,26 @@ fn open(app: &App, account: Account, address: IpAddr) -> Result<Response, Failur
     else {
         return Err(Failure::Internal("a session without a CSRF secret".into()));
     };
-    let mut response = reply::json(&answer(&account, csrf));
+    let mut response = reply::json(&answer(app, &account, csrf)?);
     set_cookie(app, &mut response, secret.expose(), LIFETIME_MS / 1000)?;
     Ok(response)
 }
 
-fn answer(account: &Account, csrf: &str) -> serde_json::Value {
-    json!({
+fn answer(app: &App, account: &Account, csrf: &str) -> Result<serde_json::Value, Failure> {
+    let factor = app
+        .meta()
+        .second_factor(account.id)
+        .map_err(Failure::from_storage)?;
+    Ok(json!({
         "account": {
             "account_id": account.id.to_string(),
             "email": account.email,
             "name": account.name,
             "is_admin": account.is_admin,
+            "two_factor": factor.is_some(),
         },
         "csrf_token": csrf,
-    })
+    }))
 }
 
 fn set_cookie(app: &App, response: &mut Response, secret: &str, age_s: i64) -> Result<(), Failure> {
@@ -229,7 +245,8 @@ fn set_cookie(app: &App, response: &mut Response, secret: &str, age_s: i64) -> R
     Ok(())
 }
 
-fn limit(app: &App, key: &str, rate: Rate) -> Result<(), Failure> {
+/// Takes one attempt of `key`; [`Failure::TooMany`] where none is left.
+pub fn limit(app: &App, key: &str, rate: Rate) -> Result<(), Failure> {
     let taken = app.limiter().take(key, rate, Instant::now());
     taken.map_err(|wait_s| Failure::TooMany("too_many_requests", wait_s))
 }
@@ -244,7 +261,8 @@ pub fn password(error: storage::Error) -> Failure {
     }
 }
 
-fn log(
+/// Writes what happened to an account at its door. Blocks.
+pub fn log(
     app: &App,
     actor: Option<&Account>,
     action: AuditAction,

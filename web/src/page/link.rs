@@ -15,9 +15,9 @@ use super::link_page::{file_page, folder_page, small, view};
 use crate::App;
 use crate::files::error::Shape;
 use crate::files::zip;
-use crate::frame::Failure;
 use crate::frame::caller::cookie;
 use crate::frame::content::{Presentation, outgoing};
+use crate::frame::{Failure, tie};
 use crate::own::session::From;
 use crate::sharing::link_file::{names, open as open_with_password};
 
@@ -64,6 +64,7 @@ pub async fn open(
         Err(Failure::Refused(..)) => return Ok(gone()),
         Err(failure) => return Err(failure),
     };
+    tie::bind(&app, opened.actor.account, None);
     let wants = |flag: &Option<String>| flag.as_deref() == Some("1");
     match opened.place.node.head() {
         Some(version) if opened.link.allow_download && (wants(&query.dl) || wants(&query.raw)) => {

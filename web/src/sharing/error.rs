@@ -67,6 +67,7 @@ pub fn add(refusal: &Refusal) -> Option<Value> {
 pub fn member(refusal: &Refusal) -> Option<Value> {
     match refusal {
         Refusal::NotMember => nest("member_error", tag("not_a_member")),
+        Refusal::MemberByGroup => nest("member_error", tag("no_explicit_access")),
         _ => access(refusal),
     }
 }
@@ -93,6 +94,7 @@ pub fn transfer(refusal: &Refusal) -> Option<Value> {
 pub fn leave(refusal: &Refusal) -> Option<Value> {
     match refusal {
         Refusal::NoPermission => tag("folder_owner"),
+        Refusal::MemberByGroup => tag("group_access"),
         _ => access(refusal),
     }
 }

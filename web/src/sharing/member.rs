@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use storage::meta::{AccountId, AuditAction};
+use storage::meta::{AccountId, AuditAction, GroupId};
 
 use super::error::{add, leave, member, namespace, namespace_or, plain_access};
 use super::shape::{Shaper, role};
@@ -81,18 +81,20 @@ pub async fn add_folder_member(
                 .access_level
                 .as_ref()
                 .map_or("viewer", |level| level.tag.as_str());
-            let (account, role) = (
+            let (whom, role) = (
                 selected(app, &new.member)?.ok_or_else(|| nobody(&new.member))?,
                 role(level)?,
             );
-            let added = app
-                .meta()
-                .add_member(caller.actor(), ns, account, role, false);
+            let (meta, actor) = (app.meta(), caller.actor());
+            let added = match whom {
+                Selected::Account(account) => meta.add_member(actor, ns, account, role, false),
+                Selected::Group(group) => meta.add_group(actor, ns, group, role),
+            };
             added.map_err(|e| Failure::shaped(e, add))?;
             app.record(
                 &caller,
                 AuditAction::MemberAdded,
-                format!("{ns}: {account} as {level}"),
+                format!("{ns}: {whom} as {level}"),
             )?;
         }
         Ok(())
@@ -108,22 +110,20 @@ pub async fn remove_folder_member(
 ) -> Answer<Value> {
     let ns = namespace(&arg.shared_folder_id)?;
     let removed = app.blocking(move |app| {
-        let account = selected(app, &arg.member)?.ok_or_else(stranger)?;
+        let whom = selected(app, &arg.member)?.ok_or_else(stranger)?;
         let folder = app
             .meta()
             .shared_folder(caller.actor(), ns)
             .map_err(|e| Failure::shaped(e, member))?;
-        if folder.owner == account {
-            return Err(Failure::tag("folder_owner"));
-        }
-        app.meta()
-            .remove_member(caller.actor(), ns, account)
-            .map_err(|e| Failure::shaped(e, member))?;
-        app.record(
-            &caller,
-            AuditAction::MemberRemoved,
-            format!("{ns}: {account}"),
-        )?;
+        let removed = match whom {
+            Selected::Account(account) if folder.owner == account => {
+                return Err(Failure::tag("folder_owner"));
+            }
+            Selected::Account(account) => app.meta().remove_member(caller.actor(), ns, account),
+            Selected::Group(group) => app.meta().remove_group(caller.actor(), ns, group),
+        };
+        removed.map_err(|e| Failure::shaped(e, member))?;
+        app.record(&caller, AuditAction::MemberRemoved, format!("{ns}: {whom}"))?;
         let done = json!({ ".tag": "complete" }).to_string().into_bytes();
         let id = app
             .meta()
@@ -148,14 +148,17 @@ pub async fn update_folder_member(
         role(&arg.access_level.tag)?,
     );
     let changed = app.blocking(move |app| {
-        let account = selected(app, &arg.member)?.ok_or_else(stranger)?;
-        app.meta()
-            .update_member(caller.actor(), ns, account, role)
-            .map_err(|e| Failure::shaped(e, member))?;
+        let whom = selected(app, &arg.member)?.ok_or_else(stranger)?;
+        let (meta, actor) = (app.meta(), caller.actor());
+        let changed = match whom {
+            Selected::Account(account) => meta.update_member(actor, ns, account, role),
+            Selected::Group(group) => meta.update_group(actor, ns, group, role),
+        };
+        changed.map_err(|e| Failure::shaped(e, member))?;
         app.record(
             &caller,
             AuditAction::MemberChanged,
-            format!("{ns}: {account} as {}", arg.access_level.tag),
+            format!("{ns}: {whom} as {}", arg.access_level.tag),
         )
     });
     changed.await??;
@@ -204,7 +207,13 @@ async fn list(app: App, caller: Caller, id: &str, skip: usize, limit: usize) -> 
         let folder = app.meta().shared_folder(caller.actor(), ns)?;
         let mut page = Shaper::new(app, &caller)?.members(&folder, skip, limit)?;
         let next = skip.saturating_add(limit);
-        if folder.members.len() > next {
+        if folder
+            .members
+            .iter()
+            .filter(|member| member.own_role.is_some())
+            .count()
+            > next
+        {
             page["cursor"] = json!(format!("{ns}.{next}.{limit}"));
         }
         storage::Result::Ok(page)
@@ -232,17 +241,38 @@ pub async fn relinquish(
     Ok(Reply(json!({ ".tag": "complete" })))
 }
 
-/// The account that a member selector names; `None` when there is none.
-fn selected(app: &App, member: &Union) -> Result<Option<AccountId>, Failure> {
+/// Whom a member selector names.
+#[derive(Clone, Copy)]
+enum Selected {
+    Account(AccountId),
+    Group(GroupId),
+}
+
+impl std::fmt::Display for Selected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Selected::Account(id) => id.fmt(f),
+            Selected::Group(id) => id.fmt(f),
+        }
+    }
+}
+
+/// The account or group that a member selector names; `None` when there is none.
+fn selected(app: &App, member: &Union) -> Result<Option<Selected>, Failure> {
     let text = member.text().unwrap_or("");
     let account = match member.tag.as_str() {
         "email" => app.meta().account_by_email(text),
+        "dropbox_id" if text.starts_with("g:") => {
+            let group = GroupId::parse(text).map_or(Ok(None), |id| app.meta().group(id));
+            let group = group.map_err(Failure::from_storage)?;
+            return Ok(group.map(|group| Selected::Group(group.id)));
+        }
         "dropbox_id" => AccountId::parse(text).map_or(Ok(None), |id| app.meta().account(id)),
         other => return Err(Failure::bad(format!("member: unknown selector {other:?}"))),
     };
     Ok(account
         .map_err(Failure::from_storage)?
-        .map(|account| account.id))
+        .map(|account| Selected::Account(account.id)))
 }
 
 /// `bad_member`: nobody has this address or id.

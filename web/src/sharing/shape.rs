@@ -81,7 +81,7 @@ impl<'a> Shaper<'a> {
         Ok(shape)
     }
 
-    /// `SharedFolderMembers` without a cursor, for a part of the members.
+    /// `SharedFolderMembers` without a cursor, for a part of those who are members by themselves.
     pub fn members(
         &mut self,
         folder: &SharedFolder,
@@ -89,14 +89,18 @@ impl<'a> Shaper<'a> {
         limit: usize,
     ) -> storage::Result<Value> {
         let mut users = Vec::new();
-        for member in folder.members.iter().skip(skip).take(limit) {
+        let own = folder
+            .members
+            .iter()
+            .filter_map(|member| Some((member, member.own_role?)));
+        for (member, own_role) in own.skip(skip).take(limit) {
             let Some(account) = self.account(member.account)? else {
                 continue;
             };
             let (email, display_name, team) =
                 (account.email.clone(), account.name.clone(), account.team);
             users.push(json!({
-                "access_type": access_level(member.role),
+                "access_type": access_level(own_role),
                 "permissions": [],
                 "is_inherited": false,
                 "user": {
@@ -107,7 +111,39 @@ impl<'a> Shaper<'a> {
                 },
             }));
         }
-        Ok(json!({ "users": users, "groups": [], "invitees": [] }))
+        let groups = if skip == 0 {
+            self.groups(folder)?
+        } else {
+            Vec::new()
+        };
+        Ok(json!({ "users": users, "groups": groups, "invitees": [] }))
+    }
+
+    /// `GroupMembershipInfo` of each group in the folder; all of them are on the first page.
+    fn groups(&self, folder: &SharedFolder) -> storage::Result<Vec<Value>> {
+        let mut groups = Vec::new();
+        for grant in &folder.groups {
+            let Some(group) = self.app.meta().group(grant.group)? else {
+                continue;
+            };
+            let own = self.app.meta().group_member(group.id, self.caller.id())?;
+            groups.push(json!({
+                "access_type": access_level(grant.role),
+                "permissions": [],
+                "is_inherited": false,
+                "group": {
+                    "group_name": group.name,
+                    "group_id": group.id.to_string(),
+                    "group_management_type": { ".tag": "company_managed" },
+                    "group_type": { ".tag": "team" },
+                    "member_count": self.app.meta().group_members(group.id)?.len(),
+                    "is_member": own.is_some(),
+                    "is_owner": own.is_some_and(|own| own.is_owner),
+                    "same_team": Some(group.team) == self.caller.account.team,
+                },
+            }));
+        }
+        Ok(groups)
     }
 
     fn account(&mut self, id: AccountId) -> storage::Result<Option<&Account>> {

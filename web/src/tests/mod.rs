@@ -5,6 +5,8 @@ mod frame;
 mod import;
 mod oauth;
 mod page;
+mod people;
 mod serve;
 mod session;
 mod sharing;
+mod two_factor;

@@ -3,9 +3,12 @@
 mod accounts;
 mod audit;
 mod check;
+mod groups;
+mod leaver;
 mod links;
 mod rows;
 mod searches;
+mod second_factor;
 mod sharing;
 mod sharing_model;
 mod tokens;

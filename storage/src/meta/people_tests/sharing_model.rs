@@ -1,4 +1,4 @@
-//! Random sharing by four accounts against a model of who may read what. // I6
+//! Random sharing by four accounts, themselves and by groups, against a model of who may read what. // I6
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,11 @@ use proptest::prelude::*;
 
 use super::{Bench, bench, everything, file, folder};
 use crate::Error;
-use crate::meta::{Account, Address, FileId, MemberPolicy, NamespaceId, Refusal, Role};
+use crate::meta::account::DEFAULT_TEAM;
+use crate::meta::{Account, Address, FileId, GroupId, MemberPolicy, NamespaceId, Refusal, Role};
 
 const ACCOUNTS: usize = 4;
+const GROUPS: usize = 2;
 /// Each account has these folders, with one file in each; the second lies in the first.
 const FOLDERS: [&str; 3] = ["/f0", "/f0/sub", "/f1"];
 
@@ -59,6 +61,31 @@ enum Op {
         who: usize,
         space: usize,
     },
+    Join {
+        group: usize,
+        member: usize,
+    },
+    Part {
+        group: usize,
+        member: usize,
+    },
+    Grant {
+        who: usize,
+        space: usize,
+        group: usize,
+        role: Role,
+    },
+    Regrant {
+        who: usize,
+        space: usize,
+        group: usize,
+        role: Role,
+    },
+    Ungrant {
+        who: usize,
+        space: usize,
+        group: usize,
+    },
 }
 
 /// Where a member has a space mounted.
@@ -77,7 +104,37 @@ struct Space {
     ns: NamespaceId,
     owner: usize,
     policy: Option<MemberPolicy>,
+    /// Roles that accounts have by themselves.
+    own: BTreeMap<usize, Role>,
+    /// Roles that groups have.
+    grants: BTreeMap<usize, Role>,
+    /// What follows from both.
     members: BTreeMap<usize, (Role, Mounted)>,
+}
+
+impl Space {
+    /// Makes the members what follows from own roles and groups.
+    fn settle(&mut self, groups: &[BTreeSet<usize>]) {
+        for account in 0..ACCOUNTS {
+            let by_group = self
+                .grants
+                .iter()
+                .filter(|(group, _)| groups[**group].contains(&account));
+            let highest = by_group
+                .map(|(_, role)| *role)
+                .max()
+                .max(self.own.get(&account).copied());
+            match highest {
+                Some(role) => {
+                    self.members
+                        .entry(account)
+                        .or_insert((role, Mounted::InRoot))
+                        .0 = role
+                }
+                None => drop(self.members.remove(&account)),
+            }
+        }
+    }
 }
 
 struct Model {
@@ -86,6 +143,8 @@ struct Model {
     folders: Vec<[FileId; 3]>,
     files: Vec<[FileId; 3]>,
     spaces: Vec<Space>,
+    groups: Vec<GroupId>,
+    grouped: Vec<BTreeSet<usize>>,
 }
 
 type Outcome = Result<(), Refusal>;
@@ -112,7 +171,12 @@ impl Model {
                 })
             })
             .collect();
+        let groups =
+            (0..GROUPS).map(|g| bench.meta.create_group(DEFAULT_TEAM, &format!("group {g}")));
+        let groups = groups.map(|made| made.unwrap().id).collect();
         Model {
+            groups,
+            grouped: vec![BTreeSet::new(); GROUPS],
             bench,
             accounts,
             folders,
@@ -199,11 +263,45 @@ impl Model {
             Op::Unshare { who, space } => meta.unshare(actor(who), ns(space)).map(|()| None),
             Op::Mount { who, space } => meta.mount(actor(who), ns(space)).map(|_| None),
             Op::Unmount { who, space } => meta.unmount(actor(who), ns(space)).map(|()| None),
+            Op::Join { group, member } => meta
+                .join_group(self.groups[group], id(member), false)
+                .map(|()| None),
+            Op::Part { group, member } => meta
+                .leave_group(self.groups[group], id(member))
+                .map(|()| None),
+            Op::Grant {
+                who,
+                space,
+                group,
+                role,
+            } => meta
+                .add_group(actor(who), ns(space), self.groups[group], role)
+                .map(|()| None),
+            Op::Regrant {
+                who,
+                space,
+                group,
+                role,
+            } => meta
+                .update_group(actor(who), ns(space), self.groups[group], role)
+                .map(|()| None),
+            Op::Ungrant { who, space, group } => meta
+                .remove_group(actor(who), ns(space), self.groups[group])
+                .map(|()| None),
         }
     }
 
     /// Does the operation in the model; `made` is the namespace that sharing made.
     fn expect(&mut self, op: &Op, made: Option<NamespaceId>) -> Outcome {
+        let outcome = self.expect_own(op, made);
+        let grouped = &self.grouped;
+        self.spaces
+            .iter_mut()
+            .for_each(|space| space.settle(grouped));
+        outcome
+    }
+
+    fn expect_own(&mut self, op: &Op, made: Option<NamespaceId>) -> Outcome {
         match *op {
             Op::Share { who, of, folder } => self.expect_share(who, of, folder, made),
             Op::Add {
@@ -219,10 +317,9 @@ impl Model {
                 } else {
                     Mounted::No
                 };
-                self.spaces[space]
-                    .members
-                    .entry(member)
-                    .or_insert((role, mounted));
+                let space = &mut self.spaces[space];
+                space.own.entry(member).or_insert(role);
+                space.members.entry(member).or_insert((role, mounted));
                 Ok(())
             }
             Op::Remove { who, space, member } => {
@@ -237,11 +334,12 @@ impl Model {
                 if self.spaces[space].owner == member {
                     return Err(Refusal::NoPermission);
                 }
-                self.spaces[space]
-                    .members
-                    .remove(&member)
-                    .map(drop)
-                    .ok_or(Refusal::NotMember)
+                let space = &mut self.spaces[space];
+                let without = match space.members.contains_key(&member) {
+                    true => Refusal::MemberByGroup,
+                    false => Refusal::NotMember,
+                };
+                space.own.remove(&member).map(drop).ok_or(without)
             }
             Op::Update {
                 who,
@@ -252,11 +350,9 @@ impl Model {
                 if self.managed(who, space)?.owner == member {
                     return Err(Refusal::NoPermission);
                 }
-                let row = self.spaces[space]
-                    .members
-                    .get_mut(&member)
-                    .ok_or(Refusal::NotMember)?;
-                row.0 = role;
+                let space = &mut self.spaces[space];
+                space.members.get(&member).ok_or(Refusal::NotMember)?;
+                space.own.insert(member, role);
                 Ok(())
             }
             Op::Policy { who, space, policy } => {
@@ -268,8 +364,9 @@ impl Model {
                 self.owned(who, space)?;
                 let space = &mut self.spaces[space];
                 if who != to {
-                    space.members.get_mut(&to).ok_or(Refusal::NotMember)?.0 = Role::Owner;
-                    space.members.get_mut(&who).ok_or(Refusal::NotMember)?.0 = Role::Editor;
+                    space.members.get(&to).ok_or(Refusal::NotMember)?;
+                    space.own.insert(to, Role::Owner);
+                    space.own.insert(who, Role::Editor);
                     space.owner = to;
                 }
                 Ok(())
@@ -277,6 +374,8 @@ impl Model {
             Op::Unshare { who, space } => {
                 self.owned(who, space)?;
                 let space = &mut self.spaces[space];
+                space.grants.clear();
+                space.own.retain(|member, _| *member == who);
                 space.members.retain(|member, _| *member == who);
                 for (_, mounted) in space.members.values_mut() {
                     if *mounted == Mounted::No {
@@ -304,6 +403,40 @@ impl Model {
                     .ok_or(Refusal::NotFound)?;
                 row.1 = Mounted::No;
                 Ok(())
+            }
+            Op::Join { group, member } => {
+                self.grouped[group].insert(member);
+                Ok(())
+            }
+            Op::Part { group, member } => match self.grouped[group].remove(&member) {
+                true => Ok(()),
+                false => Err(Refusal::NotMember),
+            },
+            Op::Grant {
+                who,
+                space,
+                group,
+                role,
+            } => {
+                self.managed(who, space)?;
+                self.spaces[space].grants.entry(group).or_insert(role);
+                Ok(())
+            }
+            Op::Regrant {
+                who,
+                space,
+                group,
+                role,
+            } => {
+                self.managed(who, space)?;
+                let grant = self.spaces[space].grants.get_mut(&group);
+                *grant.ok_or(Refusal::NotMember)? = role;
+                Ok(())
+            }
+            Op::Ungrant { who, space, group } => {
+                self.managed(who, space)?;
+                let grant = self.spaces[space].grants.remove(&group);
+                grant.map(drop).ok_or(Refusal::NotMember)
             }
         }
     }
@@ -349,6 +482,8 @@ impl Model {
             ns,
             owner: of,
             policy,
+            own: BTreeMap::from([(of, Role::Owner)]),
+            grants: BTreeMap::new(),
             members,
         });
         Ok(())
@@ -467,6 +602,7 @@ fn op() -> impl Strategy<Value = Op> {
     let policy = prop_oneof![Just(MemberPolicy::Owner), Just(MemberPolicy::Editors)];
     let w = || who.clone();
     let s = || space.clone();
+    let g = || 0..GROUPS;
     prop_oneof![
         3 => (w(), w(), 0..FOLDERS.len(), any::<bool>()).prop_map(|(who, of, folder, own)| {
             Op::Share { who: if own { of } else { who }, of, folder }
@@ -476,12 +612,17 @@ fn op() -> impl Strategy<Value = Op> {
         }),
         2 => (w(), s(), w()).prop_map(|(who, space, member)| Op::Remove { who, space, member }),
         1 => (w(), s()).prop_map(|(who, space)| Op::Remove { who, space, member: who }),
-        1 => (w(), s(), w(), role).prop_map(|(who, space, member, role)| Op::Update { who, space, member, role }),
+        1 => (w(), s(), w(), role.clone()).prop_map(|(who, space, member, role)| Op::Update { who, space, member, role }),
         1 => (w(), s(), policy).prop_map(|(who, space, policy)| Op::Policy { who, space, policy }),
         2 => (w(), s(), w()).prop_map(|(who, space, to)| Op::Transfer { who, space, to }),
         1 => (w(), s()).prop_map(|(who, space)| Op::Unshare { who, space }),
         2 => (w(), s()).prop_map(|(who, space)| Op::Mount { who, space }),
         2 => (w(), s()).prop_map(|(who, space)| Op::Unmount { who, space }),
+        4 => (g(), w()).prop_map(|(group, member)| Op::Join { group, member }),
+        2 => (g(), w()).prop_map(|(group, member)| Op::Part { group, member }),
+        4 => (w(), s(), g(), role.clone()).prop_map(|(who, space, group, role)| Op::Grant { who, space, group, role }),
+        1 => (w(), s(), g(), role).prop_map(|(who, space, group, role)| Op::Regrant { who, space, group, role }),
+        2 => (w(), s(), g()).prop_map(|(who, space, group)| Op::Ungrant { who, space, group }),
     ]
 }
 
@@ -568,6 +709,46 @@ fn aimed(op: Op, spaces: &[Space]) -> Option<Op> {
                 who: by(who, raw, space),
                 space,
             }
+        }
+        Op::Join { .. } | Op::Part { .. } => op,
+        Op::Grant {
+            who,
+            space: raw,
+            group,
+            role,
+        } => {
+            let space = aim(raw)?;
+            let who = by(who, raw, space);
+            Op::Grant {
+                who,
+                space,
+                group,
+                role,
+            }
+        }
+        Op::Regrant {
+            who,
+            space: raw,
+            group,
+            role,
+        } => {
+            let space = aim(raw)?;
+            let who = by(who, raw, space);
+            Op::Regrant {
+                who,
+                space,
+                group,
+                role,
+            }
+        }
+        Op::Ungrant {
+            who,
+            space: raw,
+            group,
+        } => {
+            let space = aim(raw)?;
+            let who = by(who, raw, space);
+            Op::Ungrant { who, space, group }
         }
         Op::Mount { who, space } => Op::Mount {
             who,

@@ -1,0 +1,294 @@
+//! People: suspension cuts what runs, the second factor, leavers and groups, with the real program and its command line.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::http::Http;
+use crate::program::{Server, until};
+use crate::user::User;
+
+const PASSWORD: &str = "correct horse battery 9";
+/// Larger than all that kernels buffer between a server and its client.
+const LARGE: usize = 48 << 20;
+/// A cut that takes so long is none; a client that takes nothing would be given up after a minute.
+const CUT_LIMIT: Duration = Duration::from_secs(15);
+
+/// A request whose answer does not end by itself, read until it is cut.
+struct Running {
+    name: &'static str,
+    reader: JoinHandle<(usize, Instant)>,
+}
+
+impl Running {
+    /// Sends the request, and reads `first` bytes of the answer before it returns. From then on it takes a little at a time.
+    fn start(name: &'static str, server: &Server, head: &str, body: &str, first: usize) -> Running {
+        let mut stream = TcpStream::connect(server.listen()).unwrap();
+        stream.set_read_timeout(Some(CUT_LIMIT)).unwrap();
+        let request = format!(
+            "{head}\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut bytes = vec![0; first];
+        stream.read_exact(&mut bytes).unwrap();
+        let reader = std::thread::spawn(move || {
+            let (mut piece, mut read) = ([0; 4096], first);
+            loop {
+                match stream.read(&mut piece) {
+                    Ok(0) => return (read, Instant::now()),
+                    Ok(some) => read += some,
+                    Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                        return (read, Instant::now());
+                    }
+                    Err(error) => panic!("{name} goes on: {error}"),
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        Running { name, reader }
+    }
+}
+
+#[test]
+fn suspending_cuts_a_slow_download_an_archive_a_longpoll_and_events() {
+    let server = Server::start(false);
+    let (user, other) = (server.user("cut"), server.user("kept"));
+    let mut content = vec![0; LARGE];
+    StdRng::seed_from_u64(5).fill_bytes(&mut content);
+    user.put("/folder/large.bin", &content);
+    other.put("/large.bin", &content);
+    let cursor = user.call(
+        "files/list_folder/get_latest_cursor",
+        &json!({ "path": "" }),
+    );
+    let bearer = |user: &User| format!("Authorization: Bearer {}", user.token);
+    let download = |user: &User, path: &str| {
+        let argument = json!({ "path": path });
+        format!(
+            "POST /2/files/download HTTP/1.1\r\n{}\r\nDropbox-API-Arg: {argument}",
+            bearer(user)
+        )
+    };
+    let zip = format!(
+        "POST /2/files/download_zip HTTP/1.1\r\n{}\r\nDropbox-API-Arg: {}",
+        bearer(&user),
+        json!({ "path": "/folder" })
+    );
+    let events = format!("GET /2/firefly/events HTTP/1.1\r\n{}", bearer(&user));
+    let longpoll = "POST /2/files/list_folder/longpoll HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close";
+    let waits = json!({ "cursor": cursor["cursor"], "timeout": 480 }).to_string();
+    let mut kept = TcpStream::connect(server.listen()).unwrap();
+    let request = format!(
+        "{}\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        download(&other, "/large.bin")
+    );
+    kept.write_all(request.as_bytes()).unwrap();
+    let running = [
+        Running::start(
+            "download",
+            &server,
+            &download(&user, "/folder/large.bin"),
+            "",
+            64 << 10,
+        ),
+        Running::start("archive", &server, &zip, "", 64 << 10),
+        Running::start("events", &server, &events, "", 200),
+        Running::start("longpoll", &server, longpoll, &waits, 0),
+    ];
+    let begun = Instant::now();
+    assert!(
+        server
+            .command(&["account", "suspend", &user.email])
+            .status
+            .success()
+    );
+    let suspended = Instant::now();
+    for Running { name, reader } in running {
+        let (read, ended) = reader.join().unwrap();
+        let after = ended.saturating_duration_since(suspended);
+        println!(
+            "{name}: {read} bytes, ended {after:?} after the command, which took {:?}",
+            suspended - begun
+        );
+        assert!(read < LARGE, "{name} was sent whole");
+        assert!(after < CUT_LIMIT, "{name}");
+    }
+    let answer = user
+        .rpc("firefly/search", &json!({ "query": "x" }))
+        .unwrap();
+    assert_eq!(
+        (answer.status, answer.refusal().as_str()),
+        (401, "user_suspended")
+    );
+    let mut all = Vec::new();
+    kept.read_to_end(&mut all).unwrap();
+    assert!(all.len() > LARGE, "others go on");
+}
+
+fn post(http: &Http, route: &str, argument: &Value) -> crate::http::Answer {
+    let headers = [("Content-Type", "application/json")];
+    let (path, body) = (format!("/2/firefly/{route}"), argument.to_string());
+    http.request("POST", &path, &headers, body.as_bytes())
+        .unwrap()
+}
+
+fn code(telephone: &Totp, steps: u64) -> String {
+    let now_s = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    telephone.generate(now_s + steps * 30).to_string()
+}
+
+#[test]
+fn a_second_factor_is_asked_for_and_an_administrator_takes_it_away() {
+    let server = Server::start(false);
+    let http = server.http();
+    let invited = server.command(&["account", "invite", "ann@example.org"]);
+    let invited = String::from_utf8(invited.stdout).unwrap();
+    let link = invited.split_once("/welcome#").unwrap().1.trim();
+    let claimed = post(
+        &http,
+        "session/claim",
+        &json!({ "code": link, "password": PASSWORD }),
+    );
+    let cookie = claimed
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let csrf = claimed.json()["csrf_token"].as_str().unwrap().to_owned();
+    let call = |route: &str, argument: Value| {
+        let headers = [
+            ("Cookie", cookie.as_str()),
+            ("X-Firefly-Csrf", csrf.as_str()),
+        ];
+        let (path, body) = (format!("/2/firefly/{route}"), argument.to_string());
+        let answer = http
+            .request("POST", &path, &headers, body.as_bytes())
+            .unwrap();
+        assert_eq!(answer.status, 200, "{route}: {}", answer.text());
+        answer.json()
+    };
+    let begun = call("two_factor/begin", json!({ "password": PASSWORD }));
+    let secret = Secret::try_from_base32(begun["secret"].as_str().unwrap()).unwrap();
+    let telephone = Builder::new().with_secret(secret).build().unwrap();
+    call("two_factor/confirm", json!({ "code": code(&telephone, 0) }));
+    let sign_in = || {
+        post(
+            &http,
+            "session/sign_in",
+            &json!({ "email": "ann@example.org", "password": PASSWORD }),
+        )
+    };
+    let asked = sign_in();
+    assert_eq!(asked.header("set-cookie"), None);
+    let challenge = asked.json()["second_factor"]["challenge"].clone();
+    let second = |code: String| {
+        post(
+            &http,
+            "session/second_factor",
+            &json!({ "challenge": challenge, "code": code }),
+        )
+    };
+    assert_eq!(second("000000".into()).refusal(), "invalid_code");
+    let fresh = code(&telephone, 1);
+    assert!(second(fresh.clone()).header("set-cookie").is_some());
+    assert_eq!(second(fresh).refusal(), "invalid_code", "a replay");
+    assert!(server.command(&["keys", "rotate"]).status.success());
+    let listed = String::from_utf8(server.command(&["account", "list"]).stdout).unwrap();
+    assert!(
+        listed
+            .lines()
+            .any(|line| line.starts_with("ann@example.org\t") && line.contains("two-factor")),
+        "{listed}"
+    );
+    assert!(
+        server
+            .command(&["account", "reset-two-factor", "ann@example.org"])
+            .status
+            .success()
+    );
+    assert!(sign_in().header("set-cookie").is_some());
+}
+
+#[test]
+fn groups_and_leavers_change_what_is_found_at_once() {
+    let server = Server::start(false);
+    let (admin, ann, bob) = (server.admin(), server.user("ann"), server.user("bob"));
+    ann.put("/plans/one.txt", b"a plan about heliotropes");
+    ann.put("/own/two.txt", b"heliotropes of my own");
+    let shared = ann.share("/plans");
+    until("everything to be found", 60, || {
+        (ann.found("heliotropes ").len() == 2).then_some(())
+    });
+    let group = admin.call("firefly/groups/create", &json!({ "name": "Planners" }));
+    let id = group["group_id"].clone();
+    let selector = json!({ ".tag": "dropbox_id", "dropbox_id": id });
+    let members = json!([{ "member": selector, "access_level": { ".tag": "viewer" } }]);
+    ann.call(
+        "sharing/add_folder_member",
+        &json!({ "shared_folder_id": shared, "members": members }),
+    );
+    assert_eq!(bob.found("heliotropes "), Vec::<String>::new());
+    let bobs = json!({ "group_id": id, "email": bob.email });
+    admin.call("firefly/groups/add", &bobs);
+    until("what the group has", 60, || {
+        (bob.found("heliotropes ").len() == 1).then_some(())
+    });
+    admin.call("firefly/groups/remove", &bobs);
+    assert_eq!(
+        bob.found("heliotropes "),
+        Vec::<String>::new(),
+        "gone with the next request"
+    ); // I6
+
+    assert!(
+        !server
+            .command(&["account", "hand-over", &ann.email, &bob.email])
+            .status
+            .success(),
+        "not suspended"
+    );
+    assert!(
+        server
+            .command(&["account", "suspend", &ann.email])
+            .status
+            .success()
+    );
+    let over = server.command(&[
+        "account",
+        "hand-over",
+        &ann.email,
+        &bob.email,
+        "--folder",
+        "From Ann",
+        "--delete",
+    ]);
+    assert!(
+        over.status.success(),
+        "{}",
+        String::from_utf8_lossy(&over.stderr)
+    );
+    until("what was handed over", 60, || {
+        (bob.found("heliotropes ").len() == 2).then_some(())
+    });
+    assert_eq!(
+        bob.download("/From Ann/own/two.txt").body,
+        b"heliotropes of my own"
+    );
+    let listed = String::from_utf8(server.command(&["account", "list"]).stdout).unwrap();
+    assert!(!listed.contains(&ann.email), "{listed}");
+    server.check();
+    let verified = admin.call("firefly/admin/index/verify", &json!({}));
+    assert_eq!(verified["is_right"], true, "{verified}");
+}
