@@ -45,6 +45,11 @@ fn people_sign_in_and_set_things() {
 }
 
 #[test]
+fn people_come_and_go() {
+    browse("people.mjs");
+}
+
+#[test]
 fn administrators_import_folders_of_the_server() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().to_str().unwrap();

@@ -81,7 +81,10 @@ fn suspending_cuts_a_slow_download_an_archive_a_longpoll_and_events() {
         bearer(&user),
         json!({ "path": "/folder" })
     );
-    let events = format!("GET /2/firefly/events HTTP/1.1\r\n{}", bearer(&user));
+    let events = format!(
+        "GET /2/firefly/events HTTP/1.1\r\nConnection: close\r\n{}",
+        bearer(&user)
+    );
     let longpoll = "POST /2/files/list_folder/longpoll HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close";
     let waits = json!({ "cursor": cursor["cursor"], "timeout": 480 }).to_string();
     let mut kept = TcpStream::connect(server.listen()).unwrap();

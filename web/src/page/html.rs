@@ -20,13 +20,15 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 const STYLE: &str = "\
     :root{color-scheme:light dark;--bg:#faf8f4;--card:#fff;--text:#1e2530;--muted:#5b6473;--line:#e6e0d5;--link:#8a4f00}\
     @media(prefers-color-scheme:dark){:root{--bg:#11161d;--card:#171e27;--text:#ece8df;--muted:#9da8b7;--line:#27313d;--link:#ffc061}}\
-    body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:8vh auto 4rem;padding:0 1rem;background:var(--bg);color:var(--text)}\
-    body::before{content:'';display:block;width:14px;height:14px;margin:0 0 1.5rem 6px;border-radius:50%;background:#f5a524;box-shadow:0 0 24px 6px #f5a52466}\
-    h1{font-size:1.4rem;overflow-wrap:anywhere;letter-spacing:-.01em}p{color:var(--muted)}a,button,input{font:inherit}\
-    ul{list-style:none;padding:.25rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
-    li{padding:.6rem 0;overflow-wrap:anywhere}li+li{border-top:1px solid var(--line)}li a{color:var(--link)}\
-    .size{color:var(--muted);font-size:.875rem;float:right;margin-left:1rem}nav{color:var(--muted);overflow-wrap:anywhere}nav a{color:var(--link)}\
-    .small{width:40px;height:40px;margin-right:.75rem;object-fit:cover;border-radius:6px;vertical-align:middle}\
+    body{font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;max-width:52rem;margin:0 auto 4rem;padding:0 1rem;background:var(--bg);color:var(--text)}\
+    .brand{display:flex;align-items:center;gap:.75rem;margin:0 0 3rem;padding:1.25rem 0;border-bottom:1px solid var(--line);font-weight:650;font-size:1.1rem;color:var(--text)}\
+    .brand::before{content:'';width:12px;height:12px;margin:0 4px;border-radius:50%;background:#f5a524;box-shadow:0 0 16px 4px #f5a52466}\
+    main{position:relative}h1{margin:0 0 .5rem;font-size:1.5rem;line-height:2rem;font-weight:600;overflow-wrap:anywhere;letter-spacing:-.01em}p{color:var(--muted)}a,button,input{font:inherit}\
+    ul{list-style:none;margin:1.25rem 0;padding:.25rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
+    li a{display:flex;align-items:center;gap:.75rem;min-height:48px;padding:.25rem .75rem;border-radius:8px;color:inherit;text-decoration:none;overflow-wrap:anywhere}\
+    li a:hover{background:var(--bg)}.name{flex:1;font-weight:500}.size{flex:none;color:var(--muted);font-size:.875rem}nav{margin:.5rem 0;color:var(--muted);overflow-wrap:anywhere}nav a{color:var(--link)}\
+    .small,.kind{flex:none;width:36px;height:36px;object-fit:cover;border-radius:8px}.kind{fill:none;stroke:var(--link);stroke-width:1.6;stroke-linejoin:round;background:#f5a5241f}.file{stroke:var(--muted);background:var(--bg)}\
+    @media(min-width:40rem){.act{position:absolute;top:0;right:0;margin:0}main:has(.act) h1{padding-right:11rem}}\
     .shown{display:block;max-width:100%;margin:1rem 0;border-radius:8px}video.shown,audio.shown{width:100%}\
     iframe{width:100%;height:75vh;border:1px solid var(--line);border-radius:8px}\
     pre{font:13px/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;padding:1rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
@@ -40,7 +42,7 @@ pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let text = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>"
+         <title>{title}</title><style>{STYLE}</style></head><body><p class=\"brand\">Firefly</p><main><h1>{title}</h1>{body}</main></body></html>"
     );
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;

@@ -72,7 +72,7 @@ pub async fn file_page(
     if opened.link.allow_download {
         let href = address(key, path, "&dl=1");
         body.push_str(&format!(
-            "<p><a class=\"go\" href=\"{href}\" download>Download</a></p>"
+            "<p class=\"act\"><a class=\"go\" href=\"{href}\" download>Download</a></p>"
         ));
     }
     body.push_str(&shown(app, opened, key, path).await?);
@@ -133,7 +133,7 @@ pub async fn folder_page(
     if opened.link.allow_download && !places.is_empty() {
         let href = address(key, path, "&dl=1");
         body.push_str(&format!(
-            "<p><a class=\"go\" href=\"{href}\" download>Download all</a></p>"
+            "<p class=\"act\"><a class=\"go\" href=\"{href}\" download>Download all</a></p>"
         ));
     }
     if entries.len() == MAX_SHOWN {
@@ -158,17 +158,26 @@ fn row(place: &Place, key: &str, path: &str) -> String {
             "<img class=\"small\" loading=\"lazy\" alt=\"\" src=\"{}\">",
             address(key, &below, "&small=1")
         ),
-        false => String::new(),
+        false => kind(place.node.is_file()).to_owned(),
     };
-    let (end, detail) = match place.node.head() {
-        Some(version) => (
-            "",
-            format!("<span class=\"size\">{}</span>", size(version.size)),
-        ),
-        None => ("/", String::new()),
+    let detail = match place.node.head() {
+        Some(version) => format!("<span class=\"size\">{}</span>", size(version.size)),
+        None => String::new(),
     };
     let href = address(key, &below, "");
-    format!("<li>{detail}<a href=\"{href}\">{picture}{name}{end}</a></li>")
+    format!("<li><a href=\"{href}\">{picture}<span class=\"name\">{name}</span>{detail}</a></li>")
+}
+
+/// The sign of a folder or a file.
+fn kind(is_file: bool) -> &'static str {
+    match is_file {
+        true => {
+            "<svg class=\"kind file\" viewBox=\"-4 -4 32 32\" aria-hidden=\"true\"><path d=\"M6.5 3.5h7L18 8v12.5H6.5zM13.5 3.5V8H18\"/></svg>"
+        }
+        false => {
+            "<svg class=\"kind\" viewBox=\"-4 -4 32 32\" aria-hidden=\"true\"><path d=\"M3.5 7.5a2 2 0 0 1 2-2h4l2.5 2.500h6.500a2 2 0 0 1 2 2v6.500a2 2 0 0 1-2 2h-13a2 2 0 0 1-2-2z\"/></svg>"
+        }
+    }
 }
 
 /// The way back up to what the link leads to.

@@ -9,9 +9,11 @@ type Signal = AbortSignal | undefined;
 export const session = {
   current: () => call<T.Session>('firefly/session/current', null, { quiet401: true, method: 'GET' }),
   signIn: (email: string, password: string) =>
-    call<T.Session>('firefly/session/sign_in', { email, password }, { quiet401: true }),
+    call<T.SignedIn>('firefly/session/sign_in', { email, password }, { quiet401: true }),
+  secondFactor: (challenge: string, code: string) =>
+    call<T.Session>('firefly/session/second_factor', { challenge, code }, { quiet401: true }),
   claim: (code: string, password: string) =>
-    call<T.Session>('firefly/session/claim', { code, password }, { quiet401: true }),
+    call<T.SignedIn>('firefly/session/claim', { code, password }, { quiet401: true }),
   signOut: () => call<null>('firefly/session/sign_out', null),
 };
 
@@ -147,10 +149,10 @@ export const sharing = {
     const launch = await call<T.Launch<unknown>>('sharing/unshare_folder', { shared_folder_id });
     await finish(launch, 'sharing/check_job_status');
   },
-  addMember: (shared_folder_id: string, email: string, canEdit: boolean) =>
+  addMember: (shared_folder_id: string, member: object, canEdit: boolean) =>
     call<null>('sharing/add_folder_member', {
       shared_folder_id,
-      members: [{ member: { '.tag': 'email', email }, access_level: canEdit ? editor : viewer }],
+      members: [{ member, access_level: canEdit ? editor : viewer }],
       quiet: false,
     }),
   setRole: (shared_folder_id: string, member: object, canEdit: boolean) =>
@@ -172,6 +174,7 @@ export const sharing = {
     while (members.cursor) {
       const more = await call<T.Members>('sharing/list_folder_members/continue', { cursor: members.cursor });
       members.users.push(...more.users);
+      members.groups.push(...more.groups);
       members.invitees.push(...more.invitees);
       members.cursor = more.cursor;
     }

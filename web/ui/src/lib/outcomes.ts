@@ -16,6 +16,20 @@ const OUTCOMES: Record<Outcome, { state: string; words: string }> = {
   waiting: { state: later('Being read'), words: later('Firefly has not read this file yet. That usually takes a moment.') },
 };
 
+/** Why a file cannot be found by its words, and what helps. */
+const REASONS: Partial<Record<Outcome, { short: string; advice: string }>> = {
+  encrypted: { short: later('Protected by a password'), advice: later('Store a copy without a password.') },
+  unsupported: { short: later('A kind that is not read'), advice: later('Store a copy in a format that is read, a PDF say.') },
+  timed_out: { short: later('Took too long to read'), advice: later('Split the file.') },
+  too_large: { short: later('Only the beginning is read'), advice: later('Split the file: what is beyond the limit is not searched.') },
+  needs_ocr: { short: later('The words are pictures'), advice: later('They are read as soon as this server has tesseract and pdftoppm.') },
+  damaged: { short: later('Seems damaged'), advice: later('Store the file again from a sound copy.') },
+  waiting: { short: later('Still to be read'), advice: later('Nothing is to be done: that happens by itself.') },
+};
+
+export const outcomeShort = (outcome: Outcome) => t(REASONS[outcome]?.short ?? outcome);
+export const outcomeAdvice = (outcome: Outcome) => t(REASONS[outcome]?.advice ?? '');
+
 /** The short state; what a newer server says is shown as it is. */
 export function outcomeState(outcome: Outcome): string {
   return t(OUTCOMES[outcome]?.state ?? outcome);

@@ -12,6 +12,9 @@ export interface Session {
   csrf_token: string;
 }
 
+/** Who has a second factor is asked for it before the session begins. */
+export type SignedIn = Session | { second_factor: { challenge: string; expires: string } };
+
 export interface SharingInfo {
   read_only: boolean;
   shared_folder_id?: string;
@@ -255,8 +258,15 @@ export interface InvitedMember {
   invitee: { '.tag': string; email?: string };
 }
 
+/** A group that a folder is shared with. */
+export interface GroupMember {
+  access_type: { '.tag': AccessLevel };
+  group: { group_id: string; group_name: string; member_count: number; is_member: boolean };
+}
+
 export interface Members {
   users: FolderMember[];
+  groups: GroupMember[];
   invitees: InvitedMember[];
   cursor?: string;
 }
