@@ -21,13 +21,12 @@ fn archive(members: &[(&str, &str)]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// The part of the only file that has the words, without its range.
-fn part(user: &User, words: &str) -> Value {
+/// What the only hit of the words says under `key`.
+fn said(user: &User, words: &str, key: &str) -> Value {
     until(words, LIMIT_S, || {
         let answer = user.search(words);
-        let mut spot = answer["hits"].get(0)?["spot"].clone();
-        spot.as_object_mut()?.remove("range")?;
-        Some(spot)
+        let said = answer["hits"].get(0)?[key].clone();
+        said.is_object().then_some(said)
     })
 }
 
@@ -45,14 +44,25 @@ fn hits_name_the_message_the_member_and_the_sheet() {
     let mimetype = "application/vnd.oasis.opendocument.spreadsheet";
     let sheets = [("mimetype", mimetype), ("content.xml", sheet)];
     user.put("/counts.ods", &archive(&sheets));
-    for (words, wanted) in [
-        ("turnstones ", json!({ "message": 2, "label": "The quay" })),
+    for (words, kind, name, path, file) in [
+        ("turnstones ", "message", "The quay", "2", "/old.mbox"),
         (
             "sandpipers ",
-            json!({ "member": 2, "label": "notes/plan.txt" }),
+            "member",
+            "plan.txt",
+            "notes/plan.txt",
+            "/notes.zip",
         ),
-        ("knots ", json!({ "sheet": 2, "label": "Winter" })),
     ] {
-        assert_eq!(part(&user, words), wanted, "{words}");
+        let member = said(&user, words, "member");
+        let told = (&member["kind"], &member["name"], &member["path"]);
+        assert_eq!(told, (&json!(kind), &json!(name), &json!(path)), "{words}");
+        let argument = json!({ "path": file, "member": member["path"] });
+        let text = user.call("firefly/text", &argument);
+        let text = text["text"].as_str().unwrap();
+        assert!(text.contains(words.trim()), "{words}: {text}");
     }
+    let mut spot = said(&user, "knots ", "spot");
+    spot.as_object_mut().unwrap().remove("range");
+    assert_eq!(spot, json!({ "sheet": 2, "label": "Winter" }));
 }
