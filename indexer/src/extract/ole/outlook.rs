@@ -177,7 +177,9 @@ fn enter(
 ) -> Turn {
     let is_message = content.is_none() && compound.file.is_storage(inner);
     let letter = is_message.then(|| letter(compound, inner, job));
-    let subject = letter.as_ref().map_or("", |letter| &letter.subject);
+    let subject = letter
+        .as_ref()
+        .map_or_else(String::new, |letter| letter.subject.clone());
     let path = match (name, is_message) {
         ("", true) => "message.msg",
         ("", false) => "attachment",
@@ -189,7 +191,7 @@ fn enter(
             false => MemberKind::Attachment,
         },
         path,
-        name: &subject.to_owned(),
+        name: &subject,
         size: content.map(|content| content.len() as u64),
         modified_ms: letter.as_ref().and_then(|letter| letter.sent_ms),
         file_type: is_message.then_some(FileType::Msg),
