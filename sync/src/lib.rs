@@ -5,6 +5,7 @@
 //! Read in this order: [`transfer`], [`bus`], [`relay`], [`notify`], [`listing`], [`import`].
 
 pub mod bus;
+pub mod csv;
 mod error;
 pub mod import;
 pub mod listing;

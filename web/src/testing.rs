@@ -46,6 +46,15 @@ impl Seen {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// The status, and the tag of a refusal; empty where there is none.
+    pub fn refusal(&self) -> (u16, String) {
+        let tag = self.json()["error"][".tag"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        (self.status, tag)
+    }
+
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

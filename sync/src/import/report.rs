@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::csv::quoted;
+
 /// Things of each kind that a report names; the rest is counted.
 pub const MAX_LISTED: usize = 100_000;
 
@@ -114,13 +116,6 @@ fn list(to: &mut Vec<Refused>, entry: Refused, unlisted: &mut u64) {
     } else {
         *unlisted += 1;
     }
-}
-
-/// A value of a CSV file. One that a spreadsheet would take for a formula gets an apostrophe in front.
-fn quoted(value: &str) -> String {
-    let formula = value.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let escaped = value.replace('"', "\"\"");
-    format!("\"{}{escaped}\"", if formula { "'" } else { "" })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use query::{Hit, Marks, Request};
 use serde::Deserialize;
 use serde_json::json;
+use sync::csv::quoted;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
 
@@ -159,23 +160,5 @@ fn line(hit: &Hit, format: Format) -> String {
                 quoted(path)
             )
         }
-    }
-}
-
-/// A value of a CSV file. One that a spreadsheet would take for a formula gets an apostrophe in front.
-fn quoted(value: &str) -> String {
-    let formula = value.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let escaped = value.replace('"', "\"\"");
-    format!("\"{}{escaped}\"", if formula { "'" } else { "" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_quoted() {
-        assert_eq!(quoted("/a \"b\", c"), "\"/a \"\"b\"\", c\"");
-        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
     }
 }

@@ -16,14 +16,6 @@ async fn admin(bench: &Bench, token: &str, operation: &str, argument: Value) -> 
         .await
 }
 
-fn tag(seen: &Seen) -> (u16, String) {
-    let tag = seen.json()["error"][".tag"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    (seen.status, tag)
-}
-
 fn refused(tag: &str) -> (u16, String) {
     (409, tag.to_owned())
 }
@@ -92,9 +84,9 @@ async fn suspending_ends_streams_and_waiting_requests() {
     };
     let (waited, ()) = tokio::join!(tokio::time::timeout(LIMIT, waiting), suspend);
     let waited = waited.expect("an answer");
-    let reset = waited.status == 409 && tag(&waited).1 == "reset";
+    let reset = waited.status == 409 && waited.refusal().1 == "reset";
     assert!(
-        reset || tag(&waited) == (401, "user_suspended".into()),
+        reset || waited.refusal() == (401, "user_suspended".into()),
         "{}",
         waited.text()
     );
@@ -104,7 +96,7 @@ async fn suspending_ends_streams_and_waiting_requests() {
     let after = bench
         .rpc(&token, "users/get_current_account", Value::Null)
         .await;
-    assert_eq!(tag(&after), (401, "user_suspended".into()));
+    assert_eq!(after.refusal(), (401, "user_suspended".into()));
 }
 
 #[tokio::test]
@@ -217,14 +209,14 @@ async fn a_new_link_ends_the_old_one_and_an_invitation_can_be_taken_back() {
                 .unwrap_or_default(),
         )
     };
-    assert_eq!(tag(&claim(first).await), refused("invalid_code"));
+    assert_eq!(claim(first).await.refusal(), refused("invalid_code"));
     let withdrawn = admin(&bench, &root, "account/withdraw", email.clone()).await;
     assert_eq!(withdrawn.status, 200, "{}", withdrawn.text());
-    assert_eq!(tag(&claim(second).await), refused("invalid_code"));
+    assert_eq!(claim(second).await.refusal(), refused("invalid_code"));
     let third = code(&admin(&bench, &root, "account/invite", email.clone()).await);
     assert_eq!(claim(third).await.status, 200);
     let late = admin(&bench, &root, "account/withdraw", email.clone()).await;
-    assert_eq!(tag(&late), refused("not_invited"));
+    assert_eq!(late.refusal(), refused("not_invited"));
     let reset = code(&admin(&bench, &root, "account/reset_password", email).await);
     assert_eq!(claim(reset).await.status, 200);
 }
@@ -273,12 +265,14 @@ async fn what_is_refused_to_administrators_and_to_everybody_else() {
         ),
     ] {
         assert_eq!(
-            tag(&admin(&bench, &root, operation, argument.clone()).await),
+            admin(&bench, &root, operation, argument.clone())
+                .await
+                .refusal(),
             refused(expected),
             "{operation}"
         );
         assert_eq!(
-            tag(&admin(&bench, &token, operation, argument).await),
+            admin(&bench, &token, operation, argument).await.refusal(),
             refused("no_permission"),
             "{operation}"
         );
@@ -291,11 +285,11 @@ async fn what_is_refused_to_administrators_and_to_everybody_else() {
     )
     .await;
     assert_eq!(
-        tag(&admin(&bench, &root, "account/invite", a()).await),
+        admin(&bench, &root, "account/invite", a()).await.refusal(),
         refused("suspended")
     );
     assert_eq!(
-        tag(&admin(&bench, &root, "account/delete", a()).await),
+        admin(&bench, &root, "account/delete", a()).await.refusal(),
         refused("has_files")
     );
     admin(
@@ -307,7 +301,7 @@ async fn what_is_refused_to_administrators_and_to_everybody_else() {
     .await;
     let to = with("to", json!("root@example.com"));
     let full = admin(&bench, &root, "account/hand_over", to.clone()).await;
-    assert_eq!(tag(&full), refused("insufficient_space"));
+    assert_eq!(full.refusal(), refused("insufficient_space"));
     admin(
         &bench,
         &root,
@@ -351,11 +345,11 @@ async fn groups_are_members_of_folders_in_the_official_shape() {
     let by_others = bench
         .rpc(&owner, &own("create"), json!({ "name": "Mine" }))
         .await;
-    assert_eq!(tag(&by_others), refused("no_permission"));
+    assert_eq!(by_others.refusal(), refused("no_permission"));
     let taken = bench
         .rpc(&root, &own("create"), json!({ "name": "SALES" }))
         .await;
-    assert_eq!(tag(&taken), refused("name_taken"));
+    assert_eq!(taken.refusal(), refused("name_taken"));
 
     bench
         .content(
@@ -392,7 +386,7 @@ async fn groups_are_members_of_folders_in_the_official_shape() {
     let stranger = bench
         .rpc(&token, &own("add"), whom("bob@example.com"))
         .await;
-    assert_eq!(tag(&stranger), refused("no_permission"));
+    assert_eq!(stranger.refusal(), refused("no_permission"));
     assert_eq!(
         bench
             .rpc(&root, &own("add"), whom("bob@example.com"))
@@ -437,7 +431,7 @@ async fn groups_are_members_of_folders_in_the_official_shape() {
             json!({ "shared_folder_id": folder }),
         )
         .await;
-    assert_eq!(tag(&left), refused("group_access"));
+    assert_eq!(left.refusal(), refused("group_access"));
 
     assert_eq!(
         bench
@@ -450,7 +444,7 @@ async fn groups_are_members_of_folders_in_the_official_shape() {
     let again = bench
         .rpc(&root, &own("remove"), whom("bob@example.com"))
         .await;
-    assert_eq!(tag(&again), refused("not_a_member"));
+    assert_eq!(again.refusal(), refused("not_a_member"));
     assert_eq!(
         bench
             .rpc(&root, &own("delete"), json!({ "group_id": id }))
@@ -461,5 +455,5 @@ async fn groups_are_members_of_folders_in_the_official_shape() {
     let none = bench
         .rpc(&owner, &own("members"), json!({ "group_id": id }))
         .await;
-    assert_eq!(tag(&none), refused("group_not_found"));
+    assert_eq!(none.refusal(), refused("group_not_found"));
 }

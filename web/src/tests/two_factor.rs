@@ -19,6 +19,13 @@ struct Person {
     telephone: Option<Totp>,
 }
 
+/// A telephone that was given the secret, in base32.
+fn telephone(secret: &str) -> Totp {
+    let secret = Secret::try_from_base32(secret).expect("base32");
+    let telephone = Builder::new().with_secret(secret).build();
+    telephone.expect("a telephone")
+}
+
 impl Person {
     async fn signed_in() -> Person {
         let bench = Bench::new();
@@ -48,13 +55,7 @@ impl Person {
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        let secret = Secret::try_from_base32(secret).expect("base32");
-        person.telephone = Some(
-            Builder::new()
-                .with_secret(secret)
-                .build()
-                .expect("a telephone"),
-        );
+        person.telephone = Some(telephone(&secret));
         let confirmed = person
             .call("two_factor/confirm", json!({ "code": person.code() }))
             .await;
@@ -129,14 +130,6 @@ impl Person {
     }
 }
 
-fn refusal(seen: &Seen) -> (u16, String) {
-    let tag = seen.json()["error"][".tag"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    (seen.status, tag)
-}
-
 fn refused(tag: &str) -> (u16, String) {
     (409, tag.to_owned())
 }
@@ -151,12 +144,12 @@ async fn a_password_alone_opens_no_session_and_a_code_is_good_once() {
         .await;
     assert_eq!(as_bearer.status, 401, "a challenge is no token");
     let wrong = person.second(&challenge, "000000").await;
-    assert_eq!(refusal(&wrong), refused("invalid_code"));
+    assert_eq!(wrong.refusal(), refused("invalid_code"));
     let code = person.code();
     let seen = person.second(&challenge, &code).await;
     assert_eq!(seen.json()["account"]["two_factor"], true);
     let again = person.second(&challenge, &code).await;
-    assert_eq!(refusal(&again), refused("invalid_code"), "a replay");
+    assert_eq!(again.refusal(), refused("invalid_code"), "a replay");
     person.take(&seen);
     assert_eq!(
         person.call("session/current", Value::Null).await.status,
@@ -180,11 +173,11 @@ async fn confirming_signs_other_browsers_out_and_shows_the_secret_once() {
     let wrong = person
         .call("two_factor/begin", json!({ "password": "not it at all" }))
         .await;
-    assert_eq!(refusal(&wrong), refused("invalid_credentials"));
+    assert_eq!(wrong.refusal(), refused("invalid_credentials"));
     let early = person
         .call("two_factor/confirm", json!({ "code": "123456" }))
         .await;
-    assert_eq!(refusal(&early), refused("not_begun"));
+    assert_eq!(early.refusal(), refused("not_begun"));
     let begun = person
         .call("two_factor/begin", json!({ "password": PASSWORD }))
         .await
@@ -200,13 +193,7 @@ async fn confirming_signs_other_browsers_out_and_shows_the_secret_once() {
     assert!(picture.starts_with("<svg ") && !picture.contains(secret));
     let status = person.call("two_factor/status", Value::Null).await.json();
     assert_eq!(status["enabled"], false);
-    let secret = Secret::try_from_base32(secret).expect("base32");
-    person.telephone = Some(
-        Builder::new()
-            .with_secret(secret)
-            .build()
-            .expect("a telephone"),
-    );
+    person.telephone = Some(telephone(secret));
     let confirmed = person
         .call("two_factor/confirm", json!({ "code": person.code() }))
         .await;
@@ -222,7 +209,7 @@ async fn confirming_signs_other_browsers_out_and_shows_the_secret_once() {
     let again = person
         .call("two_factor/begin", json!({ "password": PASSWORD }))
         .await;
-    assert_eq!(refusal(&again), refused("already_enabled"));
+    assert_eq!(again.refusal(), refused("already_enabled"));
     (person.cookie, person.csrf) = other;
     assert_eq!(
         person.call("session/current", Value::Null).await.status,
@@ -236,7 +223,7 @@ async fn a_challenge_ends_with_its_time_and_with_the_password() {
     let late = person.challenge().await;
     person.bench.clock.advance_ms(5 * 60 * 1000);
     let seen = person.second(&late, &person.code()).await;
-    assert_eq!(refusal(&seen), refused("invalid_challenge"));
+    assert_eq!(seen.refusal(), refused("invalid_challenge"));
     let challenge = person.challenge().await;
     let set = person
         .bench
@@ -245,9 +232,9 @@ async fn a_challenge_ends_with_its_time_and_with_the_password() {
         .set_password(person.id, "another password 3");
     set.expect("a password");
     let seen = person.second(&challenge, &person.code()).await;
-    assert_eq!(refusal(&seen), refused("invalid_challenge"));
+    assert_eq!(seen.refusal(), refused("invalid_challenge"));
     let forged = person.second("AAAA", &person.code()).await;
-    assert_eq!(refusal(&forged), refused("invalid_challenge"));
+    assert_eq!(forged.refusal(), refused("invalid_challenge"));
 }
 
 #[tokio::test]
@@ -256,7 +243,7 @@ async fn guessing_codes_is_slowed_down() {
     let challenge = person.challenge().await;
     for _ in 0..5 {
         let seen = person.second(&challenge, "000000").await;
-        assert_eq!(refusal(&seen), refused("invalid_code"));
+        assert_eq!(seen.refusal(), refused("invalid_code"));
     }
     assert_eq!(person.second(&challenge, &person.code()).await.status, 429);
     let both = json!({ "password": PASSWORD, "code": person.code() });
@@ -274,12 +261,12 @@ async fn recovery_codes_stand_in_once_each() {
     assert_eq!(person.second(&challenge, &codes[0]).await.status, 200);
     let challenge = person.challenge().await;
     let again = person.second(&challenge, &codes[0]).await;
-    assert_eq!(refusal(&again), refused("invalid_code"));
+    assert_eq!(again.refusal(), refused("invalid_code"));
     let both = json!({ "password": PASSWORD, "code": person.code() });
     let renewed = person.call("two_factor/recovery_codes", both).await;
     assert_eq!(renewed.status, 200, "{}", renewed.text());
     let old = person.second(&challenge, &codes[1]).await;
-    assert_eq!(refusal(&old), refused("invalid_code"));
+    assert_eq!(old.refusal(), refused("invalid_code"));
     let events = person
         .bench
         .app
@@ -307,13 +294,13 @@ async fn taking_it_away_needs_password_and_code() {
         )
     };
     let seen = disable("not it at all", person.code()).await;
-    assert_eq!(refusal(&seen), refused("invalid_credentials"));
+    assert_eq!(seen.refusal(), refused("invalid_credentials"));
     let seen = disable(PASSWORD, "000000".into()).await;
-    assert_eq!(refusal(&seen), refused("invalid_code"));
+    assert_eq!(seen.refusal(), refused("invalid_code"));
     assert_eq!(disable(PASSWORD, person.code()).await.status, 200);
     assert!(!person.sign_in().await.header("set-cookie").is_empty());
     let seen = disable(PASSWORD, person.code()).await;
-    assert_eq!(refusal(&seen), refused("not_enabled"));
+    assert_eq!(seen.refusal(), refused("not_enabled"));
 }
 
 #[tokio::test]
