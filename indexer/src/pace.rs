@@ -3,7 +3,8 @@
 //!
 //! What is told apart is logs, not people: the log that grows fastest (and what grows nearly as fast) brings much, and how
 //! long the entries of all others wait for their commit says whether that is too much. Who brought much waits for what they
-//! brought themselves: until all of it is indexed, nobody is slowed for their sake.
+//! brought themselves: until all of it is indexed, nobody is slowed for their sake. Who is slowed brings little by that, and
+//! is slowed on until nobody waits.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,6 +46,9 @@ struct State {
     logs: HashMap<Partition, Log>,
     /// Logs that brought much of which something still waits.
     bulky: HashSet<Partition>,
+    /// Logs that are slowed, and the growth of the fastest before it was: what is slowed looks like little.
+    slowed: HashSet<Partition>,
+    most_per_s: f64,
     delay_ms: f64,
 }
 
@@ -93,6 +97,10 @@ impl Pace {
         let busy = state.busy(now);
         state.remember(&busy, extracting);
         state.adjust(now, &busy, extracting);
+        state.slowed = match state.delay_ms > 0.0 {
+            true => busy.clone(),
+            false => HashSet::new(),
+        };
         let delay_ms = state.delay_ms.round() as u32;
         for (number, delay) in self.delays.iter().enumerate() {
             let is_busy = busy.contains(&Partition(number as u16));
@@ -102,17 +110,25 @@ impl Pace {
 }
 
 impl State {
-    /// The logs that bring much.
-    fn busy(&self, now: Instant) -> Vec<Partition> {
+    /// The logs that bring much. Who is slowed stays among them while anything comes from there, and others are measured by
+    /// what the fastest brought before.
+    fn busy(&mut self, now: Instant) -> HashSet<Partition> {
         let rates = self.logs.iter().map(|(&p, log)| (p, log.per_s(now)));
         let rates: Vec<_> = rates.collect();
         let most = rates.iter().map(|&(_, rate)| rate).fold(0.0, f64::max);
-        let least = MUCH_PER_S.max(most * NEARLY);
-        let busy = rates.into_iter().filter(|&(_, rate)| rate >= least);
-        busy.map(|(partition, _)| partition).collect()
+        let before = if self.slowed.is_empty() {
+            0.0
+        } else {
+            self.most_per_s
+        };
+        self.most_per_s = most.max(before);
+        let least = MUCH_PER_S.max(self.most_per_s * NEARLY);
+        let stays = |(p, rate): &(Partition, f64)| *rate > 0.0 && self.slowed.contains(p);
+        let busy = rates.iter().filter(|log| log.1 >= least || stays(log));
+        busy.map(|&(partition, _)| partition).collect()
     }
 
-    fn remember(&mut self, busy: &[Partition], extracting: &[(Partition, Duration)]) {
+    fn remember(&mut self, busy: &HashSet<Partition>, extracting: &[(Partition, Duration)]) {
         self.bulky.extend(busy);
         let logs = &self.logs;
         self.bulky.retain(|partition| {
@@ -122,7 +138,12 @@ impl State {
         });
     }
 
-    fn adjust(&mut self, now: Instant, busy: &[Partition], extracting: &[(Partition, Duration)]) {
+    fn adjust(
+        &mut self,
+        now: Instant,
+        busy: &HashSet<Partition>,
+        extracting: &[(Partition, Duration)],
+    ) {
         let others = |partition: &Partition| !self.bulky.contains(partition);
         let logs = self.logs.iter().filter(|(partition, _)| others(partition));
         let logs = logs.map(|(_, log)| log.waits(now));
@@ -228,6 +249,24 @@ mod tests {
         assert_eq!(most, MAX_DELAY_MS as u128);
         let none = delay_ms(&pace, start + second * 300, 30, 2000, second / 4);
         assert_eq!(none, 0, "they wait no more");
+    }
+
+    #[test]
+    fn who_is_slowed_stays_slowed_and_others_are_not() {
+        let (pace, start) = (Pace::default(), Instant::now());
+        let (bulk, other) = (NamespaceId(1), NamespaceId(2));
+        let mut brought = 0;
+        for tick in 0..80 {
+            let now = start + LOOK_PERIOD * tick;
+            brought += if pace.delay(bulk).is_zero() { 500 } else { 10 };
+            let big = (route(bulk, FileId(0)), brought, 0);
+            let small = u64::from(tick) * 100; // 400 a second, each committed after two seconds
+            let done = small.saturating_sub(800);
+            let small = (route(other, FileId(0)), small, done);
+            pace.look(now, [big, small].into_iter(), &[]);
+            assert_eq!(pace.delay(other), Duration::ZERO);
+        }
+        assert_eq!(pace.delay(bulk).as_millis(), MAX_DELAY_MS as u128);
     }
 
     #[test]
