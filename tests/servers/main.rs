@@ -31,4 +31,5 @@ mod rewind;
 mod sdk;
 mod search;
 mod sign_in;
+mod suspension;
 mod user;

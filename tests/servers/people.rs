@@ -1,139 +1,14 @@
-//! People: suspension cuts what runs, the second factor, leavers and groups, with the real program and its command line.
+//! People: the second factor, leavers and groups, with the real program and its command line.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rand::rngs::StdRng;
-use rand::{RngCore, SeedableRng};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::http::Http;
 use crate::program::{Server, until};
-use crate::user::User;
 
 const PASSWORD: &str = "correct horse battery 9";
-/// Larger than all that kernels buffer between a server and its client.
-const LARGE: usize = 48 << 20;
-/// A cut that takes so long is none; a client that takes nothing would be given up after a minute.
-const CUT_LIMIT: Duration = Duration::from_secs(15);
-
-/// A request whose answer does not end by itself, read until it is cut.
-struct Running {
-    name: &'static str,
-    reader: JoinHandle<(usize, Instant)>,
-}
-
-impl Running {
-    /// Sends the request, and reads `first` bytes of the answer before it returns. From then on it takes a little at a time.
-    fn start(name: &'static str, server: &Server, head: &str, body: &str, first: usize) -> Running {
-        let mut stream = TcpStream::connect(server.listen()).unwrap();
-        stream.set_read_timeout(Some(CUT_LIMIT)).unwrap();
-        let request = format!(
-            "{head}\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut bytes = vec![0; first];
-        stream.read_exact(&mut bytes).unwrap();
-        let reader = std::thread::spawn(move || {
-            let (mut piece, mut read) = ([0; 4096], first);
-            loop {
-                match stream.read(&mut piece) {
-                    Ok(0) => return (read, Instant::now()),
-                    Ok(some) => read += some,
-                    Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                        return (read, Instant::now());
-                    }
-                    Err(error) => panic!("{name} goes on: {error}"),
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        });
-        Running { name, reader }
-    }
-}
-
-#[test]
-fn suspending_cuts_a_slow_download_an_archive_a_longpoll_and_events() {
-    let server = Server::start(false);
-    let (user, other) = (server.user("cut"), server.user("kept"));
-    let mut content = vec![0; LARGE];
-    StdRng::seed_from_u64(5).fill_bytes(&mut content);
-    user.put("/folder/large.bin", &content);
-    other.put("/large.bin", &content);
-    let cursor = user.call(
-        "files/list_folder/get_latest_cursor",
-        &json!({ "path": "" }),
-    );
-    let bearer = |user: &User| format!("Authorization: Bearer {}", user.token);
-    let download = |user: &User, path: &str| {
-        let argument = json!({ "path": path });
-        format!(
-            "POST /2/files/download HTTP/1.1\r\n{}\r\nDropbox-API-Arg: {argument}",
-            bearer(user)
-        )
-    };
-    let zip = format!(
-        "POST /2/files/download_zip HTTP/1.1\r\n{}\r\nDropbox-API-Arg: {}",
-        bearer(&user),
-        json!({ "path": "/folder" })
-    );
-    let events = format!(
-        "GET /2/firefly/events HTTP/1.1\r\nConnection: close\r\n{}",
-        bearer(&user)
-    );
-    let longpoll = "POST /2/files/list_folder/longpoll HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close";
-    let waits = json!({ "cursor": cursor["cursor"], "timeout": 480 }).to_string();
-    let mut kept = TcpStream::connect(server.listen()).unwrap();
-    let request = format!(
-        "{}\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-        download(&other, "/large.bin")
-    );
-    kept.write_all(request.as_bytes()).unwrap();
-    let running = [
-        Running::start(
-            "download",
-            &server,
-            &download(&user, "/folder/large.bin"),
-            "",
-            64 << 10,
-        ),
-        Running::start("archive", &server, &zip, "", 64 << 10),
-        Running::start("events", &server, &events, "", 200),
-        Running::start("longpoll", &server, longpoll, &waits, 0),
-    ];
-    let begun = Instant::now();
-    assert!(
-        server
-            .command(&["account", "suspend", &user.email])
-            .status
-            .success()
-    );
-    let suspended = Instant::now();
-    for Running { name, reader } in running {
-        let (read, ended) = reader.join().unwrap();
-        let after = ended.saturating_duration_since(suspended);
-        println!(
-            "{name}: {read} bytes, ended {after:?} after the command, which took {:?}",
-            suspended - begun
-        );
-        assert!(read < LARGE, "{name} was sent whole");
-        assert!(after < CUT_LIMIT, "{name}");
-    }
-    let answer = user
-        .rpc("firefly/search", &json!({ "query": "x" }))
-        .unwrap();
-    assert_eq!(
-        (answer.status, answer.refusal().as_str()),
-        (401, "user_suspended")
-    );
-    let mut all = Vec::new();
-    kept.read_to_end(&mut all).unwrap();
-    assert!(all.len() > LARGE, "others go on");
-}
 
 fn post(http: &Http, route: &str, argument: &Value) -> crate::http::Answer {
     let headers = [("Content-Type", "application/json")];

@@ -22,6 +22,7 @@ mod health;
 mod line;
 mod search;
 mod stall;
+mod streams;
 #[cfg(test)]
 #[allow(
     clippy::expect_used,

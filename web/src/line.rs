@@ -1,5 +1,7 @@
-//! A connection that can be cut from elsewhere, at once: also while its client reads slowly and nobody writes.
+//! A connection, or one stream of an HTTP/2 connection, that can be cut from elsewhere, at once: also while its client reads
+//! slowly and nobody writes.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Cuts its connection; put into every request that comes over it.
+/// Cuts its connection or stream; put into every request that comes over it.
 #[derive(Clone, Default)]
 pub struct Line(Arc<Inner>);
 
@@ -21,10 +23,25 @@ struct Inner {
 }
 
 impl Line {
-    /// Ends the connection. What the kernel has not sent yet is thrown away.
+    /// Ends the connection or stream. What has not been sent yet is thrown away.
     pub fn cut(&self) {
         self.0.is_cut.store(true, Ordering::Release);
         self.0.waker.wake();
+    }
+
+    /// Waits until it is cut. One task may wait.
+    pub async fn is_cut(&self) {
+        poll_fn(|cx| match self.look(cx) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Whether it is cut; the task is woken when it will be.
+    fn look(&self, cx: &Context<'_>) -> bool {
+        self.0.waker.register(cx.waker());
+        self.0.is_cut.load(Ordering::Acquire)
     }
 }
 
@@ -42,8 +59,7 @@ impl Cuttable {
 
     /// An error once the connection is cut. Reads and writes of one connection are polled by one task.
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
-        self.line.0.waker.register(cx.waker());
-        if !self.line.0.is_cut.load(Ordering::Acquire) {
+        if !self.line.look(cx) {
             return Ok(());
         }
         // Without this, closing would go on sending what is in the kernel's buffer.

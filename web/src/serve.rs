@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use crate::frame::middleware::Peer;
 use crate::line::{Cuttable, Line};
 use crate::stall::Stall;
+use crate::streams::{self, Streams};
 use crate::{App, Error, Result, Tls, tls};
 
 /// Connections at once; more wait in the listener's queue.
@@ -133,11 +134,15 @@ async fn http(
     mut ended: watch::Receiver<bool>,
 ) -> std::result::Result<(), Failed> {
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(line.clone());
-        router.clone().oneshot(request)
+        let (router, line) = (router.clone(), line.clone());
+        async move {
+            request.extensions_mut().insert(Peer(peer));
+            let line = streams::current().unwrap_or(line);
+            request.extensions_mut().insert(line);
+            router.oneshot(request).await
+        }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(Streams);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -40,11 +40,11 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("other", MatchedPath::as_str);
     let in_flight = app.counters().begin();
-    let tie = Tie::new(request.extensions().get::<Line>().cloned());
+    let line = request.extensions().get::<Line>().cloned();
+    let tie = Tie::new(line, request.version());
     let answered = tie.answer(guarded(route, next.run(request))).await;
     let mut response = match answered {
-        Ok(response) if streams(route) => tie.stream(response),
-        Ok(response) => response,
+        Ok(response) => tie.stream(response),
         Err(ended) => Failure::Unauthorized(ended_tag(ended)).into_response(),
     };
     name_function(&mut response, &path);

@@ -1,32 +1,36 @@
 //! What a running request hangs on: its account and token. When the account is suspended or gone, or the token revoked, the
 //! request ends within a second, in whichever process that was done.
 //!
-//! A request that is still being answered hears 401. One whose content is on its way loses its connection: a client that
-//! reads slowly is not waited for. (Over HTTP/2 the connection's other requests go with it; they are the same client's.)
+//! A request that is still being answered hears 401. One whose content is on its way loses its connection, or over HTTP/2 its
+//! stream alone: a client that reads slowly is not waited for.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
+use axum::http::Version;
 use axum::response::Response;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 use storage::meta::{AccountId, Ended, TokenId};
 use tokio::sync::watch;
 
 use crate::App;
 use crate::app::WeakApp;
 use crate::line::Line;
+use crate::streams::PIECE_BYTES;
 
 /// How often running requests are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Requests younger than this are not looked at: most are over before.
 const YOUNG: Duration = Duration::from_millis(150);
+/// Answers up to this length are not cut, bytes.
+const SHORT_BYTES: u64 = 64 << 10;
 
 tokio::task_local! {
     /// The request that this task answers.
@@ -40,6 +44,7 @@ pub struct Tie(Arc<Inner>);
 struct Inner {
     ended: watch::Sender<Option<Ended>>,
     line: Option<Line>,
+    version: Version,
     is_streaming: AtomicBool,
     bound: OnceLock<Bound>,
 }
@@ -84,11 +89,12 @@ pub fn bind(app: &App, account: AccountId, token: Option<TokenId>) {
 }
 
 impl Tie {
-    /// A request that came over `line`.
-    pub fn new(line: Option<Line>) -> Self {
+    /// A request that came over `line`, in this version of HTTP.
+    pub fn new(line: Option<Line>, version: Version) -> Self {
         Tie(Arc::new(Inner {
             ended: watch::Sender::new(None),
             line,
+            version,
             is_streaming: AtomicBool::new(false),
             bound: OnceLock::new(),
         }))
@@ -103,17 +109,25 @@ impl Tie {
         }
     }
 
-    /// Keeps the request tied until its content is sent.
+    /// Keeps the request tied until its content is sent. A short answer is as good as sent.
     pub fn stream(self, response: Response) -> Response {
-        if self.0.bound.get().is_none() {
+        let bytes = response.body().size_hint().exact();
+        let is_short = bytes.is_some_and(|bytes| bytes <= SHORT_BYTES);
+        if is_short || self.0.bound.get().is_none() {
             return response;
         }
         self.0.is_streaming.store(true, Ordering::Release);
         let tie = self.clone();
         let ended = async move { tie.ended().await }.boxed();
+        let piece_bytes = match self.0.version {
+            Version::HTTP_2 => PIECE_BYTES,
+            _ => usize::MAX,
+        };
         response.map(|body| {
             Body::new(Tied {
                 body,
+                rest: Bytes::new(),
+                piece_bytes,
                 ended,
                 _tie: self,
             })
@@ -216,6 +230,9 @@ fn look(app: &App) -> storage::Result<()> {
 /// Content on its way, which breaks off when its request is to end.
 struct Tied {
     body: Body,
+    /// Of the body's last piece, what is still to be handed over.
+    rest: Bytes,
+    piece_bytes: usize,
     ended: BoxFuture<'static, Ended>,
     _tie: Tie,
 }
@@ -232,14 +249,31 @@ impl hyper::body::Body for Tied {
             let error = std::io::Error::other("the account's access has ended");
             return Poll::Ready(Some(Err(axum::Error::new(error))));
         }
-        Pin::new(&mut self.body).poll_frame(cx)
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        let piece_bytes = self.rest.len().min(self.piece_bytes);
+        let piece = self.rest.split_to(piece_bytes);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }
