@@ -89,7 +89,6 @@ fn build(documents: usize, wide: bool) -> tantivy::Result<(Index, Fields, tempfi
         document.add_text(fields.name, marked(ns, &name));
         let analysed = analyser.analyse(&text, analyse::Language::ENGLISH);
         document.add_text(fields.body, marked(ns, &analysed.words));
-        document.add_text(fields.stem, marked(ns, &analysed.stems));
         document.add_text(fields.tag, marked(ns, &Tag::Live.token()));
         if wide {
             document.add_text(fields.wide_name, &name);
@@ -226,7 +225,7 @@ impl Bench<'_> {
                     term::wide(self.fields, &stem),
                 ]
             } else {
-                self.each(|terms| vec![terms.name(word), terms.word(word), terms.stem(&stem)])
+                self.each(|terms| vec![terms.name(word), terms.word(word)])
             };
             must.push(union(present(self.searcher, wanted)?));
         }

@@ -98,11 +98,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut analyser, mut written) = (Analyser::default(), 0);
     for (_, text) in &texts {
         let analysed = analyser.analyse(text, Language::ENGLISH);
-        written += analysed.words.len() + analysed.stems.len() + analysed.wide.len();
+        written += analysed.words.len() + analysed.wide.len();
     }
     report(&format!("{written} bytes analysed"), megabytes, began);
 
-    for fields_used in ["body", "body+stem", "body+stem+wide"] {
+    for fields_used in ["body", "body+wide"] {
         let dir = tempfile::tempdir()?;
         let (schema, fields) = schema();
         let index = Index::create_in_dir(dir.path(), schema)?;
@@ -124,9 +124,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             document.add_text(fields.tag, marked(ns, &Tag::Live.token()));
             let analysed = analyser.analyse(text, Language::ENGLISH);
             document.add_text(fields.body, marked(ns, &analysed.words));
-            if fields_used != "body" {
-                document.add_text(fields.stem, marked(ns, &analysed.stems));
-            }
             if fields_used.ends_with("wide") {
                 document.add_text(fields.wide, &analysed.wide);
             }

@@ -244,7 +244,6 @@ pub(crate) fn add_text(
     analysed: &Analysed,
 ) {
     doc.add_text(fields.body, marked(ns, &analysed.words));
-    doc.add_text(fields.stem, marked(ns, &analysed.stems));
     doc.add_text(fields.wide, &analysed.wide);
 }
 

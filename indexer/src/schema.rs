@@ -9,7 +9,7 @@ use tantivy::schema::{
 use crate::analyse::{CountsTokenizer, NameTokenizer, PlacesTokenizer, WideNameTokenizer};
 
 /// The index format, in every commit's payload; another one is rebuilt.
-pub const FORMAT: u32 = 5; // 4 was never released
+pub const FORMAT: u32 = 6; // 4 and 5 were never released
 
 /// Bit of `flags`: the document is a folder (or the place where a shared folder is mounted).
 pub const FLAG_FOLDER: u64 = 1;
@@ -28,14 +28,13 @@ pub struct Fields {
     pub deleted_name: Field,
     /// Words of the document's own title and author, with positions and lengths.
     pub title: Field,
-    /// Exact words of the body, with positions and lengths.
+    /// Exact words of the body, with positions; their lengths are those of `wide`.
     pub body: Field,
-    /// Stems of the body and of the name, in the language of the text, with lengths, no positions: for relevance.
-    pub stem: Field,
     /// Parts and joined forms of a live document's name *without* a namespace: for searches of very many namespaces, which
     /// must filter by the `namespace` column.
     pub wide_name: Field,
-    /// Stems and words of title and body *without* a namespace (`analyse::wide`), no positions; as `wide_name`.
+    /// Stems of title and body, and words that have none, *without* a namespace (`analyse::wide`), with lengths, no positions:
+    /// for relevance. Whoever has few namespaces reads only what is in their documents.
     pub wide: Field,
     /// Closed facts (`term::Tag`): no frequencies, no lengths.
     pub tag: Field,
@@ -92,8 +91,7 @@ pub fn schema() -> (Schema, Fields) {
         deleted_name: builder
             .add_text_field("deleted_name", words("names", WithFreqsAndPositions, true)),
         title: builder.add_text_field("title", words("words", WithFreqsAndPositions, true)),
-        body: builder.add_text_field("body", words("words", WithFreqsAndPositions, true)),
-        stem: builder.add_text_field("stem", words("stems", WithFreqs, true)),
+        body: builder.add_text_field("body", words("words", WithFreqsAndPositions, false)),
         wide_name: builder.add_text_field("wide_name", words("wide_names", WithFreqs, true)),
         wide: builder.add_text_field("wide", words("wide", WithFreqs, true)),
         tag: builder.add_text_field("tag", words("raw", Basic, false)),
@@ -122,8 +120,7 @@ pub fn schema() -> (Schema, Fields) {
 pub fn register(index: &Index) {
     let tokenizers = index.tokenizers();
     tokenizers.register("words", PlacesTokenizer);
-    tokenizers.register("stems", CountsTokenizer::marked());
     tokenizers.register("names", NameTokenizer);
-    tokenizers.register("wide", CountsTokenizer::wide());
+    tokenizers.register("wide", CountsTokenizer);
     tokenizers.register("wide_names", WideNameTokenizer);
 }

@@ -120,11 +120,6 @@ impl<'a> Terms<'a> {
         self.text(self.fields.body, token)
     }
 
-    /// A stem of the body (`analyse::stem`).
-    pub fn stem(&self, stem: &str) -> Term {
-        self.text(self.fields.stem, stem)
-    }
-
     /// A part or joined form of a live document's name (`analyse::names`, or a word of a query).
     pub fn name(&self, token: &str) -> Term {
         self.text(self.fields.name, token)
@@ -166,7 +161,7 @@ impl<'a> Terms<'a> {
 /// From how many namespaces on a search is cheaper over the wide fields (docs/decisions/0001).
 pub const WIDE_FROM: usize = 128;
 
-/// A word of titles and bodies in every namespace (a token of `analyse::wide`). Who searches with it must take only documents
+/// A stem of titles and bodies in every namespace (a token of `analyse::wide`). Who searches with it must take only documents
 /// whose `namespace` column is one of the caller's, and must neither show nor suggest words that an expansion of it found.
 pub fn wide(fields: &Fields, token: &str) -> Term {
     Term::from_field_text(fields.wide, token)

@@ -28,6 +28,8 @@ use crate::word::{Form, Started, Tagged, WordQuery, Worth};
 
 /// What a word counts that only a folder above has in its name.
 const FOLDER_SCORE: f32 = 0.5;
+/// What a stem counts where the exact word counts by itself, against one in the wide fields that stands for both.
+const STEM_ALONE: f32 = WEIGHTS.stem / (WEIGHTS.stem + WEIGHTS.body);
 /// More folders than this are told by the parent column, not by a term each.
 const MAX_TERMS: usize = 32;
 
@@ -95,7 +97,8 @@ impl Compiler<'_> {
     /// What the best files are about; all of it counts as much as `words` words.
     fn about(&self, words: f32) -> Vec<Compiled> {
         let forms = self.feedback.iter();
-        let forms = forms.map(|(found, share)| self.form(found, share * words, "about "));
+        let forms =
+            forms.map(|(found, share)| self.form(found, share * words * STEM_ALONE, "about "));
         self.found(forms.collect())
     }
 
@@ -183,7 +186,7 @@ impl Compiler<'_> {
                 .map(move |found| self.form(found, alone(found.field), ""))
         });
         let stems = resolved.stems.iter();
-        let stems = stems.map(|found| self.form(found, 1.0, ""));
+        let stems = stems.map(|found| self.form(found, STEM_ALONE, ""));
         let started = self.started(index, resolved);
         let started = started.map(|found| self.form(found, WEIGHTS.expansion, "start of "));
         let similar = resolved.similar.iter();
@@ -263,11 +266,13 @@ impl Compiler<'_> {
     fn side_by_side(&self, word: &Word, found: &[&Found], factor: f32) -> Form {
         let field = found[0].field;
         let tokens: Vec<_> = found.iter().map(|found| found.token.as_str()).collect();
-        let weight = self.statistics.weight(field, &tokens);
+        let weight = self
+            .statistics
+            .weight_in(field, &tokens, self.lengths(field));
         let offsets = word.tokens.iter().map(|(offset, _)| *offset as u32);
         Form {
             field,
-            lengths: field,
+            lengths: self.lengths(field),
             tokens: offsets
                 .zip(found.iter().map(|found| found.places.clone()))
                 .collect(),
@@ -294,9 +299,10 @@ impl Compiler<'_> {
     /// The field whose lengths count for a field's words.
     fn lengths(&self, field: Field) -> Field {
         let fields = &self.asked.view.fields;
-        match field == fields.tag {
-            true => fields.name,
-            false => field,
+        match field {
+            field if field == fields.tag => fields.name,
+            field if field == fields.body => fields.wide,
+            field => field,
         }
     }
 
@@ -309,7 +315,10 @@ impl Compiler<'_> {
     }
 
     fn label(&self, field: Field, kind: &str, token: &str) -> String {
-        let name = self.asked.view.searcher.schema().get_field_name(field);
+        let name = match field == self.asked.view.fields.wide {
+            true => "stem",
+            false => self.asked.view.searcher.schema().get_field_name(field),
+        };
         format!("{kind}{token} in {name}")
     }
 
@@ -320,7 +329,6 @@ impl Compiler<'_> {
             field if field == fields.wide_name || field == fields.tag => WEIGHTS.name,
             field if field == fields.wide => WEIGHTS.stem + WEIGHTS.body,
             field if field == fields.title => WEIGHTS.title,
-            field if field == fields.stem => WEIGHTS.stem,
             _ => WEIGHTS.body,
         }
     }

@@ -24,6 +24,7 @@ pub mod inside;
 pub mod limits;
 mod named;
 mod numbers;
+mod own;
 pub mod parse;
 pub mod people;
 mod phrase;

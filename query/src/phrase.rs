@@ -1,22 +1,20 @@
 //! Words side by side: positions of several tokens compared.
 
-use tantivy::postings::{Postings, SegmentPostings};
+use tantivy::postings::{Postings, SegmentPostings, TermInfo};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, InvertedIndexReader, TERMINATED};
-
-use crate::resolve::Place;
 
 /// Documents in which the tokens stand at their offsets from each other, with how often they do.
 pub fn frequencies(
     inverted: &InvertedIndexReader,
-    places: &[(u32, &Place)],
+    places: &[(u32, &TermInfo)],
 ) -> tantivy::Result<Vec<(DocId, u32)>> {
     let longest = places.iter().map(|(offset, _)| *offset).max().unwrap_or(0);
     let mut ordered = places.to_vec();
-    ordered.sort_by_key(|(_, place)| place.info.doc_freq);
+    ordered.sort_by_key(|(_, info)| info.doc_freq);
     let with = IndexRecordOption::WithFreqsAndPositions;
-    let open = |(offset, place): &(u32, &Place)| {
-        let postings = inverted.read_postings_from_terminfo(&place.info, with)?;
+    let open = |(offset, info): &(u32, &TermInfo)| {
+        let postings = inverted.read_postings_from_terminfo(info, with)?;
         Ok((longest - offset, postings))
     };
     let mut lists: Vec<_> = ordered.iter().map(open).collect::<tantivy::Result<_>>()?;

@@ -24,8 +24,8 @@ use crate::people::People;
 use crate::plan::{MAX_TOKENS, Planned, plan};
 use crate::request::{MAX_HITS, Members, Request, Status};
 use crate::resolve::{
-    Asked, EVERYWHERE, Expansions, Found, MAX_EXPANSIONS, Resolved, most_frequent, resolve,
-    resolve_stems,
+    Asked, EVERYWHERE, Expansions, Found, MAX_EXPANSIONS, Resolved, WIDE_FROM, most_frequent,
+    resolve, resolve_stems,
 };
 use crate::scope::{self, Area};
 use crate::segment::Commit;
@@ -290,8 +290,10 @@ impl Prepared<'_> {
 
     /// True when words were looked up in everybody's, who may have other words and counts than this account.
     pub fn is_wide(&self) -> bool {
-        let resolved = self.parts.iter().flat_map(|part| &part.resolved);
-        let mut places = resolved
+        let parts = self.parts.iter();
+        let many = parts.filter(|part| part.namespaces.len() >= WIDE_FROM);
+        let mut places = many
+            .flat_map(|part| &part.resolved)
             .flat_map(|word| word.all())
             .flat_map(|found| found.places.iter());
         places.any(|place| place.ns == EVERYWHERE)

@@ -11,9 +11,9 @@ use indexer::document::MAX_START;
 use indexer::term::{self, Tag, Terms};
 use serde::{Deserialize, Serialize};
 use storage::meta::NamespaceId;
-use tantivy::Term;
 use tantivy::postings::TermInfo;
 use tantivy::schema::Field;
+use tantivy::{DocId, InvertedIndexReader, Term};
 
 use crate::error::Result;
 use crate::plan::{Planned, Word};
@@ -34,7 +34,7 @@ const SHORT_START: usize = MAX_START;
 
 /// From how many of an account's namespaces in one shard on, single words are looked up in the two wide fields: once, not once a
 /// namespace (docs/decisions/0001). What is found there is filtered by namespace before anything is counted.
-const WIDE_FROM: usize = term::WIDE_FROM;
+pub const WIDE_FROM: usize = term::WIDE_FROM;
 /// Stands for all namespaces in a [`Place`] of a wide field; no namespace has this number.
 pub const EVERYWHERE: NamespaceId = NamespaceId(0);
 
@@ -58,8 +58,27 @@ pub struct Place {
     pub segment: usize,
     /// Whose they are, or [`EVERYWHERE`].
     pub ns: NamespaceId,
-    /// Where they are.
-    pub info: TermInfo,
+    /// The postings.
+    pub postings: Listed,
+}
+
+/// A list of postings.
+#[derive(Debug, Clone)]
+pub enum Listed {
+    /// Where the index has it.
+    At(TermInfo),
+    /// What of it is in the account's own documents: each with how often it has the token.
+    Own(Vec<(DocId, u32)>),
+}
+
+impl Listed {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        match self {
+            Listed::At(info) => info.doc_freq.into(),
+            Listed::Own(own) => own.len() as u64,
+        }
+    }
 }
 
 /// One word of the query in one shard.
@@ -199,6 +218,20 @@ impl Asked<'_> {
         }
     }
 
+    /// What of a list of a wide field is the account's; all of it for whoever has very many namespaces.
+    fn own(
+        &self,
+        part: &segment::Part,
+        inverted: &InvertedIndexReader,
+        info: TermInfo,
+    ) -> Result<Listed> {
+        if self.namespaces.len() >= WIDE_FROM {
+            return Ok(Listed::At(info));
+        }
+        let own = part.own().among(inverted, &info)?;
+        Ok(own.map_or(Listed::At(info), Listed::Own))
+    }
+
     /// The term of a found word.
     pub fn term(&self, field: Field, ns: NamespaceId, token: &str) -> Term {
         let fields = &self.view.fields;
@@ -271,14 +304,9 @@ pub fn resolve_stems(asked: &Asked<'_>, stems: &[String]) -> Result<Vec<Found>> 
         languages: Vec::new(),
         known: HashMap::new(),
     };
-    let fields = &asked.view.fields;
-    let field = match asked.namespaces.len() >= WIDE_FROM {
-        true => fields.wide,
-        false => fields.stem,
-    };
     let mut found = Vec::new();
     for stem in stems {
-        found.extend_from_slice(dictionary.find(field, stem)?);
+        found.extend_from_slice(dictionary.find(asked.view.fields.wide, stem)?);
     }
     Ok(found)
 }
@@ -306,7 +334,7 @@ impl Dictionary<'_> {
             for stem in stems {
                 resolved
                     .stems
-                    .extend_from_slice(self.find(asked.view.fields.stem, &stem)?);
+                    .extend_from_slice(self.find(asked.view.fields.wide, &stem)?);
             }
         }
         if word.prefix {
@@ -373,10 +401,19 @@ impl Dictionary<'_> {
             };
             for &ns in asked.spaces(part, field) {
                 let term = asked.term(field, ns, token);
-                if let Some(info) = inverted.get_term_info(&term)? {
-                    documents += u64::from(info.doc_freq);
-                    places.push(Place { segment, ns, info });
-                }
+                let Some(info) = inverted.get_term_info(&term)? else {
+                    continue;
+                };
+                let postings = match field == asked.view.fields.wide {
+                    true => asked.own(part, inverted, info)?,
+                    false => Listed::At(info),
+                };
+                documents += postings.count();
+                places.push(Place {
+                    segment,
+                    ns,
+                    postings,
+                });
             }
         }
         if documents == 0 {
@@ -423,7 +460,12 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<(Vec<Found
                         let info = stream.value().clone();
                         let entry = counted.entry((field, token.to_owned())).or_default();
                         entry.0 += u64::from(info.doc_freq);
-                        entry.1.push(Place { segment, ns, info });
+                        let postings = Listed::At(info);
+                        entry.1.push(Place {
+                            segment,
+                            ns,
+                            postings,
+                        });
                     }
                 }
             }
@@ -473,7 +515,7 @@ pub fn meant(asked: &Asked<'_>, word: &Word, token: &str) -> Result<(Vec<Found>,
     let has_stems = !word.names_only && asked.status == Status::Active && !asked.is_wide(word);
     let stems = analyse::stems(&dictionary.languages, token);
     for stem in stems.iter().filter(|_| has_stems) {
-        found.extend_from_slice(dictionary.find(asked.view.fields.stem, stem)?);
+        found.extend_from_slice(dictionary.find(asked.view.fields.wide, stem)?);
     }
     Ok((found, dictionary.statistics))
 }

@@ -1,7 +1,7 @@
 //! Segments as searches read them: columns and lengths opened once for all searches, and which namespaces are in them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use indexer::ShardView;
 use indexer::analyse::Language;
@@ -14,9 +14,10 @@ use tantivy::schema::Field;
 use tantivy::{DocId, InvertedIndexReader, SegmentReader};
 
 use crate::error::Result;
+use crate::own::Own;
 
 /// Fields of which lengths are counted.
-const MEASURED: usize = 6;
+const MEASURED: usize = 4;
 
 /// One segment. Deletions are not in it: they change from commit to commit, and a segment stays.
 pub struct Segment {
@@ -47,6 +48,8 @@ pub struct Segment {
     measured: [(Field, FieldNormReader); MEASURED],
     inverted: Vec<(Field, Arc<InvertedIndexReader>)>,
     spaces: HashMap<NamespaceId, Space>,
+    /// Documents of live files, namespace by namespace, in order.
+    live: Vec<DocId>,
 }
 
 /// What a segment has of one namespace.
@@ -58,6 +61,8 @@ pub struct Space {
     pub deleted: u64,
     /// Live files, members not counted.
     pub covered: Covered,
+    /// Where its live documents begin among the segment's.
+    from: usize,
     /// Live documents that have the field, and their words in it.
     lengths: [(u64, u64); MEASURED],
     /// The languages of live documents: a bit for each number.
@@ -80,8 +85,6 @@ impl Segment {
         let norms =
             |field| Ok::<_, tantivy::TantivyError>((field, reader.get_fieldnorms_reader(field)?));
         let measured = [
-            norms(fields.body)?,
-            norms(fields.stem)?,
             norms(fields.name)?,
             norms(fields.title)?,
             norms(fields.wide)?,
@@ -92,7 +95,6 @@ impl Segment {
             fields.deleted_name,
             fields.title,
             fields.body,
-            fields.stem,
             fields.wide_name,
             fields.wide,
             fields.tag,
@@ -116,6 +118,7 @@ impl Segment {
             measured,
             inverted,
             spaces: HashMap::new(),
+            live: Vec::new(),
         };
         segment.measure();
         segment.cover(reader)?;
@@ -125,10 +128,9 @@ impl Segment {
     /// Counts, once, what every namespace has here.
     fn measure(&mut self) {
         for doc in 0..self.documents {
-            let ns = NamespaceId(self.namespace.first(doc).unwrap_or(0));
-            let is_deleted = self.flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0;
+            let (ns, is_live) = self.whose(doc);
             let space = self.spaces.entry(ns).or_default();
-            if is_deleted {
+            if !is_live {
                 space.deleted += 1;
                 continue;
             }
@@ -139,6 +141,44 @@ impl Segment {
                 *length = (length.0 + u64::from(words > 0), length.1 + words);
             }
         }
+        self.list();
+    }
+
+    /// Lists the live documents of every namespace.
+    fn list(&mut self) {
+        let mut next: HashMap<NamespaceId, usize> = HashMap::new();
+        let mut count = 0;
+        for (ns, space) in &mut self.spaces {
+            space.from = count;
+            next.insert(*ns, count);
+            count += space.live as usize;
+        }
+        self.live = vec![0; count];
+        for doc in 0..self.documents {
+            if let (ns, true) = self.whose(doc)
+                && let Some(at) = next.get_mut(&ns)
+            {
+                self.live[*at] = doc;
+                *at += 1;
+            }
+        }
+    }
+
+    /// A document's namespace, and whether it is a live file's.
+    fn whose(&self, doc: DocId) -> (NamespaceId, bool) {
+        let is_deleted = self.flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0;
+        let ns = NamespaceId(self.namespace.first(doc).unwrap_or(0));
+        (ns, !is_deleted)
+    }
+
+    /// The live documents of some of the namespaces that it has.
+    fn own(&self, present: &[NamespaceId]) -> Own {
+        if present.len() == self.spaces.len() {
+            return Own::All;
+        }
+        let spaces = present.iter().filter_map(|ns| self.space(*ns));
+        let lists = spaces.map(|space| &self.live[space.from..space.from + space.live as usize]);
+        Own::of(self.documents, lists)
     }
 
     /// Counts, once, the files of every namespace here.
@@ -229,6 +269,14 @@ pub struct Part {
     pub alive: f64,
     /// Its files that are replaced or gone.
     pub gone: Arc<HashMap<NamespaceId, Covered>>,
+    own: OnceLock<Own>,
+}
+
+impl Part {
+    /// The account's live documents in it.
+    pub fn own(&self) -> &Own {
+        self.own.get_or_init(|| self.segment.own(&self.present))
+    }
 }
 
 impl Commit {
@@ -323,6 +371,7 @@ impl Segments {
                 gone,
                 present: segment.present(namespaces),
                 alive: f64::from(reader.num_docs()) / f64::from(reader.max_doc().max(1)),
+                own: OnceLock::new(),
                 segment,
             });
         }

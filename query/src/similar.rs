@@ -344,7 +344,7 @@ impl Prepared<'_> {
         }
         let form = |found: &Found| Form {
             field: found.field,
-            lengths: found.field,
+            lengths: part.view.fields.name, // what is always the same goes by none
             tokens: vec![(0, found.places.clone())],
             score: Worth::Same(0.0),
             label: String::new(),

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use storage::meta::NamespaceId;
 use tantivy::fieldnorm::FieldNormReader;
+use tantivy::postings::TermInfo;
 use tantivy::query::{Bm25Weight, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, InvertedIndexReader, Score, SegmentReader, TERMINATED, TantivyError};
 
 use crate::phrase;
-use crate::resolve::Place;
+use crate::resolve::{Listed, Place};
 use crate::segment::Commit;
 use crate::sums::Sums;
 
@@ -109,10 +110,7 @@ impl Form {
     fn postings(&self, segment: usize) -> u64 {
         let of = |places: &Arc<Vec<Place>>| {
             let places = &places[in_segment(places, segment)];
-            places
-                .iter()
-                .map(|place| u64::from(place.info.doc_freq))
-                .sum()
+            places.iter().map(|place| place.postings.count()).sum()
         };
         self.tokens
             .iter()
@@ -148,7 +146,7 @@ impl Form {
         let worth = self.score.boosted(boost);
         for place in &first[places] {
             match self.tokens.len() {
-                1 => add_postings(inverted, place, &worth, norms, sums)?,
+                1 => add_list(inverted, &place.postings, &worth, norms, sums)?,
                 _ => {
                     let Some(places) = self.places_of(number, place.ns) else {
                         continue;
@@ -164,7 +162,7 @@ impl Form {
     }
 
     /// Where all tokens are in one segment of one namespace.
-    fn places_of(&self, segment: usize, ns: NamespaceId) -> Option<Vec<(u32, &Place)>> {
+    fn places_of(&self, segment: usize, ns: NamespaceId) -> Option<Vec<(u32, &TermInfo)>> {
         let place = |(offset, places): &'_ (u32, Arc<Vec<Place>>)| -> Option<(u32, usize)> {
             let range = in_segment(places, segment);
             let at = places[range.clone()]
@@ -174,7 +172,10 @@ impl Form {
         };
         let found = self.tokens.iter().map(|token| {
             let (offset, at) = place(token)?;
-            Some((offset, &token.1[at]))
+            match &token.1[at].postings {
+                Listed::At(info) => Some((offset, info)),
+                Listed::Own(_) => None, // stems have no positions
+            }
         });
         found.collect()
     }
@@ -187,9 +188,25 @@ fn in_segment(places: &[Place], segment: usize) -> Range<usize> {
     from..from + count
 }
 
+fn add_list(
+    inverted: &InvertedIndexReader,
+    list: &Listed,
+    worth: &Worth,
+    norms: &FieldNormReader,
+    sums: &mut Sums,
+) -> tantivy::Result<()> {
+    match list {
+        Listed::At(info) => add_postings(inverted, info, worth, norms, sums)?,
+        Listed::Own(own) => own
+            .iter()
+            .for_each(|(doc, frequency)| sums.add(*doc, worth.of(norms, *doc, *frequency))),
+    }
+    Ok(())
+}
+
 fn add_postings(
     inverted: &InvertedIndexReader,
-    place: &Place,
+    info: &TermInfo,
     worth: &Worth,
     norms: &FieldNormReader,
     sums: &mut Sums,
@@ -198,8 +215,8 @@ fn add_postings(
         Worth::Bm25(_) => IndexRecordOption::WithFreqs,
         Worth::Same(_) => IndexRecordOption::Basic,
     };
-    let mut block = inverted.read_block_postings_from_terminfo(&place.info, with)?;
-    let mut left = place.info.doc_freq as usize;
+    let mut block = inverted.read_block_postings_from_terminfo(info, with)?;
+    let mut left = info.doc_freq as usize;
     while left > 0 {
         let count = block.block_len();
         if count == 0 {
@@ -272,22 +289,15 @@ impl Weight for Tagged {
         let Some(inverted) = part.segment.inverted(self.field) else {
             return Ok(Box::new(EmptyScorer));
         };
-        let mut places = Vec::new();
+        let mut lists = Vec::new();
         for (ns, term) in self.terms.iter() {
             if part.segment.space(*ns).is_some()
                 && let Some(info) = inverted.get_term_info(term)?
             {
-                places.push(Place {
-                    segment: 0,
-                    ns: *ns,
-                    info,
-                });
+                lists.push(info);
             }
         }
-        let postings = places
-            .iter()
-            .map(|place| u64::from(place.info.doc_freq))
-            .sum();
+        let postings = lists.iter().map(|info| u64::from(info.doc_freq)).sum();
         if postings == 0 {
             return Ok(Box::new(EmptyScorer));
         }
@@ -296,8 +306,8 @@ impl Weight for Tagged {
             Worth::Same(self.score * boost),
             FieldNormReader::constant(1, 1),
         );
-        for place in &places {
-            add_postings(inverted, place, &worth, &norms, &mut sums)?;
+        for info in &lists {
+            add_postings(inverted, info, &worth, &norms, &mut sums)?;
         }
         Ok(sums.scorer())
     }

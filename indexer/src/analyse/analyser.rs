@@ -1,4 +1,4 @@
-//! A text looked at once: its words with their places, its stems, its wide words, written down for the fields of a document.
+//! A text looked at once: its words with their places, its stems, written down for the fields of a document.
 //!
 //! Equal words come together, so the index's dictionary is asked once for each different word of a text, not for each word, and
 //! each different word is stemmed once. What the fields hold of it is the same as if they had read the text themselves.
@@ -7,8 +7,8 @@ use super::stem::hash;
 use super::written::{Counts, Places};
 use super::{Language, Mode, Stems, Words, is_stop_word};
 
-/// How often a word of one text counts in the wide field: a third of the postings, most of the weight.
-const MAX_REPEATS: u32 = 3;
+/// How often a stem of one text counts; more would not weigh more.
+const MAX_REPEATS: u32 = 15;
 /// Slots of an empty table; a power of two.
 const FEW_SLOTS: usize = 1 << 9;
 
@@ -17,10 +17,7 @@ const FEW_SLOTS: usize = 1 << 9;
 pub struct Analysed {
     /// Exact words with their positions.
     pub words: String,
-    /// Stems; words without a stem have none.
-    pub stems: String,
-    /// For searches of very many namespaces: the stem of a word that has one, else the word; no stop words, and each at most
-    /// [`MAX_REPEATS`] times.
+    /// The stem of each word that has one, else the word; no stop words, and each at most [`MAX_REPEATS`] times.
     pub wide: String,
 }
 
@@ -50,16 +47,13 @@ impl Analyser {
             words.add(self.words.text_of(entry), &self.sorted[from..to]);
             from = to;
         }
-        let mut stems = Counts::default();
         let mut wide = Counts::default();
         for entry in &self.shown.entries {
             let text = self.shown.text_of(entry);
-            stems.add(text, entry.stems);
             wide.add(text, entry.count.min(MAX_REPEATS));
         }
         Analysed {
             words: words.into_string(),
-            stems: stems.into_string(),
             wide: wide.into_string(),
         }
     }
@@ -107,9 +101,8 @@ impl Analyser {
             if is_stop_word(&text) {
                 continue;
             }
-            let has_stem = self.stems.replace(language, &mut text, 0);
-            let number = self.shown.count(&text, times);
-            self.shown.entries[number].stems += if has_stem { times } else { 0 };
+            self.stems.replace(language, &mut text, 0);
+            self.shown.count(&text, times);
         }
     }
 }
@@ -128,8 +121,6 @@ struct Entry {
     start: usize,
     bytes: usize,
     count: u32,
-    /// How many of `count` are stems.
-    stems: u32,
 }
 
 impl Table {
@@ -158,7 +149,6 @@ impl Table {
             start: self.text.len(),
             bytes: word.len(),
             count: times,
-            stems: 0,
         });
         self.text.push_str(word);
         self.slots[slot] = self.entries.len() as u32;

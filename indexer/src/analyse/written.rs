@@ -106,23 +106,9 @@ impl<'a> Written<'a> {
 #[derive(Clone, Default)]
 pub struct PlacesTokenizer;
 
-/// Words with their counts, behind a marker or without one.
-#[derive(Clone)]
-pub struct CountsTokenizer {
-    is_marked: bool,
-}
-
-impl CountsTokenizer {
-    /// For a field of namespaces' own terms.
-    pub fn marked() -> Self {
-        CountsTokenizer { is_marked: true }
-    }
-
-    /// For a field whose terms have no namespace.
-    pub fn wide() -> Self {
-        CountsTokenizer { is_marked: false }
-    }
-}
+/// Words with their counts, without a marker.
+#[derive(Clone, Default)]
+pub struct CountsTokenizer;
 
 /// The tokens of a written text.
 pub struct WrittenStream<'a> {
@@ -174,12 +160,7 @@ impl Tokenizer for CountsTokenizer {
     type TokenStream<'a> = WrittenStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WrittenStream<'a> {
-        let (marker, text) = if self.is_marked {
-            split(text)
-        } else {
-            ("", text)
-        };
-        WrittenStream::new(marker, text, false)
+        WrittenStream::new("", text, false)
     }
 }
 
