@@ -36,6 +36,8 @@ enum Command {
     Token(command::token::Args),
     /// Verify the invariants over everything stored; exit code 1 when one is broken
     Check(command::check::Args),
+    /// How all of it is at one look: what runs, disks, how far the index is, queues; exit code 1 when something is wrong
+    Status(command::status::Args),
     /// Look at this installation: what is wrong, and what to do about it
     Doctor(command::doctor::Args),
     /// Back up everything while the server runs; list, verify and prune backups
@@ -108,6 +110,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Account(args) => command::account::run(data, args),
         Command::Token(args) => command::token::run(data, args),
         Command::Check(args) => command::check::run(data, args),
+        Command::Status(args) => command::status::run(data, args),
         Command::Doctor(args) => command::doctor::run(data, args),
         Command::Backup(args) => command::backup::run(data, args),
         Command::Restore(args) => command::restore::run(data, args),

@@ -8,7 +8,10 @@ use clap::Args;
 use indexer::late::HelperOptions;
 use ipnet::IpNet;
 use serde::Deserialize;
+use storage::block::Place;
 use sync::bus::amqp::AmqpBus;
+
+use crate::node;
 
 /// Name of the settings file in the data folder.
 const FILE_NAME: &str = "firefly.toml";
@@ -65,8 +68,8 @@ settings! {
     tls_key: PathBuf, "tls-key", "FIREFLY_TLS_KEY", "FILE";
     /// Address that links to this server start with [default: from --listen]
     public_url: String, "public-url", "FIREFLY_PUBLIC_URL", "URL";
-    /// Folders that hold blocks, separated by commas; relative ones are below DIR [default: blocks]
-    targets: String, "targets", "FIREFLY_TARGETS", "DIRS";
+    /// Where blocks are, separated by commas: folders (relative ones are below DIR), s3://BUCKET/FOLDER?endpoint=URL&credentials=FILE, hdfs://HOST:PORT/FOLDER [default: blocks]
+    targets: String, "targets", "FIREFLY_TARGETS", "PLACES";
     /// Where metadata is: `embedded` (in DIR/meta), or a database, mysql://USER@HOST[:PORT]/DATABASE [default: embedded]
     metadata: String, "metadata", "FIREFLY_METADATA", "URL";
     /// File that holds that database's password
@@ -123,8 +126,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Where metadata is.
     pub metadata: Metadata,
-    /// Block folders.
-    pub targets: Vec<PathBuf>,
+    /// Where blocks are.
+    pub targets: Vec<Place>,
     /// Copies of each block.
     pub replicas: usize,
     /// Copies with which a write is acknowledged at least.
@@ -240,8 +243,11 @@ impl Config {
 
     fn resolve(data: PathBuf, set: Settings) -> Result<Config> {
         let targets = match &set.targets {
-            Some(list) => list.split(',').map(|dir| data.join(dir.trim())).collect(),
-            None => vec![data.join("blocks")],
+            Some(list) => list
+                .split(',')
+                .map(|place| node::place(&data, place.trim()))
+                .collect(),
+            None => vec![node::place(&data, "blocks")],
         };
         let replicas = set.replicas.unwrap_or(1);
         if replicas == 0 {
@@ -440,11 +446,23 @@ mod tests {
     fn nothing_has_to_be_set() {
         let config = resolve("").unwrap();
         assert_eq!(config.listen, "127.0.0.1:8080");
-        assert_eq!(config.targets, [PathBuf::from("/data/blocks")]);
+        assert_eq!(config.targets, [Place::Folder("/data/blocks".into())]);
         assert_eq!((config.tls, config.replicas), (TlsMode::Off, 1));
         assert_eq!(config.helpers.ocr_languages.as_deref(), Some("eng"));
         let off = resolve("ocr_languages = \"off\"").unwrap();
         assert_eq!(off.helpers, HelperOptions::default());
+    }
+
+    #[test]
+    fn blocks_are_in_folders_and_on_other_machines() {
+        let text = "targets = \"a, /b, s3://bucket/f?credentials=s3.secret, hdfs://host:1/f\"";
+        let expected = [
+            Place::Folder("/data/a".into()),
+            Place::Folder("/b".into()),
+            Place::Url("s3://bucket/f?credentials=/data/s3.secret".into()),
+            Place::Url("hdfs://host:1/f".into()),
+        ];
+        assert_eq!(resolve(text).unwrap().targets, expected);
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use storage::block::{self, BlockStore, Target};
+use storage::block::{self, BlockStore, Place, Target};
 use storage::extraction::Extractions;
 use storage::journal::Journal;
 use storage::key::{Keyring, Source};
 use storage::kv::Store;
 use storage::meta::{Env, Meta};
+use storage::object;
 
 use crate::config::{Config, Metadata};
 use crate::metadata;
@@ -31,6 +32,8 @@ pub struct Node {
     pub extractions: Extractions,
     /// The data folder: folders for blocks are named from there.
     pub data: std::path::PathBuf,
+    /// Where metadata is: `embedded`, or the database's address.
+    pub metadata: String,
     /// Days that deleted files and old versions are kept, unless an administrator has set others.
     pub retention_days: u32,
 }
@@ -48,10 +51,6 @@ impl Node {
         let store = metadata::open(config)?;
         let env = Env::system();
         let keys = Keyring::open(key_source(config), block::holds_data(&*store)?)?;
-        let targets = config
-            .targets
-            .iter()
-            .map(|folder| target(&config.data, folder));
         let options = block::Options {
             replicas: config.replicas,
             min_replicas: config.min_replicas,
@@ -59,7 +58,7 @@ impl Node {
         };
         let blocks = BlockStore::open(
             store.clone(),
-            targets.collect(),
+            targets(config),
             options,
             keys.clone(),
             env.clock.clone(),
@@ -76,6 +75,10 @@ impl Node {
             keys,
             meta,
             data: config.data.clone(),
+            metadata: match &config.metadata {
+                Metadata::Embedded => "embedded".to_owned(),
+                Metadata::Database { url, .. } => url.clone(),
+            },
             retention_days: config.retention_days,
         })
     }
@@ -89,16 +92,31 @@ impl Node {
     }
 }
 
-/// A folder for blocks. Its name is stored with every extent and must not change: one inside the data folder is named from
-/// there, so that the data folder may move.
-pub fn target(data: &Path, folder: &Path) -> Target {
-    Target::new(target_name(data, folder), folder)
+/// The targets of the settings.
+pub fn targets(config: &Config) -> Vec<Target> {
+    let places = config.targets.iter();
+    places.map(|place| target(&config.data, place)).collect()
 }
 
-/// The name of a folder for blocks.
-pub fn target_name(data: &Path, folder: &Path) -> String {
-    let name = folder.strip_prefix(data).unwrap_or(folder);
-    name.display().to_string()
+/// A place for blocks as it is written: a folder counted from the data folder, or a URL, whose options may name files there.
+pub fn place(data: &Path, written: &str) -> Place {
+    match Place::parse(written) {
+        Place::Folder(folder) => Place::Folder(data.join(folder)),
+        Place::Url(url) => Place::Url(object::with_folder(&url, data)),
+    }
+}
+
+/// A place for blocks. Its name is stored with every extent and must not change: a folder inside the data folder is named from
+/// there, so that the data folder may move; a URL without its options.
+pub fn target(data: &Path, place: &Place) -> Target {
+    let name = match place {
+        Place::Folder(folder) => {
+            let name = folder.strip_prefix(data).unwrap_or(folder);
+            name.display().to_string()
+        }
+        Place::Url(url) => object::shown(url).to_owned(),
+    };
+    Target::at(name, place.clone())
 }
 
 /// Where the key-encryption keys are.
@@ -125,8 +143,10 @@ mod tests {
 
     #[test]
     fn a_target_keeps_its_name_when_the_data_folder_moves() {
-        let name = |folder: &str| target(Path::new("/data"), Path::new(folder)).name;
+        let data = Path::new("/data");
+        let name = |written: &str| target(data, &place(data, written)).name;
         assert_eq!(name("/data/blocks"), "blocks");
         assert_eq!(name("/mnt/second"), "/mnt/second");
+        assert_eq!(name("s3://bucket/f/?endpoint=http://x"), "s3://bucket/f");
     }
 }

@@ -5,6 +5,7 @@ pub mod backup;
 mod index;
 pub mod queue;
 mod retention;
+mod status;
 mod storage_targets;
 
 use std::sync::OnceLock;
@@ -129,6 +130,8 @@ impl Operations {
                 queue::call(bus, operation.trim_start_matches("queue/"), argument)
             }
             "overview" => self.overview(),
+            "status" => self.status(),
+            "metrics" => self.metrics(),
             "storage/status" => Ok(json!(self.node.blocks.storage_status()?)),
             "storage/add" => self.add_target(read(argument)?),
             "storage/drain" => self.drain_target(read(argument)?),

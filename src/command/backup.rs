@@ -8,6 +8,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use storage::backup::{self, Depot, Keep, KeysIncluded, Passphrase, Point, Progress};
 use storage::key::{Keyring, Source};
+use storage::object;
 
 use super::admin;
 use crate::config::DataArg;
@@ -24,7 +25,7 @@ use crate::operations::backup::summary;
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// A folder (better on another machine's disk), or the URL of a place for objects
+    /// A folder (better on another machine's disk), s3://BUCKET/FOLDER?endpoint=URL&credentials=FILE, or hdfs://HOST:PORT/FOLDER
     #[arg(value_name = "DEST", required = true)]
     destination: Option<String>,
     /// Put the key ring into the backup: whoever has the backup can read every file
@@ -146,7 +147,7 @@ fn take(data: &DataArg, args: &Args) -> Result<ExitCode> {
         bail!("where to?");
     };
     let destination = match destination.contains("://") {
-        true => destination.clone(),
+        true => with_files(destination)?,
         false => std::path::absolute(destination)?.display().to_string(),
     };
     let passphrase = args.passphrase_file.as_deref().map(read_passphrase);
@@ -297,7 +298,12 @@ pub fn existing(source: &str) -> Result<Depot> {
     if !source.contains("://") && !Path::new(source).is_dir() {
         bail!("there is no folder {source}");
     }
-    Ok(Depot::open(source)?)
+    Ok(Depot::open(&with_files(source)?)?)
+}
+
+/// A URL's options may name files, counted from where this command runs.
+fn with_files(place: &str) -> Result<String> {
+    Ok(object::with_folder(place, &std::env::current_dir()?))
 }
 
 /// The passphrase in a file.

@@ -4,20 +4,24 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use storage::kv::carry;
+use storage::block::{self, Place, Target};
+use storage::kv::{Store, Transaction, carry};
 
 use crate::client::ServerAddress;
 use crate::config::{Config, DataArg, Settings};
 use crate::metadata;
-use crate::node::{Node, target_name};
+use crate::node::{self, Node};
 use crate::operations::Operations;
 
+/// Between two lines about how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
 /// Carries metadata, blocks and keys of a stopped store to where another settings file says: from the data folder to a database,
-/// to other disks, and back. Compares instead of sending again what an interrupted run has brought, verifies rows by a hash
+/// to other disks, to S3 or HDFS, and back. Compares instead of sending again what an interrupted run has brought, verifies rows by a hash
 /// and every block by reading it. The store that it comes from stays as it is; nothing may be written to it from the start
 /// of this command on.
 #[derive(Debug, clap::Args)]
@@ -45,20 +49,16 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
             bail!("a server runs on {}: stop it first", folder.display());
         }
     }
-    let folders = folders(&from, &to)?;
     let begun = Instant::now();
     println!(
         "writes pause from now until the server is started on {}",
         to.data.display()
     );
-    carry_metadata(&from, &to)?;
-    for (from, to) in &folders {
-        let (files, bytes) = copy_folder(from, to)?;
-        println!(
-            "{}: {files} files with {bytes} bytes copied to {}",
-            from.display(),
-            to.display()
-        );
+    {
+        let (source, destination) = (metadata::open(&from)?, metadata::open_empty(&to)?);
+        let way = way(&from, &to, &*source)?;
+        let carried = carry_blocks(way, to.replicas, &*source)?;
+        carry_metadata(&*source, &*destination, carried.as_ref())?;
     }
     carry_keys(&from, &to)?;
     let answer =
@@ -95,15 +95,20 @@ fn destination(file: &Path) -> Result<Config> {
     Config::load(&data, Some(&file), Settings::default())
 }
 
-fn carry_metadata(from: &Config, to: &Config) -> Result<()> {
-    let (source, destination) = (metadata::open(from)?, metadata::open_empty(to)?);
+fn carry_metadata(
+    source: &dyn Store,
+    destination: &dyn Store,
+    blocks: Option<&block::Carried>,
+) -> Result<()> {
     let mut told = Instant::now();
-    let carried = carry::carry(&*source, &*destination, &mut |rows| {
-        if told.elapsed().as_secs() >= 5 {
+    let mut progress = |rows| {
+        if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             println!("{rows} rows so far");
         }
-    })?;
+    };
+    let mut place = |txn: &mut dyn Transaction| blocks.map_or(Ok(()), |blocks| blocks.place(txn));
+    let carried = carry::carry_and(source, destination, &mut progress, &mut place)?;
     println!(
         "{} rows ({} of them sent), {} log heads and counters; SHA-256 on both sides: {}",
         carried.rows,
@@ -118,24 +123,66 @@ fn carry_metadata(from: &Config, to: &Config) -> Result<()> {
     Ok(())
 }
 
-/// The block folders to copy: those of the same name that lie elsewhere.
-fn folders(from: &Config, to: &Config) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let named = |config: &Config| -> Vec<(String, PathBuf)> {
-        let targets = config.targets.iter();
-        targets
-            .map(|folder| (target_name(&config.data, folder), folder.clone()))
-            .collect()
-    };
-    let destination = named(to);
+/// How blocks get to the destination.
+enum Way {
+    /// The destination has targets of the same names: these folders are copied, file by file; places on other machines are the same.
+    Folders(Vec<(PathBuf, PathBuf)>),
+    /// It has others: every extent is made anew there.
+    Anew { from: Vec<Target>, to: Vec<Target> },
+}
+
+fn way(from: &Config, to: &Config, source: &dyn Store) -> Result<Way> {
+    let there = node::targets(to);
+    let here = block::known_targets(source, node::targets(from))?;
     let mut folders = Vec::new();
-    for (name, folder) in named(from) {
-        match destination.iter().find(|(other, _)| *other == name) {
-            Some((_, other)) if *other == folder => {}
-            Some((_, other)) => folders.push((folder, other.clone())),
-            None => bail!("the destination has no target named {name}: extents name their targets"),
+    for target in &here {
+        match there.iter().find(|other| other.name == target.name) {
+            Some(other) if other.place == target.place => {}
+            Some(other) => match (&target.place, &other.place) {
+                (Place::Folder(from), Place::Folder(to)) => {
+                    folders.push((from.clone(), to.clone()))
+                }
+                _ => {} // one bucket, with other options
+            },
+            None => {
+                return Ok(Way::Anew {
+                    from: here,
+                    to: there,
+                });
+            }
         }
     }
-    Ok(folders)
+    Ok(Way::Folders(folders))
+}
+
+/// Brings the blocks; returns what the rows of the destination are to say of them, where that is something else.
+fn carry_blocks(way: Way, replicas: usize, source: &dyn Store) -> Result<Option<block::Carried>> {
+    let (from, to) = match way {
+        Way::Anew { from, to } => (from, to),
+        Way::Folders(folders) => {
+            for (from, to) in &folders {
+                let (files, bytes) = copy_folder(from, to)?;
+                println!(
+                    "{}: {files} files with {bytes} bytes copied to {}",
+                    from.display(),
+                    to.display()
+                );
+            }
+            return Ok(None);
+        }
+    };
+    let mut told = Instant::now();
+    let carried = block::carry(source, from, to, replicas, &mut |bytes| {
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            println!("{bytes} bytes of blocks so far");
+        }
+    })?;
+    println!(
+        "{} extents with {} bytes of blocks made anew, {} were there; {} blocks have no undamaged copy",
+        carried.extents, carried.bytes, carried.were_there, carried.lost
+    );
+    Ok(Some(carried))
 }
 
 /// Copies the files that are not there in the same length; returns how many, and their bytes.

@@ -19,6 +19,7 @@ pub mod retention;
 pub mod rewind;
 pub mod search;
 pub mod serve;
+pub mod status;
 pub mod storage;
 pub mod token;
 

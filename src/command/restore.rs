@@ -63,11 +63,7 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
         data: &config.data,
         database: database.as_deref(),
         keys,
-        targets: config
-            .targets
-            .iter()
-            .map(|folder| node::target(&config.data, folder))
-            .collect(),
+        targets: node::targets(&config),
         replicas: config.replicas,
     };
     let shown = admin::Shown::new();

@@ -14,7 +14,7 @@ use crate::config::DataArg;
 /// Between two looks with --wait.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The folders that hold blocks: how they are, and how they come and go. Copying happens in the running server, in the background.
+/// The places that hold blocks: how they are, and how they come and go. Copying happens in the running server, in the background.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -29,9 +29,10 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Use another folder, or one that was drained, for blocks
+    /// Use another folder, bucket or HDFS folder, or one that was drained, for blocks
     Add {
-        /// The folder; a relative one is below the data folder
+        /// A folder, s3://BUCKET/FOLDER?endpoint=URL&credentials=FILE, or hdfs://HOST:PORT/FOLDER
+        #[arg(value_name = "PLACE")]
         folder: String,
         /// What fails together with it (a machine, a room); copies go to different zones where there are enough
         #[arg(long)]
@@ -45,11 +46,11 @@ enum Action {
         #[arg(long)]
         wait: bool,
     },
-    /// Add a folder in the place of a target, which is drained, or given up when it is gone
+    /// Add a folder or URL in the place of a target, which is drained, or given up when it is gone
     Replace {
         /// The target that goes
         old: String,
-        /// The folder that comes
+        /// The folder or URL that comes
         new: String,
         /// Wait until everything has its copies
         #[arg(long)]
@@ -96,6 +97,9 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
 
 /// A folder as it is written here is counted from where this command runs.
 fn absolute(folder: &str) -> Result<String> {
+    if storage::object::is_url(folder) {
+        return Ok(folder.to_owned());
+    }
     Ok(std::path::absolute(folder)?.display().to_string())
 }
 
@@ -127,7 +131,8 @@ fn status(data: &DataArg, as_json: bool) -> Result<ExitCode> {
     })
 }
 
-fn line(target: &Value) -> String {
+/// A target in one line.
+pub fn line(target: &Value) -> String {
     let is = |key: &str| target[key] == true;
     let state = match (is("online"), is("draining"), target["extents"].as_u64()) {
         (_, true, Some(0)) => "drained: it can go",
@@ -138,6 +143,9 @@ fn line(target: &Value) -> String {
     };
     let room = match target["free_bytes"].as_u64() {
         Some(free) => format!("{} free", HumanBytes(free)),
+        None if target["name"].as_str().is_some_and(storage::object::is_url) => {
+            "on other machines".into()
+        }
         None => "room unknown".into(),
     };
     let reason = target["reason"]

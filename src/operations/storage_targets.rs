@@ -1,22 +1,22 @@
-//! Disks that come and go.
+//! Disks, and places on other machines, that come and go.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use storage::block::Target;
+use storage::block::{Place, Target};
 
 use super::Operations;
 use crate::node;
 
-/// A target's folder, or its name.
+/// A target's folder or URL, or its name.
 #[derive(Deserialize)]
 pub(super) struct Which {
     target: String,
 }
 
-/// A folder to add; what fails together with it, where that is not it alone.
+/// A folder or URL to add; what fails together with it, where that is not it alone.
 #[derive(Deserialize)]
 pub(super) struct Add {
     target: String,
@@ -67,13 +67,15 @@ impl Operations {
         Ok(json!({"target": name}))
     }
 
-    /// By its folder, absolute or counted from the data folder, as the configuration names it.
-    fn target(&self, folder: &str) -> Result<Target> {
-        let folder = self.node.data.join(folder);
-        let parent = folder.parent().unwrap_or(Path::new("/"));
-        parent
-            .try_exists()
-            .with_context(|| format!("folder {}", folder.display()))?;
-        Ok(node::target(&self.node.data, &folder))
+    /// By its folder, absolute or counted from the data folder, or by its URL, as the configuration names it.
+    fn target(&self, written: &str) -> Result<Target> {
+        let place = node::place(&self.node.data, written);
+        if let Place::Folder(folder) = &place {
+            let parent = folder.parent().unwrap_or(Path::new("/"));
+            parent
+                .try_exists()
+                .with_context(|| format!("folder {}", folder.display()))?;
+        }
+        Ok(node::target(&self.node.data, &place))
     }
 }

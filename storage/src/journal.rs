@@ -241,6 +241,14 @@ impl Journal {
             .collect()
     }
 
+    /// When an entry's change was made, milliseconds since 1970; none where the journal does not say (mounts, extractions).
+    pub fn moment(&self, of: &LogEntry) -> Result<Option<i64>> {
+        let key = key_of(&journal_key(of.ns), of.ns_seq);
+        let row = self.store.snapshot()?.get(&key)?;
+        let stamp = row.map(|row| entry(&row)).transpose()?;
+        Ok(stamp.and_then(|(_, stamp)| stamp).map(|stamp| stamp.at_ms))
+    }
+
     /// The partition's last sequence, 0 when it has none.
     pub fn partition_head(&self, partition: Partition) -> Result<u64> {
         self.store.head(&partition_key(partition))

@@ -133,7 +133,7 @@ fn the_transport_over_rabbitmq_conforms_and_survives_a_restart() {
 fn amqps_trusts_the_authority_that_is_named_and_the_secret_is_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
-    certificates(folder.path());
+    crate::certificates::make(folder.path());
     std::fs::write(at("secret"), "guest\n").unwrap();
     std::fs::write(at("wrong"), "glowworm\n").unwrap();
     let port = free_port();
@@ -168,34 +168,6 @@ fn amqps_trusts_the_authority_that_is_named_and_the_secret_is_in_a_file() {
     let (_, refused) = status(&[secret("wrong"), ca()]);
     assert!(refused.contains("ACCESS_REFUSED"), "{refused}");
     drop(broker);
-}
-
-/// An authority, and a certificate of it for localhost.
-fn certificates(folder: &Path) {
-    let openssl = |arguments: &str| {
-        let mut command = std::process::Command::new("openssl");
-        let done = command
-            .args(arguments.split_whitespace())
-            .current_dir(folder)
-            .output();
-        let done = done.unwrap();
-        assert!(done.status.success(), "openssl {arguments}: {done:?}");
-    };
-    std::fs::write(
-        folder.join("names"),
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\n",
-    )
-    .unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!(
-        "req -x509 {key} -days 2 -subj /CN=authority -keyout ca.key -out ca.pem"
-    ));
-    openssl(&format!(
-        "req {key} -subj /CN=localhost -keyout key.pem -out request.pem"
-    ));
-    openssl(
-        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem",
-    );
 }
 
 #[test]

@@ -61,10 +61,23 @@ impl Engine {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("{} ended: {status}\n{}", self.kind, self.log_end());
             }
+            if self.kind == "hdfs" && !self.folder().join("ready").exists() {
+                return None;
+            }
             let address = ([127, 0, 0, 1], self.port).into();
             TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()
         });
         self.child = Some(child);
+    }
+
+    /// What it is, see `tests/engine`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Its data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where it listens, on 127.0.0.1.

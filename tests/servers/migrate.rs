@@ -82,7 +82,7 @@ fn all_is_there(user: &User, files: &Files) {
 }
 
 /// Carries the server's store to the folder `name` beside it, with these settings, and goes on there.
-fn migrate(server: &mut Server, name: &'static str, settings: &str) {
+pub fn migrate(server: &mut Server, name: &'static str, settings: &str) {
     let folder = server.folder().join(name);
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("firefly.toml"), settings).unwrap();

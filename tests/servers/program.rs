@@ -5,13 +5,16 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::engine::Engine;
 use crate::http::Http;
 use crate::mariadb::MariaDb;
+use crate::targets;
 use crate::user::User;
 
 /// A server that does not answer by then has failed.
@@ -29,12 +32,19 @@ pub struct Server {
     child: Option<Child>,
     greeting: String,
     database: Option<Database>,
+    targets: Option<Targets>,
     data: &'static str,
 }
 
 /// Where metadata lies when `SERVERS_METADATA` is `mariadb`: a database of the server's own.
 struct Database {
     server: Arc<MariaDb>,
+    url: String,
+}
+
+/// Where blocks lie when `SERVERS_TARGETS` is `s3` or `hdfs`: a place of the server's own there.
+struct Targets {
+    _engine: Arc<Engine>,
     url: String,
 }
 
@@ -48,19 +58,19 @@ impl Server {
 
     /// A server on new data that was not started yet.
     pub fn stopped(tls: bool) -> Server {
-        Self::new(database(), tls)
+        Self::new(database(), targets(), tls)
     }
 
     /// Starts a server on new data, with its metadata in the data folder whatever the environment asks for.
     pub fn start_embedded() -> Server {
-        let mut server = Self::new(None, false);
+        let mut server = Self::new(None, None, false);
         server.start_again();
         server
     }
 
     /// Starts a server on new data, with its metadata in a database of its own.
     pub fn start_on_database() -> Server {
-        let mut server = Self::new(Some(new_database()), false);
+        let mut server = Self::new(Some(new_database()), targets(), false);
         server.start_again();
         server
     }
@@ -72,7 +82,7 @@ impl Server {
         }
     }
 
-    fn new(database: Option<Database>, tls: bool) -> Server {
+    fn new(database: Option<Database>, targets: Option<Targets>, tls: bool) -> Server {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         Server {
@@ -82,6 +92,7 @@ impl Server {
             child: None,
             greeting: String::new(),
             database,
+            targets,
             data: "data",
         }
     }
@@ -212,6 +223,9 @@ impl Server {
                 database.server.password_file(),
             );
         }
+        if let Some(targets) = &self.targets {
+            command.env("FIREFLY_TARGETS", &targets.url);
+        }
         command
     }
 
@@ -321,6 +335,23 @@ pub fn succeeds(server: &Server, arguments: &[&str]) -> String {
     let output = server.command(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", said(&output));
     said(&output)
+}
+
+/// A new place for blocks when the environment asks for one, on a server that all tests share.
+fn targets() -> Option<Targets> {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let kind = match std::env::var("SERVERS_TARGETS").ok()?.as_str() {
+        "s3" => "s3",
+        "hdfs" => "hdfs",
+        other => panic!("SERVERS_TARGETS is {other}"),
+    };
+    let engine = targets::shared(kind);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let url = targets::url(&engine, &format!("server-{number}"));
+    Some(Targets {
+        _engine: engine,
+        url,
+    })
 }
 
 /// Asks until there is an answer; fails after `seconds`, saying what was waited for.

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use storage::block::Place;
+use storage::object::{self, BlockingObjects};
 
 use super::Finding;
 use crate::config::Config;
@@ -62,7 +64,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(disk(data));
     findings.push(synced_writes(data));
     if super::has_store(config) {
-        findings.extend(config.targets.iter().flat_map(|folder| target(folder)));
+        findings.extend(config.targets.iter().flat_map(target));
         findings.extend(apart(config));
     }
     if storage::backup::is_unfinished(data) {
@@ -189,7 +191,32 @@ fn time_writes(folder: &Path) -> Result<Duration> {
     Ok(took[WRITES / 2])
 }
 
-fn target(folder: &Path) -> Vec<Finding> {
+fn target(place: &Place) -> Vec<Finding> {
+    match place {
+        Place::Folder(folder) => block_folder(folder),
+        Place::Url(url) => vec![remote(url)],
+    }
+}
+
+/// Whether a place on other machines answers and is Firefly's.
+fn remote(url: &str) -> Finding {
+    let shown = object::shown(url);
+    let marker = BlockingObjects::open(url)
+        .and_then(|objects| objects.impatient().get(storage::block::TARGET_MARKER));
+    match marker {
+        Ok(Some(_)) => Finding::ok(format!("blocks in {shown}")),
+        Ok(None) => Finding::broken(
+            format!("{shown} holds nothing of Firefly's"),
+            "look at the URL: the bucket or folder is another, or was emptied",
+        ),
+        Err(error) => Finding::broken(
+            format!("{shown} does not answer as it should: {error}"),
+            "look at the endpoint, the credentials and the network; reads of what is there wait for it",
+        ),
+    }
+}
+
+fn block_folder(folder: &Path) -> Vec<Finding> {
     let shown = folder.display();
     if !folder.join(storage::block::TARGET_MARKER).exists() {
         let what = format!("the block folder {shown} is not there, or holds nothing of Firefly's");
@@ -210,18 +237,22 @@ fn target(folder: &Path) -> Vec<Finding> {
     findings
 }
 
-/// Replicas on one disk are lost together.
+/// Replicas on one disk are lost together; S3 and HDFS keep copies by themselves.
 fn apart(config: &Config) -> Option<Finding> {
+    let folders = config.targets.iter().filter_map(|place| match place {
+        Place::Folder(folder) => Some(folder),
+        Place::Url(_) => None,
+    });
+    if folders.clone().count() < config.targets.len() {
+        return None;
+    }
     if config.replicas < 2 {
         return Some(Finding::warning(
             "every block is on one disk only (replicas = 1)",
             "name folders on two disks in `targets` and set `replicas = 2`, or keep backups often",
         ));
     }
-    let devices = config
-        .targets
-        .iter()
-        .filter_map(|folder| Some(std::fs::metadata(folder).ok()?.dev()));
+    let devices = folders.filter_map(|folder| Some(std::fs::metadata(folder).ok()?.dev()));
     let mut devices: Vec<u64> = devices.collect();
     devices.sort_unstable();
     devices.dedup();
@@ -265,9 +296,9 @@ mod tests {
     #[test]
     fn a_folder_that_holds_no_blocks_is_broken() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(target(folder.path())[0].level, Level::Broken);
+        assert_eq!(block_folder(folder.path())[0].level, Level::Broken);
         std::fs::write(folder.path().join(storage::block::TARGET_MARKER), "x").unwrap();
-        assert_eq!(target(folder.path())[0].level, Level::Ok);
+        assert_eq!(block_folder(folder.path())[0].level, Level::Ok);
     }
 
     #[test]

@@ -162,7 +162,10 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
 /// Firefly's own folders, from which nothing is imported.
 pub fn own_folders(config: &Config) -> Vec<PathBuf> {
     let mut folders = vec![config.data.clone()];
-    folders.extend(config.targets.iter().cloned());
+    folders.extend(config.targets.iter().filter_map(|place| match place {
+        storage::block::Place::Folder(folder) => Some(folder.clone()),
+        storage::block::Place::Url(_) => None,
+    }));
     folders.extend(config.log.folder.iter().cloned());
     folders
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::corrupt;
 use crate::error::{Error, Result};
-use crate::object::{Listed, MAX_LISTED, Objects};
+use crate::object::{BlockingObjects, Listed, MAX_LISTED};
 
 /// Says that a folder is a backup's.
 const LOCK: &str = "writer.json";
@@ -15,10 +15,9 @@ const STALE_MS: i64 = 10 * 60 * 1000;
 /// How often a writer says that it lives, milliseconds.
 const RENEW_MS: i64 = 60 * 1000;
 
-/// A place for backups. Calls block, and must not be made from asynchronous code.
+/// A place for backups. Calls block.
 pub struct Depot {
-    objects: Objects,
-    runtime: tokio::runtime::Runtime,
+    objects: BlockingObjects,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,15 +51,8 @@ impl Depot {
                 .create(folder);
             made.map_err(|error| Error::io(format!("making {folder}"), error))?;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Error::io("starting a runtime", e))?;
-        let objects = {
-            let _inside = runtime.enter();
-            Objects::open(&url)?
-        };
-        Ok(Depot { objects, runtime })
+        let objects = BlockingObjects::open(&url)?;
+        Ok(Depot { objects })
     }
 
     /// The place's URL.
@@ -69,11 +61,11 @@ impl Depot {
     }
 
     pub(super) fn put(&self, name: &str, bytes: Vec<u8>) -> Result<()> {
-        self.runtime.block_on(self.objects.put(name, bytes.into()))
+        self.objects.put(name, bytes.into())
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let found = self.runtime.block_on(self.objects.get(name))?;
+        let found = self.objects.get(name)?;
         Ok(found.map(|bytes| bytes.to_vec()))
     }
 
@@ -84,12 +76,11 @@ impl Depot {
     }
 
     pub(super) fn has(&self, name: &str) -> Result<bool> {
-        let size = self.runtime.block_on(self.objects.size(name))?;
-        Ok(size.is_some())
+        Ok(self.objects.size(name)?.is_some())
     }
 
     pub(super) fn delete(&self, name: &str) -> Result<()> {
-        self.runtime.block_on(self.objects.delete(name))
+        self.objects.delete(name)
     }
 
     /// Visits all objects below `folder`, in the order of their names.
@@ -100,8 +91,7 @@ impl Depot {
     ) -> Result<()> {
         let mut after = String::new();
         loop {
-            let listing = self.objects.list(folder, &after, MAX_LISTED);
-            let page = self.runtime.block_on(listing)?;
+            let page = self.objects.list(folder, &after, MAX_LISTED)?;
             page.iter().try_for_each(&mut *visit)?;
             match page.last().filter(|_| page.len() == MAX_LISTED) {
                 Some(last) => after.clone_from(&last.name),
@@ -119,9 +109,7 @@ impl Depot {
             renewed_ms: now_ms,
         };
         let text = lock.text()?;
-        let created = self
-            .runtime
-            .block_on(self.objects.create(LOCK, text.clone().into()))?;
+        let created = self.objects.create(LOCK, text.clone().into())?;
         if !created {
             let other = self.get(LOCK)?.unwrap_or_default();
             let other: Option<Writer> = serde_json::from_slice(&other).ok();

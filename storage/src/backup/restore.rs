@@ -134,14 +134,10 @@ fn mark(point: &Point, again: bool, into: &Destination<'_>) -> Result<()> {
     let path = into.data.join(MARK);
     let failed = |error| Error::io(format!("writing {}", path.display()), error);
     for target in into.targets.iter().filter(|_| !again) {
-        let Ok(files) = std::fs::read_dir(&target.folder) else {
-            continue;
-        };
-        let mut names = files.filter_map(|file| Some(file.ok()?.file_name()));
-        if names.any(|name| name.to_string_lossy().ends_with(".extent")) {
+        if target.holds_extents()? {
             return Err(Error::Engine(format!(
-                "{} holds blocks already: restore into empty folders",
-                target.folder.display()
+                "{} holds blocks already: restore into an empty place",
+                target.name
             )));
         }
     }

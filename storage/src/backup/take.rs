@@ -244,6 +244,8 @@ impl Run<'_> {
                     wrote = true;
                     self.progress.bytes += record.len() as u64;
                 }
+                // It is not lost: the backup is gone on with when that machine answers.
+                Err(away @ Error::Unavailable(_)) => return Err(away),
                 Err(error) => {
                     tracing::error!(%hash, %error, "a block is not in the backup: no replica has it undamaged");
                     lost.push(Lost {

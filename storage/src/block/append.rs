@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Shared;
 use super::extent::{self, Extent, State};
+use super::medium::Handle;
 use super::queue::{Job, Origin};
 use super::row::{ExtentId, Location};
 use super::target::Disk;
@@ -17,6 +17,10 @@ use crate::error::{Error, Result};
 const ATTEMPTS: usize = 3;
 /// How many extents are tried in a row when their files cannot be created.
 const MAX_ROLLS: usize = 16;
+
+/// An extent on another machine is sealed after so many groups, and so many bytes: each group is an object of its own until then.
+const MAX_GROUPS: u32 = 2_048;
+const MAX_REMOTE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The appending thread's state.
 pub struct Appender {
@@ -28,7 +32,9 @@ pub struct Appender {
 pub struct OpenExtent {
     pub id: ExtentId,
     pub row: Extent,
-    pub files: Vec<(Arc<Disk>, File)>,
+    pub files: Vec<(Arc<Disk>, Handle)>,
+    /// Groups that were appended in this run.
+    pub groups: u32,
     /// Bytes inside that no row will ever point to, not counted as dead yet.
     pub uncounted_bytes: u64,
 }
@@ -115,6 +121,7 @@ impl Appender {
         let failures = open.write(bytes);
         if failures.is_empty() {
             open.row.length += bytes.len() as u64;
+            open.groups += 1;
             return Ok(place);
         }
         let is_poisoned = failures.iter().any(|failure| failure.is_poisoned);
@@ -177,6 +184,7 @@ impl Shared {
                         id,
                         row,
                         files,
+                        groups: 0,
                         uncounted_bytes: 0,
                     });
                 }
@@ -191,14 +199,19 @@ impl Shared {
     }
 
     /// Creates the extent's files; where one fails, the others are removed.
-    fn create_files(&self, id: ExtentId, disks: &[Arc<Disk>]) -> Result<Vec<(Arc<Disk>, File)>> {
-        let mut files: Vec<(Arc<Disk>, File)> = Vec::with_capacity(disks.len());
+    fn create_files(&self, id: ExtentId, disks: &[Arc<Disk>]) -> Result<Vec<(Arc<Disk>, Handle)>> {
+        let mut files: Vec<(Arc<Disk>, Handle)> = Vec::with_capacity(disks.len());
         for disk in disks {
             match disk.create(id) {
                 Ok(file) => files.push((disk.clone(), file)),
                 Err(error) => {
                     disk.set_suspect(!is_taken(&error));
-                    files.iter().try_for_each(|(disk, _)| disk.remove(id))?;
+                    for (disk, _) in &files {
+                        // What stays is found by nobody: the extent's row goes, and its number is not used again.
+                        if let Err(error) = disk.remove(id) {
+                            tracing::warn!(extent = %id, target = disk.target.name, %error, "an extent that was not begun stays behind");
+                        }
+                    }
                     return Err(error);
                 }
             }
@@ -253,7 +266,7 @@ impl Shared {
     }
 
     /// Targets for a new extent: those that work first, in zones that differ where possible. As many as there should be copies; while
-    /// fewer work, those, but never fewer than the least.
+    /// fewer work, those, but never fewer than the least. One on other machines that works is always among them.
     fn choose(&self) -> Result<Vec<Arc<Disk>>> {
         let wanted = self.wanted_replicas();
         let disks = self.all_disks();
@@ -275,6 +288,10 @@ impl Shared {
         candidates.rotate_left(turn);
         candidates.sort_by_key(|disk| disk.is_suspect());
         let mut chosen: Vec<Arc<Disk>> = Vec::with_capacity(wanted);
+        let remote = candidates
+            .iter()
+            .find(|disk| disk.is_remote() && !disk.is_suspect());
+        chosen.extend(remote.map(|disk| (*disk).clone()));
         for distinct in [true, false] {
             for disk in &candidates {
                 let name = &disk.target.name;
@@ -296,13 +313,22 @@ impl Shared {
         let healthy = self
             .all_disks()
             .into_iter()
-            .filter(|disk| disk.is_usable() && !disk.is_suspect());
+            .filter(|disk| disk.is_healthy());
         healthy.count() >= self.options.min_replicas
     }
 }
 
 impl OpenExtent {
     fn has_room(&self, bytes: usize, limit: u64) -> bool {
+        let is_remote = self.files.iter().any(|(disk, _)| disk.is_remote());
+        let limit = if is_remote {
+            limit.min(MAX_REMOTE_BYTES)
+        } else {
+            limit
+        };
+        if is_remote && self.groups >= MAX_GROUPS {
+            return false;
+        }
         self.row.length == extent::HEADER_BYTES || self.row.length + bytes as u64 <= limit
     }
 
@@ -331,7 +357,7 @@ impl OpenExtent {
     /// Cuts half-written bytes off; false when a file would not be cut.
     fn cut_back(&self) -> bool {
         let cut =
-            |(disk, file): &(Arc<Disk>, File)| disk.cut(self.id, file, self.row.length).is_ok();
+            |(disk, file): &(Arc<Disk>, Handle)| disk.cut(self.id, file, self.row.length).is_ok();
         self.files.iter().filter(|file| !cut(file)).count() == 0
     }
 }
@@ -344,7 +370,7 @@ fn is_taken(error: &Error) -> bool {
 fn write(
     disk: &Disk,
     id: ExtentId,
-    file: &File,
+    file: &Handle,
     bytes: &[u8],
     offset: u64,
 ) -> std::result::Result<(), Failure> {

@@ -53,6 +53,7 @@ impl BlockStore {
 
 impl Shared {
     /// The undamaged record of `hash` at `offset` of an extent, from any replica, whatever the index says about it by now.
+    /// [`Error::Unavailable`] when a machine that may have it does not answer.
     pub(super) fn any_record(
         &self,
         extent: ExtentId,
@@ -67,6 +68,7 @@ impl Shared {
             };
             match read_record(&disk, extent, offset, hash) {
                 Ok(record) => return Ok(record),
+                Err(_) if matches!(last, Error::Unavailable(_)) => {}
                 Err(error) => last = error,
             }
         }
@@ -79,7 +81,13 @@ impl Shared {
     }
 }
 
-fn read_record(disk: &Disk, extent: ExtentId, offset: u64, hash: &BlockHash) -> Result<Vec<u8>> {
+/// The undamaged record of `hash` at `offset` of an extent on one target.
+pub(super) fn read_record(
+    disk: &Disk,
+    extent: ExtentId,
+    offset: u64,
+    hash: &BlockHash,
+) -> Result<Vec<u8>> {
     let header = disk.read(extent, offset, record::HEADER_BYTES)?;
     let payload =
         record::payload_len(&header).filter(|len| *len <= BLOCK_BYTES + MAX_OVERHEAD_BYTES);
@@ -211,7 +219,7 @@ pub(crate) fn count(rows: &dyn Snapshot) -> Result<(u64, u64)> {
 
 /// Writes extents' files anew, into folders that are the store's from then on.
 pub(crate) struct Rebuilder {
-    disks: Vec<Disk>,
+    disks: Vec<std::sync::Arc<Disk>>,
     replicas: usize,
 }
 
@@ -234,10 +242,23 @@ impl Rebuilder {
             .collect()
     }
 
+    /// True when all of its targets have the extent.
+    pub(super) fn has(&self, id: ExtentId, row: &Extent) -> bool {
+        self.chosen(id).all(|disk| disk.has(id, row))
+    }
+
+    /// One on other machines is always among them.
     fn chosen(&self, id: ExtentId) -> impl Iterator<Item = &Disk> {
         let first = id.0 as usize % self.disks.len().max(1);
         let turns = self.disks.iter().cycle().skip(first);
-        turns.take(self.replicas.min(self.disks.len()))
+        let mut disks: Vec<&Disk> = turns
+            .take(self.disks.len())
+            .map(std::sync::Arc::as_ref)
+            .collect();
+        if let Some(remote) = disks.iter().position(|disk| disk.is_remote()) {
+            disks[..=remote].rotate_right(1);
+        }
+        disks.into_iter().take(self.replicas)
     }
 
     /// Makes an extent's files of `length` bytes, in place of older ones. `records` calls with each record and its offset; what
@@ -250,16 +271,16 @@ impl Rebuilder {
     ) -> Result<()> {
         let mut files = Vec::new();
         for disk in self.chosen(id) {
-            disk.remove(id)?;
-            files.push((disk, disk.create(id)?));
+            files.push((disk, disk.begin_copy(id)?));
         }
         records(&mut |offset, record| {
             let mut files = files.iter();
             files.try_for_each(|(disk, file)| disk.write(id, file, record, offset))
         })?;
-        for (disk, file) in &files {
-            disk.cut(id, file, length)?;
-            disk.sync(id, file)?;
+        for (disk, file) in files {
+            disk.cut(id, &file, length)?;
+            disk.sync(id, &file)?;
+            disk.end_copy(id, file)?;
         }
         Ok(())
     }

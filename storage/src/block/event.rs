@@ -46,6 +46,16 @@ impl BlockStore {
         rows.iter().map(|(key, value)| decode(key, value)).collect()
     }
 
+    /// The last `limit` events, newest first.
+    pub fn latest_events(&self, limit: usize) -> Result<Vec<Event>> {
+        let end = crate::kv::prefix_end(&LOG);
+        let rows = self.shared.store.snapshot()?;
+        let rows = rows.range(&key(0), &end, true, limit)?;
+        rows.iter()
+            .map(|(key, value)| Ok(decode(key, value)?.1))
+            .collect()
+    }
+
     /// Drops the events up to sequence `through`, at most `limit` of them; returns how many went.
     pub fn cut_events(&self, through: u64, limit: usize) -> Result<usize> {
         let mut cut = 0;

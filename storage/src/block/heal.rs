@@ -1,8 +1,8 @@
 //! Copies that are missing are made, and those on targets that are being emptied are moved: one extent at a time, at the caller's
 //! pace. A copy counts once its extent's row names it, which happens after it is durable.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::extent::{self, Extent, State};
 use super::row::{self, ExtentId};
@@ -56,6 +56,9 @@ impl BlockStore {
             shared.queue.nudge();
         }
         for (id, extent) in self.extents()? {
+            if extent.state == State::Dropped {
+                shared.remove_rest(id)?;
+            }
             if extent.state != State::Sealed {
                 continue;
             }
@@ -93,10 +96,23 @@ impl Shared {
         let holds = |disk: &Arc<Disk>| extent.targets.contains(&disk.target.name);
         let wanted = self.options.replicas;
         let good = self.good_copies(id, extent);
+        let is_good = |disk: &Arc<Disk>| disk.is_usable() && disk.has(id, extent);
+        let remotes = || disks.iter().filter(|disk| disk.is_remote());
+        // Where there are other machines, one copy at least is there.
+        let lacks_remote = remotes().any(|disk| disk.is_healthy())
+            && !remotes().any(|disk| holds(disk) && is_good(disk));
         let mut gain: Vec<Arc<Disk>> = Vec::new();
+        // In many pieces: a copy of itself is one.
+        let in_pieces = |disk: &&Arc<Disk>| {
+            holds(disk) && disk.is_healthy() && disk.has(id, extent) && !disk.is_whole(id)
+        };
+        let in_pieces: Vec<Arc<Disk>> = disks.iter().filter(in_pieces).cloned().collect();
+        if lacks_remote && good >= wanted {
+            gain.extend(remotes().find(|disk| disk.is_healthy()).cloned());
+        }
         if good < wanted {
             // First the targets that should have it; then others, in zones of their own where possible, the emptiest first.
-            let able = |disk: &&Arc<Disk>| disk.is_usable() && !disk.is_suspect();
+            let able = |disk: &&Arc<Disk>| disk.is_healthy();
             let own = disks
                 .iter()
                 .filter(able)
@@ -119,6 +135,7 @@ impl Shared {
             others.sort_by_key(|disk| {
                 let free = disk.free_bytes().unwrap_or(u64::MAX);
                 (
+                    !disk.is_remote(),
                     zones.contains(&disk.target.zone.as_str()),
                     std::cmp::Reverse(free),
                 )
@@ -133,10 +150,10 @@ impl Shared {
             gain.clear(); // there is nothing to copy from: a copy of nothing must not look like one
         }
         let mut lose = Vec::new();
-        if good >= wanted {
-            let is_good = |disk: &Arc<Disk>| disk.is_usable() && disk.has(id, extent);
+        if good >= wanted && !lacks_remote {
             let mut kept = 0;
-            for disk in disks.iter().filter(|disk| holds(disk)) {
+            let locals = disks.iter().filter(|disk| !disk.is_remote());
+            for disk in remotes().chain(locals).filter(|disk| holds(disk)) {
                 kept += usize::from(is_good(disk));
                 if !is_good(disk) || kept > wanted {
                     lose.push(disk.target.name.clone());
@@ -148,8 +165,10 @@ impl Shared {
                 .filter(|name| self.disk(name).is_none());
             lose.extend(unknown.cloned());
         }
+        let is_stuck = good + gain.len() < wanted;
+        gain.extend(in_pieces);
         Need {
-            is_stuck: good + gain.len() < wanted,
+            is_stuck,
             gain,
             lose,
         }
@@ -174,9 +193,17 @@ impl Shared {
             start = [&last[..], &[0]].concat();
             for (key, value) in &page {
                 let (_, offset, hash) = super::archive::content(key, value)?;
-                let Ok(record) = self.any_record(id, offset, &hash) else {
-                    report.lost += 1;
-                    continue;
+                let record = match self.any_record(id, offset, &hash) {
+                    Ok(record) => record,
+                    // Not lost: a copy without it must not come to count.
+                    Err(away @ Error::Unavailable(_)) => {
+                        to.drop_copy(id, file)?;
+                        return Err(away);
+                    }
+                    Err(_) => {
+                        report.lost += 1;
+                        continue;
+                    }
                 };
                 let written = to.write(id, &file, &record, offset);
                 written.inspect_err(|_| to.set_suspect(true))?;
@@ -184,14 +211,14 @@ impl Shared {
                 self.copied_bytes
                     .fetch_add(record.len() as u64, Ordering::Relaxed);
                 if !pace(record.len() as u64) {
-                    to.drop_copy(id)?;
+                    to.drop_copy(id, file)?;
                     return Ok(false);
                 }
             }
         }
         to.cut(id, &file, extent.length)?;
-        to.sync(id, &file).inspect_err(|_| to.set_suspect(true))?;
-        to.end_copy(id)?;
+        let ended = to.sync(id, &file).and_then(|()| to.end_copy(id, file));
+        ended.inspect_err(|_| to.set_suspect(true))?;
         self.change_targets(id, &mut |targets| {
             if !targets.contains(&to.target.name) {
                 targets.push(to.target.name.clone());
@@ -251,6 +278,21 @@ impl Shared {
         Ok(row.targets)
     }
 
+    /// Goes on with a removal that a target on other machines did not answer to.
+    fn remove_rest(&self, id: ExtentId) -> Result<()> {
+        let _alone = self.removal.write().unwrap_or_else(PoisonError::into_inner);
+        let row = extent::read(&*self.store.snapshot()?, id)?;
+        match row.filter(|row| row.state == State::Dropped) {
+            Some(row) if self.is_removable(&row) => self.finish_removal(id, &row),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_removable(&self, row: &Extent) -> bool {
+        let is_there = |name: &String| self.disk(name).is_some_and(|disk| disk.is_online());
+        row.targets.iter().all(is_there)
+    }
+
     /// True when the extent that grows has too few copies for the targets there are by now, or one on a target that goes.
     fn open_extent_is_misplaced(&self) -> Result<bool> {
         let extents = extent::read_all(&*self.store.snapshot()?)?;
@@ -265,6 +307,11 @@ impl Shared {
     /// See [`Shared::open_extent_is_misplaced`].
     pub(super) fn is_misplaced(&self, targets: &[String]) -> bool {
         let leaves = |name: &String| self.disk(name).is_none_or(|disk| !disk.is_usable());
-        targets.len() < self.wanted_replicas() || targets.iter().any(leaves)
+        let is_remote = |name: &String| self.disk(name).is_some_and(|disk| disk.is_remote());
+        let mut disks = self.all_disks().into_iter();
+        targets.len() < self.wanted_replicas()
+            || targets.iter().any(leaves)
+            || (disks.any(|disk| disk.is_remote() && disk.is_healthy())
+                && !targets.iter().any(is_remote))
     }
 }

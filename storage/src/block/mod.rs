@@ -1,22 +1,27 @@
 //! Blocks: immutable, named by their plaintext's SHA-256, stored once, encrypted, on every replica's disk before a write
 //! returns (I1), and collected only when nothing refers to them (I7).
 //!
-//! In reading order: `row` and `extent` (what the index says), `record` and `seal` (a block's bytes), `target` (files),
+//! In reading order: `row` and `extent` (what the index says), `record` and `seal` (a block's bytes), `target` and its `medium` (a `folder`, or `remote` objects),
 //! `identity` (whose store, which keys), `queue`, `append` and `index` (group commit), `read` (with failover and repair),
-//! `placement` (targets that come and go), `heal` and `scrub` (copies that are missing or bad), `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`, `archive` (for backups).
+//! `placement` (targets that come and go), `heal` and `scrub` (copies that are missing or bad), `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`, `archive` (for backups) and `carry` (for other targets).
 
 mod append;
 pub(crate) mod archive;
 mod cache;
+mod carry;
 mod collect;
 mod compact;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod event;
 mod extent;
+mod folder;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod heal;
 mod identity;
 mod index;
+mod medium;
 mod placement;
 mod put;
 mod queue;
@@ -24,6 +29,7 @@ mod read;
 mod record;
 mod recover;
 mod reference;
+mod remote;
 mod rewrap;
 mod row;
 mod scrub;
@@ -40,18 +46,19 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 pub use archive::Pin;
+pub use carry::{Carried, carry};
 pub use collect::{GcReport, Holds, NoHolds};
 pub use compact::CompactReport;
 pub use event::{Event, EventKind};
 pub use extent::{Extent, State, StoreId};
 pub use heal::HealReport;
 pub use identity::holds_data;
-pub use placement::{StorageStatus, TargetStatus};
+pub use placement::{StorageStatus, TargetStatus, known as known_targets};
 pub use reference::{Owner, is_referenced, reference, require, unreference};
 pub use rewrap::RewrapReport;
 pub use row::ExtentId;
 pub use scrub::{Kept, ScrubBudget, ScrubPosition, ScrubReport};
-pub use target::{MARKER as TARGET_MARKER, Target};
+pub use target::{MARKER as TARGET_MARKER, Place, Target};
 pub use verify::{Finding, VerifyReport};
 
 use crate::chunk::BlockHash;
@@ -167,7 +174,7 @@ impl BlockStore {
             let is_said =
                 |(name, row): &(String, placement::TargetRow)| *name == target.name && row.draining;
             let draining = said.iter().any(is_said);
-            let disk = Arc::new(Disk::open(target, identity.store, expected)?);
+            let disk = Disk::open(target, identity.store, expected)?;
             disk.set_draining(draining);
             Ok(disk)
         });

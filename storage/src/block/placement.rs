@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::extent::State;
-use super::target::{Disk, Target};
+use super::target::{Disk, Place, Target};
 use super::{BlockStore, Shared, identity};
 use crate::error::{Error, Result};
 use crate::keyspace;
-use crate::kv::{Snapshot, prefix_end};
-use std::path::PathBuf;
+use crate::kv::{Snapshot, Store, Transaction, prefix_end};
 use std::sync::{Arc, PoisonError};
 
 /// `EXTENT 4 name`: what an operator has said about a target.
@@ -17,6 +16,7 @@ const TABLE: [u8; 2] = [keyspace::EXTENT, 4];
 /// What an operator has said about a target. One that is not mentioned is in use as the configuration has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TargetRow {
+    /// Or a URL.
     pub folder: String,
     pub zone: String,
     /// Its extents go to others, and nothing new comes to it.
@@ -28,7 +28,7 @@ pub(super) struct TargetRow {
 pub struct TargetStatus {
     /// Its name.
     pub name: String,
-    /// Its folder.
+    /// Its folder, or its URL without options.
     pub folder: String,
     /// What fails together with it.
     pub zone: String,
@@ -86,7 +86,7 @@ impl BlockStore {
                 let identity = identity::read(&*shared.store.snapshot()?)?;
                 let identity = identity
                     .ok_or_else(|| Error::Engine("the block store has no identity".into()))?;
-                let disk = Arc::new(Disk::open(target, identity.store, false)?);
+                let disk = Disk::open(target, identity.store, false)?;
                 shared
                     .disks
                     .write()
@@ -162,7 +162,7 @@ impl Shared {
     fn note_target(&self, name: &str) -> Result<()> {
         let disk = self.known(name)?;
         let row = TargetRow {
-            folder: disk.target.folder.display().to_string(),
+            folder: disk.target.place.to_string(),
             zone: disk.target.zone.clone(),
             draining: disk.is_draining(),
         };
@@ -178,9 +178,7 @@ impl Shared {
     /// Copies that a write gets at present: fewer than there should be while targets are away or fail, never fewer than the least.
     pub(super) fn wanted_replicas(&self) -> usize {
         let disks = self.all_disks();
-        let healthy = disks
-            .iter()
-            .filter(|disk| disk.is_usable() && !disk.is_suspect());
+        let healthy = disks.iter().filter(|disk| disk.is_healthy());
         let (least, most) = (self.options.min_replicas, self.options.replicas);
         healthy.count().clamp(least, most.max(least))
     }
@@ -197,6 +195,18 @@ pub(super) fn rows(from: &dyn Snapshot) -> Result<Vec<(String, TargetRow)>> {
     Ok(rows)
 }
 
+/// Forgets what operators have said about these targets.
+pub(super) fn forget(txn: &mut dyn Transaction, names: &[String]) {
+    for name in names {
+        txn.delete([&TABLE[..], name.as_bytes()].concat());
+    }
+}
+
+/// The targets of a store: the configuration's, and those that operators have added since.
+pub fn known(store: &dyn Store, configured: Vec<Target>) -> Result<Vec<Target>> {
+    Ok(all(configured, &rows(&*store.snapshot()?)?))
+}
+
 /// The configuration's targets, and those that were added since.
 pub(super) fn all(configured: Vec<Target>, rows: &[(String, TargetRow)]) -> Vec<Target> {
     let mut all = configured;
@@ -204,7 +214,7 @@ pub(super) fn all(configured: Vec<Target>, rows: &[(String, TargetRow)]) -> Vec<
         if !all.iter().any(|target| target.name == *name) {
             all.push(Target {
                 name: name.clone(),
-                folder: PathBuf::from(&row.folder),
+                place: Place::parse(&row.folder),
                 zone: row.zone.clone(),
             });
         }

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use super::event::{Event, EventKind};
 use super::extent::State;
+use super::queue::{Job, Origin};
 use super::row::BlockRow;
 use super::{BlockStore, Shared, record};
 use crate::chunk::{BLOCK_BYTES, BlockHash};
@@ -165,11 +166,12 @@ impl Shared {
                 .any(|target| self.read_record(target, hash, row).is_ok())
     }
 
-    /// The targets that should have the block.
+    /// The targets that should have the block, those of this machine first.
     pub(super) fn targets(&self, row: &BlockRow) -> Vec<String> {
-        self.extent(row.location.extent)
-            .map(|extent| extent.targets)
-            .unwrap_or_default()
+        let extent = self.extent(row.location.extent);
+        let mut targets = extent.map(|extent| extent.targets).unwrap_or_default();
+        targets.sort_by_key(|name| self.disk(name).is_some_and(|disk| disk.is_remote()));
+        targets
     }
 
     /// Reports faults and repairs them where there is a good record; a fault that stays is reported once.
@@ -204,20 +206,39 @@ impl Shared {
             .disk(&fault.target)
             .ok_or_else(|| Error::Engine(format!("no block target is called {}", fault.target)))?;
         let extent = row.location.extent;
-        let _stays = self.removal.read().unwrap_or_else(PoisonError::into_inner);
-        if self
-            .extent(extent)
-            .is_none_or(|extent| extent.state == State::Dropped)
-        {
-            return Ok(());
+        let is_mended = {
+            let _stays = self.removal.read().unwrap_or_else(PoisonError::into_inner);
+            if self
+                .extent(extent)
+                .is_none_or(|extent| extent.state == State::Dropped)
+            {
+                return Ok(());
+            }
+            disk.mend(extent, row.location.offset, record)?
+        };
+        if !is_mended {
+            self.move_record(hash, row, record)?;
         }
-        disk.mend(extent, row.location.offset, record)?;
         self.known_faults
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&(*hash, fault.target.clone()));
         self.report(hash, &fault.target, EventKind::Repaired);
         Ok(())
+    }
+
+    /// Objects are not changed: a good record takes the block to the extent that grows.
+    fn move_record(&self, hash: &BlockHash, row: &BlockRow, record: &[u8]) -> Result<()> {
+        let (done, pending) = std::sync::mpsc::sync_channel(1);
+        self.queue.push(Job {
+            hash: *hash,
+            codec: row.codec,
+            plain_len: row.plain_len,
+            record: record.to_vec(),
+            origin: Origin::Move { from: row.location },
+            done,
+        })?;
+        super::put::wait(Some(pending))
     }
 
     /// Remembers a fault; false when it is known.
@@ -246,11 +267,15 @@ impl Shared {
     }
 }
 
-/// Why a block cannot be had: damaged where any replica is there at all, else missing.
+/// Why a block cannot be had: it is on a machine that does not answer now, damaged where any replica is there at all, else missing.
 pub(super) fn lost(hash: &BlockHash, faults: Vec<Fault>) -> Error {
-    let damaged = faults
-        .into_iter()
-        .map(|fault| fault.error)
-        .find(|error| matches!(error, Error::Corrupt { .. }));
-    damaged.unwrap_or(Error::BlockMissing(*hash))
+    let mut said = Error::BlockMissing(*hash);
+    for fault in faults {
+        match fault.error {
+            away @ Error::Unavailable(_) => return away,
+            damaged @ Error::Corrupt { .. } => said = damaged,
+            _ => {}
+        }
+    }
+    said
 }

@@ -4,12 +4,12 @@
 //! holds beyond it was never acknowledged; whole records among it are cut too, since the only copy of their keys would
 //! have been in the index.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use super::Shared;
 use super::append::OpenExtent;
 use super::extent::{self, Extent, State};
+use super::medium::Handle;
 use super::row::ExtentId;
 use super::target::Disk;
 use crate::error::{Error, Result};
@@ -26,11 +26,38 @@ impl Shared {
                     if let Some(older) = open.take() {
                         self.seal(older)?;
                     }
-                    open = self.reopen(id, row)?;
+                    open = match self.is_on_other_machines(&row) {
+                        true => self.close(id, row)?,
+                        false => self.reopen(id, row)?,
+                    };
                 }
             }
         }
         Ok(open)
+    }
+
+    fn is_on_other_machines(&self, row: &Extent) -> bool {
+        let mut disks = row.targets.iter().filter_map(|target| self.disk(target));
+        disks.any(|disk| disk.is_remote())
+    }
+
+    /// Seals an open extent on other machines: a write of the earlier run may still be on its way there, and comes to lie behind the
+    /// acknowledged length, where it means nothing. One without any block is removed.
+    fn close(&self, id: ExtentId, row: Extent) -> Result<Option<OpenExtent>> {
+        let is_empty = row.length == extent::HEADER_BYTES;
+        let state = if is_empty {
+            State::Dropped
+        } else {
+            State::Sealed
+        };
+        let row = Extent { state, ..row };
+        self.store
+            .transact(&mut |txn| extent::write(txn, id, &row))?;
+        self.remember(id, &row);
+        if is_empty {
+            self.finish_removal(id, &row)?;
+        }
+        Ok(None)
     }
 
     /// Cuts an open extent's tails; seals it instead when a replica is not whole.
@@ -54,6 +81,7 @@ impl Shared {
             id,
             row,
             files,
+            groups: 0,
             uncounted_bytes: 0,
         };
         if is_whole {
@@ -68,28 +96,12 @@ impl Shared {
         id: ExtentId,
         row: &Extent,
         target: &str,
-    ) -> Result<(Arc<Disk>, File)> {
+    ) -> Result<(Arc<Disk>, Handle)> {
         let disk = self.disk(target).filter(|disk| disk.is_usable());
         let disk =
             disk.ok_or_else(|| Error::Engine(format!("block target {target} is not there")))?;
-        let file = disk.open_to_write(id)?;
-        let length = file
-            .metadata()
-            .map_err(|error| Error::io(format!("extent {id}"), error))?
-            .len();
-        if length < row.length {
-            let detail = format!("{length} bytes of {}", row.length);
-            return Err(Error::Corrupt {
-                what: format!("extent {id} on {target}"),
-                detail,
-            });
-        }
-        if length > row.length {
-            tracing::info!(extent = %id, target, bytes = length - row.length, "cutting off what was never acknowledged");
-            disk.cut(id, &file, row.length)?;
-            disk.sync(id, &file)?;
-        }
-        Ok((disk.clone(), file))
+        let file = disk.reopen(id, row.length)?;
+        Ok((disk, file))
     }
 
     /// Removes the files of an extent that is marked as dropped, then its row. Targets that are away keep the row.
@@ -97,6 +109,12 @@ impl Shared {
         let mut is_complete = true;
         for target in &row.targets {
             match self.disk(target).filter(|disk| disk.is_online()) {
+                Some(disk) if disk.is_remote() => {
+                    if let Err(error) = disk.remove(id) {
+                        tracing::warn!(extent = %id, %target, %error, "an extent is removed later");
+                        is_complete = false;
+                    }
+                }
                 Some(disk) => disk.remove(id)?,
                 None => is_complete = false,
             }

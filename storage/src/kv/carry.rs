@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Batch, Number, Pair, Snapshot, Store};
+use super::{Batch, Number, Pair, Snapshot, Store, Transaction};
 use crate::error::{Error, Result};
 use crate::keyspace;
 
@@ -60,6 +60,16 @@ pub fn reserve(store: &dyn Store) -> Result<bool> {
 /// Fails with [`Error::Engine`] when `to` holds something else, and with [`Error::Corrupt`] when it does not hold the same
 /// afterwards.
 pub fn carry(from: &dyn Store, to: &dyn Store, progress: &mut dyn FnMut(u64)) -> Result<Carried> {
+    carry_and(from, to, progress, &mut |_| Ok(()))
+}
+
+/// The same; `last` changes what is to be otherwise in the destination, in the transaction that makes a store of it.
+pub fn carry_and(
+    from: &dyn Store,
+    to: &dyn Store,
+    progress: &mut dyn FnMut(u64),
+    last: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>,
+) -> Result<Carried> {
     let source = from.snapshot()?;
     let marked = to.snapshot()?.get(&mark())?;
     let sent = match marked.as_deref() {
@@ -77,7 +87,7 @@ pub fn carry(from: &dyn Store, to: &dyn Store, progress: &mut dyn FnMut(u64)) ->
     }
     to.transact(&mut |txn| {
         txn.delete(mark());
-        Ok(())
+        last(txn)
     })?;
     Ok(Carried {
         rows,

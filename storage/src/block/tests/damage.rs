@@ -65,7 +65,7 @@ fn the_verifier_names_bad_replicas_and_repair_mends_them() {
     let (path, offset) = store.path(&hashes[3], 2);
     flip(&path, offset + 60);
     let (missing, _) = store.path(&hashes[5], 1);
-    store.disk(1).forget(store.place(&hashes[5]).extent);
+    store.disk(1).close();
     std::fs::remove_file(missing).unwrap();
     let found = store.findings();
     assert_eq!(found.len(), 21);
@@ -110,7 +110,7 @@ fn a_target_that_lost_its_content_is_left_alone_until_it_is_adopted() {
     let store = bench.open();
     let hash = store.put(&block(1)).unwrap();
     drop(store);
-    let folder = bench.target(0).folder;
+    let folder = bench.folder_of(0);
     std::fs::remove_dir_all(&folder).unwrap();
     let store = bench.open();
     assert!(

@@ -49,7 +49,7 @@ fn a_target_that_goes_while_writing_costs_a_copy_and_nothing_else() {
     let bench = Bench::degradable(2);
     let store = bench.open();
     let mut blocks = fill(&store, 0);
-    let folder = bench.target(1).folder;
+    let folder = bench.folder_of(1);
     let away = bench.folder.path().join("away");
     std::fs::rename(&folder, &away).unwrap();
     std::fs::create_dir(&folder).unwrap(); // an empty mount point
@@ -75,7 +75,7 @@ fn a_target_that_goes_while_writing_costs_a_copy_and_nothing_else() {
 
     // Now the other one may go.
     drop(store);
-    std::fs::remove_dir_all(bench.target(0).folder).unwrap();
+    std::fs::remove_dir_all(bench.folder_of(0)).unwrap();
     all_there(&bench.open(), &blocks);
 }
 
@@ -85,7 +85,7 @@ fn with_too_few_targets_a_write_is_refused_clearly_and_works_again() {
     bench.options.min_replicas = 2;
     let store = bench.open();
     fill(&store, 0);
-    let (folder, away) = (bench.target(1).folder, bench.folder.path().join("away"));
+    let (folder, away) = (bench.folder_of(1), bench.folder.path().join("away"));
     std::fs::rename(&folder, &away).unwrap();
     store.heal(&mut |_| true).unwrap();
     let refused = store.put(&noise(77, 1000));
@@ -123,7 +123,7 @@ fn an_emptied_disk_is_adopted_and_filled_from_the_other() {
     let store = bench.open();
     let blocks = fill(&store, 0);
     drop(store);
-    std::fs::remove_dir_all(bench.target(0).folder).unwrap();
+    std::fs::remove_dir_all(bench.folder_of(0)).unwrap();
     let store = bench.open();
     all_there(&store, &blocks);
     let report = store.heal(&mut |_| true).unwrap();
@@ -133,7 +133,7 @@ fn an_emptied_disk_is_adopted_and_filled_from_the_other() {
     assert!(report.copied > 0 && report.lost == 0, "{report:?}");
     assert_eq!(store.findings(), []);
     drop(store);
-    std::fs::remove_dir_all(bench.target(1).folder).unwrap();
+    std::fs::remove_dir_all(bench.folder_of(1)).unwrap();
     all_there(&bench.open(), &blocks);
 }
 
@@ -163,10 +163,10 @@ fn a_target_is_added_and_another_drained() {
         (status.targets[0].extents, status.targets[0].draining),
         (0, true)
     );
-    let left = std::fs::read_dir(bench.target(0).folder).unwrap();
+    let left = std::fs::read_dir(bench.folder_of(0)).unwrap();
     assert_eq!(left.count(), 1, "the marker alone");
     drop(store);
-    std::fs::remove_dir_all(bench.target(0).folder).unwrap();
+    std::fs::remove_dir_all(bench.folder_of(0)).unwrap();
     // The configuration names two; what was said since is remembered.
     let store = bench.open();
     all_there(&store, &blocks);
@@ -183,7 +183,7 @@ fn a_dead_disk_is_replaced_after_a_while() {
     let bench = Bench::degradable(3);
     let store = bench.open();
     let blocks = fill(&store, 0);
-    std::fs::remove_dir_all(bench.target(2).folder).unwrap();
+    std::fs::remove_dir_all(bench.folder_of(2)).unwrap();
     store.heal(&mut |_| true).unwrap();
     assert!(
         store.storage_status().unwrap().short_extents > 0,
@@ -293,7 +293,7 @@ fn the_only_good_copy_of_a_block_survives_copying() {
     let length = std::fs::metadata(&cut).unwrap().len();
     let file = std::fs::File::options().write(true).open(&cut).unwrap();
     file.set_len(length - 100).unwrap();
-    store.disk(1).forget(place.extent);
+    store.disk(1).close();
     let report = store.heal_all();
     assert_eq!((report.copied, report.lost), (1, 0));
     all_there(&store, &blocks);

@@ -9,6 +9,7 @@ mod kill;
 mod model;
 mod put;
 mod races;
+mod remote;
 mod rotate;
 mod space;
 mod torn;
@@ -50,10 +51,11 @@ impl Bench {
     }
 
     fn target(&self, number: usize) -> Target {
-        Target::new(
-            format!("t{number}"),
-            self.folder.path().join(format!("t{number}")),
-        )
+        Target::new(format!("t{number}"), self.folder_of(number))
+    }
+
+    fn folder_of(&self, number: usize) -> std::path::PathBuf {
+        self.folder.path().join(format!("t{number}"))
     }
 
     fn kv(&self) -> Arc<dyn Store> {

@@ -1,9 +1,18 @@
-//! What every place for objects must do.
+//! What every place for objects must do; run on all of them.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a suite for tests, a surprise is the test's failure"
+)]
 
-use super::*;
+use bytes::Bytes;
 
-fn conform(objects: &Objects) {
+use super::upload::PART_BYTES;
+use super::{Listed, Objects};
+
+/// Runs all on an empty place.
+pub fn conform(objects: &Objects) {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
@@ -12,6 +21,7 @@ fn conform(objects: &Objects) {
         ranges(objects).await;
         listing(objects).await;
         names(objects).await;
+        uploads(objects).await;
     });
 }
 
@@ -116,17 +126,63 @@ async fn names(objects: &Objects) {
     assert_eq!(objects.get("ü/a b").await.unwrap().unwrap(), "x");
 }
 
-#[test]
-fn a_local_folder_conforms() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("file://{}/new", folder.path().display());
-    conform(&Objects::open(&url).unwrap());
-    assert_eq!(Objects::open(&url).unwrap().url(), url);
+/// Objects larger than a part, and one that is given up.
+async fn uploads(objects: &Objects) {
+    let content: Vec<u8> = (0..PART_BYTES + 1_000_000)
+        .map(|at| (at % 251) as u8)
+        .collect();
+    for _ in 0..2 {
+        let mut upload = objects.upload("f/large").await.unwrap();
+        let mut rest = &content[..];
+        while !rest.is_empty() {
+            rest = &rest[upload.take(rest)..];
+            if upload.is_full() {
+                upload.send().await.unwrap();
+            }
+        }
+        upload.finish().await.unwrap();
+    }
+    assert!(objects.get("f/large").await.unwrap().unwrap() == content);
+    let range = PART_BYTES as u64 - 500..PART_BYTES as u64 + 500;
+    let part = objects.get_range("f/large", range.clone()).await.unwrap();
+    assert_eq!(
+        part.unwrap(),
+        content[range.start as usize..range.end as usize]
+    );
+    let mut given_up = objects.upload("f/none").await.unwrap();
+    given_up.take(b"bytes");
+    given_up.send().await.unwrap();
+    given_up.abort().await.unwrap();
+    assert_eq!(objects.get("f/none").await.unwrap(), None);
+    assert_eq!(objects.list_all("f").await.unwrap().len(), 1);
+    objects.put("f/2", Bytes::from_static(b"x")).await.unwrap();
+    objects.delete_below("f").await.unwrap();
+    assert_eq!(objects.list_all("f").await.unwrap(), []);
+    objects.delete_below("f").await.unwrap();
 }
 
-#[test]
-fn other_places_are_refused() {
-    for url in ["s3://bucket", "/tmp", "file://relative", ""] {
-        assert!(Objects::open(url).is_err(), "{url}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_folder_conforms() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file://{}/new", folder.path().display());
+        conform(&Objects::open(&url).unwrap());
+        assert_eq!(Objects::open(&url).unwrap().url(), url);
+    }
+
+    #[test]
+    fn other_places_are_refused() {
+        for url in [
+            "gs://bucket",
+            "s3://bucket/f?secret=1",
+            "/tmp",
+            "file://relative",
+            "",
+        ] {
+            assert!(Objects::open(url).is_err(), "{url}");
+        }
     }
 }
