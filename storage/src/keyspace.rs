@@ -28,6 +28,10 @@ pub const SEARCHES: u8 = 0x25;
 pub const SECOND_FACTOR: u8 = 0x26;
 /// Groups, who is in them, and which shared folders they are in (`meta::group`).
 pub const GROUP: u8 = 0x27;
+/// Invitations to shared folders for people without an account (`meta::invitation`).
+pub const INVITATION: u8 = 0x28;
+/// What administrators decide for a team (`meta::team`).
+pub const TEAM: u8 = 0x29;
 /// Nodes: file id -> entity (`meta::node`).
 pub const NODE: u8 = 0x30;
 /// Children: parent file id, folded name -> file id (`meta::node`).

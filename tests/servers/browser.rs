@@ -64,6 +64,16 @@ fn administrators_see_the_state_and_who_did_what() {
 }
 
 #[test]
+fn nobody_needs_a_mouse() {
+    browse("keyboard.mjs");
+}
+
+#[test]
+fn what_is_kept_is_shown() {
+    browse("previews.mjs");
+}
+
+#[test]
 fn every_page_is_for_everybody_and_runs_nothing_hostile() {
     browse("craft.mjs");
 }

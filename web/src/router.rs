@@ -34,7 +34,7 @@ const STREAMS: [&str; 15] = [
 ];
 
 /// Addresses of the page; all of them answer with its document.
-const PAGE: [&str; 12] = [
+const PAGE: [&str; 13] = [
     "/",
     "/search",
     "/files",
@@ -46,6 +46,7 @@ const PAGE: [&str; 12] = [
     "/admin",
     "/admin/{*path}",
     "/welcome",
+    "/invitation",
     "/sign-in",
 ];
 
@@ -259,6 +260,13 @@ fn own_routes() -> Router<App> {
             post(two_factor::recovery_codes),
         )
         .route("/two_factor/disable", post(two_factor::disable))
+        .route("/team", post(invitations::team))
+        .route("/invitations/create", post(invitations::create))
+        .route("/invitations/list", post(invitations::list))
+        .route("/invitations/withdraw", post(invitations::withdraw))
+        .route("/invitations/look", post(invitations::look))
+        .route("/invitations/accept", post(invitations::accept))
+        .route("/invitations/claim", post(invitations::claim))
         .route("/groups/list", post(groups::list))
         .route("/groups/members", post(groups::members))
         .route("/groups/create", post(groups::create))

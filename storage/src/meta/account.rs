@@ -90,6 +90,57 @@ pub struct AccountChange {
     pub team: Option<Option<TeamId>>,
 }
 
+/// An account that is about to be made, with a root namespace of its own.
+pub(super) struct NewAccount {
+    pub(super) account: Account,
+    folded: String,
+}
+
+impl NewAccount {
+    /// Draws its ids. Takes a commit of its own, for the namespace's number.
+    pub(super) fn draw(meta: &Meta, email: &str, name: &str, is_admin: bool) -> Result<NewAccount> {
+        let folded = email::fold(email)?;
+        let name = if name.trim().is_empty() {
+            email.split('@').next().unwrap_or(email)
+        } else {
+            name.trim()
+        };
+        let account = Account {
+            id: AccountId(meta.random_id()),
+            email: email.nfc().collect(),
+            name: cut(name),
+            is_admin,
+            root: namespace::allocate(&**meta.store())?,
+            password_hash: None,
+            quota_bytes: meta.options().default_quota_bytes,
+            disabled: false,
+            team: Some(DEFAULT_TEAM),
+            created_ms: meta.now_ms(),
+        };
+        Ok(NewAccount { account, folded })
+    }
+
+    /// The same, which has a password.
+    pub(super) fn with_password(mut self, hash: String) -> NewAccount {
+        self.account.password_hash = Some(hash);
+        self
+    }
+
+    /// Writes its rows; `EmailTaken` where the address has an account.
+    pub(super) fn insert(&self, meta: &Meta, txn: &mut dyn Transaction) -> Result<()> {
+        let (account, by_email) = (&self.account, email_key(&self.folded));
+        if txn.get(&by_email)?.is_some() {
+            return Err(Refusal::EmailTaken.into());
+        }
+        if read_account(&*txn, account.id)?.is_some() {
+            return Err(Error::Engine(format!("{} was drawn twice", account.id)));
+        }
+        txn.put(by_email, account.id.0.to_be_bytes().to_vec().into());
+        put_account(txn, account)?;
+        edit::make_home(txn, meta.env(), account.root, account.id, account.team).map(drop)
+    }
+}
+
 impl AccountChange {
     fn applied_to(self, account: Account) -> Account {
         let name = self.name.filter(|name| !name.trim().is_empty());
@@ -111,38 +162,9 @@ impl Meta {
     /// Makes an account with its root namespace, in team [`DEFAULT_TEAM`] and with the store's default quota. Refused as
     /// `InvalidEmail` or `EmailTaken`. An empty name becomes the part of the address before the `@`.
     pub fn create_account(&self, email: &str, name: &str, is_admin: bool) -> Result<Account> {
-        let folded = email::fold(email)?;
-        let root = namespace::allocate(&**self.store())?;
-        let name = if name.trim().is_empty() {
-            email.split('@').next().unwrap_or(email)
-        } else {
-            name.trim()
-        };
-        let account = Account {
-            id: AccountId(self.random_id()),
-            email: email.nfc().collect(),
-            name: cut(name),
-            is_admin,
-            root,
-            password_hash: None,
-            quota_bytes: self.options().default_quota_bytes,
-            disabled: false,
-            team: Some(DEFAULT_TEAM),
-            created_ms: self.now_ms(),
-        };
-        self.transact(|txn| {
-            let by_email = email_key(&folded);
-            if txn.get(&by_email)?.is_some() {
-                return Err(Refusal::EmailTaken.into());
-            }
-            if read_account(&*txn, account.id)?.is_some() {
-                return Err(Error::Engine(format!("{} was drawn twice", account.id)));
-            }
-            txn.put(by_email, account.id.0.to_be_bytes().to_vec().into());
-            put_account(txn, &account)?;
-            edit::make_home(txn, self.env(), root, account.id, account.team).map(drop)
-        })?;
-        Ok(account)
+        let new = NewAccount::draw(self, email, name, is_admin)?;
+        self.transact(|txn| new.insert(self, txn))?;
+        Ok(new.account)
     }
 
     /// The account with this id.
@@ -211,11 +233,16 @@ impl Meta {
     /// Sets the account's password. Refused as `WeakPassword`. Tokens and sessions stay: see [`Meta::revoke_all`].
     pub fn set_password(&self, id: AccountId, password: &str) -> Result<()> {
         let account = self.account(id)?.ok_or(Refusal::NotFound)?;
-        password::check_strength(&account.email, password)?;
-        let salt = secret::bytes::<16>(self.random());
-        let hash = password::hash(password, &salt, self.options().password_cost)?;
+        let hash = self.password_hash(&account.email, password)?;
         self.update_account(id, |account| account.password_hash = Some(hash.clone()))
             .map(drop)
+    }
+
+    /// What is stored of a password; `WeakPassword` when it is refused for this address.
+    pub(super) fn password_hash(&self, email: &str, password: &str) -> Result<String> {
+        password::check_strength(email, password)?;
+        let salt = secret::bytes::<16>(self.random());
+        password::hash(password, &salt, self.options().password_cost)
     }
 
     /// The account, if the password is its own and it is not disabled. The work done is the same for unknown addresses.

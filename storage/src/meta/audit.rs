@@ -90,11 +90,17 @@ pub enum AuditAction {
     GroupMemberAdded,
     /// Somebody was taken out of a group.
     GroupMemberRemoved,
+    /// Somebody without an account was invited to a shared folder.
+    InvitationCreated,
+    /// An invitation was accepted.
+    InvitationAccepted,
+    /// An invitation was taken back.
+    InvitationWithdrawn,
 }
 
 impl AuditAction {
     /// All actions.
-    pub const ALL: [AuditAction; 31] = [
+    pub const ALL: [AuditAction; 34] = [
         AuditAction::SignIn,
         AuditAction::SignInFailed,
         AuditAction::SignOut,
@@ -126,6 +132,9 @@ impl AuditAction {
         AuditAction::GroupChanged,
         AuditAction::GroupMemberAdded,
         AuditAction::GroupMemberRemoved,
+        AuditAction::InvitationCreated,
+        AuditAction::InvitationAccepted,
+        AuditAction::InvitationWithdrawn,
     ];
 
     /// The action's name for people and filters.
@@ -162,6 +171,9 @@ impl AuditAction {
             AuditAction::GroupChanged => "group_changed",
             AuditAction::GroupMemberAdded => "group_member_added",
             AuditAction::GroupMemberRemoved => "group_member_removed",
+            AuditAction::InvitationCreated => "invitation_created",
+            AuditAction::InvitationAccepted => "invitation_accepted",
+            AuditAction::InvitationWithdrawn => "invitation_withdrawn",
         }
     }
 

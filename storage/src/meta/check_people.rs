@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::account::Account;
 use super::group::Group;
 use super::ids::{AccountId, FileId, NamespaceId};
+use super::invitation::Invitation;
 use super::keys::{self, Membership, NamespaceRow};
 use super::mount::ancestors;
 use super::node::{NodeKind, Role};
@@ -12,10 +13,11 @@ use super::path::fold;
 use super::secret::SecretHash;
 use super::token::Token;
 use super::{
-    Blocks, Meta, account, audit, email, grant, group_rows, job, link, quota, session, token_rows,
+    Blocks, Meta, account, audit, email, grant, group_rows, invitation, job, link, quota, session,
+    token_rows,
 };
 use crate::error::{Error, Result};
-use crate::keyspace::{ACCOUNT, AUDIT, JOB, LINK, NAMESPACE, TOKEN, UPLOAD};
+use crate::keyspace::{ACCOUNT, AUDIT, INVITATION, JOB, LINK, NAMESPACE, TOKEN, UPLOAD};
 use crate::kv::Snapshot;
 use crate::row;
 
@@ -58,6 +60,7 @@ impl Meta {
         checker.each(&[JOB, 0], &mut |c, key, value| c.job(key, value))?;
         checker.shared_folders()?;
         checker.groups()?;
+        checker.each(&[INVITATION, 0], &mut |c, _, value| c.invitation(value))?;
         checker.audit()?;
         Ok(checker.problems)
     }
@@ -321,6 +324,15 @@ impl Checker<'_> {
         for (key, _) in self.rows.range(&start, &end, false, usize::MAX)? {
             self.derived(NamespaceId(row::u64_at("namespace", &key, 1)?))?;
         }
+        Ok(())
+    }
+
+    fn invitation(&mut self, value: &[u8]) -> Result<()> {
+        let found: Invitation = row::decode("invitation", value)?;
+        let listed = invitation::is_listed(self.rows, &found)?;
+        self.expect(listed, || {
+            format!("invitation {} is found one way only", found.id)
+        });
         Ok(())
     }
 

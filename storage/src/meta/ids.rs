@@ -42,6 +42,10 @@ id!(
     GroupId
 );
 id!(
+    /// An invitation (not its link's code). Outside: 16 hex digits.
+    InvitationId
+);
+id!(
     /// A bearer token, session or one-time code (not its secret). Outside: 16 hex digits.
     TokenId
 );
@@ -147,6 +151,19 @@ impl GroupId {
 impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "g:{:032x}", self.0)
+    }
+}
+
+impl InvitationId {
+    /// From its form outside; `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        hex16(text).map(Self)
+    }
+}
+
+impl fmt::Display for InvitationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 

@@ -6,7 +6,7 @@ use super::keys::{self, Membership, NamespaceRow};
 use super::mount::{drop_mount, is_live, make_mount};
 use super::node::{Actor, Role};
 use super::sharing::MemberPolicy;
-use super::{Meta, Refusal, grant, group_rows, quota};
+use super::{Meta, Refusal, grant, group_rows, invitation, quota};
 use crate::error::Result;
 use crate::journal::{self, Change};
 use crate::kv::{Snapshot, Transaction};
@@ -17,9 +17,9 @@ pub const MAX_MEMBERS: usize = 1000;
 pub const MAX_ACCESS: usize = 10_000;
 
 impl Meta {
-    /// Adds a member; who is one already stays as it is, but who is one by a group only gets this role of its own. With
-    /// `auto_mount` the folder appears in the member's root under a free name, else it waits for [`Meta::mount`]. Refused as
-    /// `NoPermission`, or `NotFound` when the actor is no member or the account does not exist or is disabled.
+    /// Adds a member; who is one already stays as it is, but for who is one by a group only: it gets this role of its own. With `auto_mount` the folder appears in the member's root under a free
+    /// name, else it waits for [`Meta::mount`]. Refused as `NoPermission`, or `NotFound` when the actor is no member or the
+    /// account does not exist or is disabled.
     pub fn add_member(
         &self,
         actor: Actor,
@@ -31,32 +31,45 @@ impl Meta {
         self.transact(|txn| {
             let shared = managed(&*txn, actor.account, ns)?;
             no_second_owner(role)?;
-            if keys::get_membership(&*txn, ns, account)?.is_some() {
-                return match grant::own_role(&*txn, ns, account)? {
-                    Some(_) => Ok(()),
-                    None => grant::assign(txn, self.env(), ns, account, role),
-                };
-            }
-            let live = read_account(&*txn, account)?.filter(|account| !account.disabled);
-            let member = live.ok_or(Refusal::NotFound)?;
-            if keys::members(&*txn, ns)?.len() >= MAX_MEMBERS
-                || keys::memberships(&*txn, account)?.len() >= MAX_ACCESS
-            {
-                return Err(Refusal::TooManyMembers.into());
-            }
-            let joined_ms = self.now_ms();
-            let row = Membership {
-                role,
-                mount: None,
-                home: false,
-                joined_ms,
-            };
-            keys::put_membership(txn, ns, account, &row)?;
-            if auto_mount {
-                make_mount(txn, self.env(), &member, ns, &shared, row)?;
-            }
-            Ok(())
+            self.admit(txn, ns, &shared, account, role, auto_mount)
         })
+    }
+
+    /// The same for who may be added.
+    pub(super) fn admit(
+        &self,
+        txn: &mut dyn Transaction,
+        ns: NamespaceId,
+        shared: &NamespaceRow,
+        account: AccountId,
+        role: Role,
+        auto_mount: bool,
+    ) -> Result<()> {
+        if keys::get_membership(&*txn, ns, account)?.is_some() {
+            return match grant::own_role(&*txn, ns, account)? {
+                Some(_) => Ok(()),
+                None => grant::assign(txn, self.env(), ns, account, role),
+            };
+        }
+        let live = read_account(&*txn, account)?.filter(|account| !account.disabled);
+        let member = live.ok_or(Refusal::NotFound)?;
+        if keys::members(&*txn, ns)?.len() >= MAX_MEMBERS
+            || keys::memberships(&*txn, account)?.len() >= MAX_ACCESS
+        {
+            return Err(Refusal::TooManyMembers.into());
+        }
+        let joined_ms = self.now_ms();
+        let row = Membership {
+            role,
+            mount: None,
+            home: false,
+            joined_ms,
+        };
+        keys::put_membership(txn, ns, account, &row)?;
+        if auto_mount {
+            make_mount(txn, self.env(), &member, ns, shared, row)?;
+        }
+        Ok(())
     }
 
     /// Removes a member, who sees nothing of the folder from then on; an account may always remove itself, unless it is the owner.
@@ -152,6 +165,7 @@ impl Meta {
                 group_rows::delete_grant(txn, ns, group);
             }
             group_rows::delete_own_role(txn, ns, shared.owner);
+            invitation::forget(txn, ns)?;
             for (account, _) in keys::members(&*txn, ns)? {
                 if account != shared.owner {
                     expel(txn, ns, account)?;

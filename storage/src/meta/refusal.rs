@@ -91,6 +91,15 @@ pub enum Refusal {
     /// The account is a member by its group only.
     #[error("a member by a group only")]
     MemberByGroup,
+    /// An administrator has not approved the invitation yet.
+    #[error("the invitation awaits approval")]
+    AwaitingApproval,
+    /// The team lets administrators alone invite people who have no account.
+    #[error("only administrators may invite people who have no account")]
+    AdminsOnly,
+    /// The shared folder has as many invitations waiting as it may.
+    #[error("too many invitations")]
+    TooManyInvitations,
     /// Another group has this name.
     #[error("name is taken")]
     NameTaken,

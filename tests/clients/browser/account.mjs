@@ -83,10 +83,32 @@ test('rows stand closer where somebody wants that', async () => {
   await page.getByRole('radio', { name: 'Roomy' }).check();
 });
 
-test('a browser that is signed out from elsewhere shows it by itself', async () => {
-  const other = await window_of(null);
-  await open(other, '/settings/security');
-  await signIn(OTHER, other);
-  await other.getByRole('button', { name: 'Sign out of that browser' }).and(other.locator(':enabled')).click();
-  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+test('devices are listed by name, and one that is signed out from elsewhere shows it by itself', async () => {
+  const agents = {
+    'Firefox on Windows': 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0',
+    'Safari on iPhone': 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1',
+  };
+  const others = [];
+  for (const userAgent of Object.values(agents)) {
+    const other = await window_of(null, { userAgent });
+    await open(other, '/files');
+    await signIn(OTHER, other);
+    await other.getByRole('heading', { name: 'Files' }).waitFor();
+    others.push(other);
+  }
+  await open(page, '/settings/security');
+  const devices = page.getByRole('region', { name: 'Signed-in devices' });
+  for (const name of Object.keys(agents)) await devices.getByRole('listitem').filter({ hasText: name }).getByText(/used .*, signed in/).waitFor();
+  await devices.getByText('You are here').waitFor();
+  await picture(page, 'devices');
+  await devices.getByRole('button', { name: 'Sign out of Firefox on Windows' }).click();
+  await others[0].getByRole('heading', { name: 'Sign in' }).waitFor();
+  await devices.getByText('Firefox on Windows').waitFor({ state: 'detached' });
+  await others[1].getByRole('heading', { name: 'Files' }).waitFor();
+  const again = await window_of(null);
+  await open(again, '/settings/security');
+  await signIn(OTHER, again);
+  await again.getByRole('button', { name: 'Sign out of all other devices' }).click();
+  for (const left of [page, others[1]]) await left.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await again.getByText('You are here').waitFor();
 });

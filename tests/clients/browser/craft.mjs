@@ -2,22 +2,28 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { administrator, another, box, end, hits, link, open, pane, search, searchable, SERVER, until, window_of } from './common.mjs';
+import { administrator, another, box, drop, end, go, hits, link, open, pane, PASSWORD, row, search, searchable, SERVER, until, window_of } from './common.mjs';
 
 const AXE = readFileSync(`${process.env.NODE_MODULES}/axe-core/axe.min.js`, 'utf8');
 const MOST_SCRIPT_BYTES = 150 * 1024;
 const NAME = '<b onmouseover=alert(1)>bold<b>.html';
+const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+const MAIL = 'From: Ann <ann@example.org>\r\nTo: bob@example.org\r\nSubject: A <b>wolverine</b>\r\nDate: Mon, 5 Feb 2024 10:00:00 +0000\r\n\r\n<script>window.ran = true</script> seen\r\n';
+const PDF = '%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R /OpenAction << /S /JavaScript /JS (app.alert\\(1\\)) >> >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>\nendobj\ntrailer << /Size 4 /Root 1 0 R >>\n%%EOF';
 const EVIL = '<img src=x onerror="window.ran = true"><script>window.ran = true</script> wolverine\n';
-let admin, page;
+const MARKUP = '<img src=x onerror="window.ran = true">';
+let admin, bob, page, shared, url;
 
 before(async () => {
   admin = await administrator();
-  await another(admin, 'bob');
-  for (const [path, text] of [['/Team/Minutes.txt', 'the wolverine was discussed\n'], ['/Team/Plan.md', '# Plan\n\n[home](https://example.org) `x`\n'], ['/Team/tool.py', 'print("wolverine")  # here\n'], [`/${NAME}`, EVIL], ['/evil.svg', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>parent.ran = true</script></svg>'], ['/gone.txt', 'x']]) await admin.upload(path, text);
+  bob = await another(admin, 'bob');
+  for (const [path, text] of [['/Team/Minutes.txt', 'the wolverine was discussed\n'], ['/Team/Plan.md', '# Plan\n\n[home](https://example.org) `x`\n'], ['/Team/tool.py', 'print("wolverine")  # here\n'], [`/${NAME}`, EVIL], ['/evil.svg', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>parent.ran = true</script></svg>'], ['/gone.txt', 'x'], ['/photo.png', PNG], ['/letter.eml', MAIL], ['/paper.pdf', PDF], [`/${MARKUP}/wolverine in it.txt`, 'x']]) await admin.upload(path, text);
   await admin.rpc('files/delete_v2', { path: '/gone.txt' });
-  const { shared_folder_id } = await admin.rpc('sharing/share_folder', { path: '/Team', force_async: false });
-  await admin.rpc('sharing/add_folder_member', { shared_folder_id, members: [{ member: { '.tag': 'email', email: 'bob@example.org' }, access_level: 'editor' }] });
-  await admin.rpc('sharing/create_shared_link_with_settings', { path: '/Team/Plan.md' });
+  shared = (await admin.rpc('sharing/share_folder', { path: '/Team', force_async: false })).shared_folder_id;
+  await admin.rpc('sharing/add_folder_member', { shared_folder_id: shared, members: [{ member: { '.tag': 'email', email: 'bob@example.org' }, access_level: 'editor' }] });
+  ({ url } = await admin.rpc('sharing/create_shared_link_with_settings', { path: '/Team' }));
+  await admin.rpc('firefly/groups/create', { name: `Group ${MARKUP}` });
+  await admin.rpc('firefly/invitations/create', { shared_folder_id: shared, email: 'guest@example.net', access_level: { '.tag': 'viewer' } });
   await admin.rpc('firefly/searches/save', { name: 'Animals', search: 'q=wolverine' });
   await admin.rpc('firefly/searches/note', { search: 'q=minutes' });
   await searchable(admin, '/Team/Minutes.txt');
@@ -44,12 +50,17 @@ const PLACES = {
   text: ['/search?q=wolverine&open=%2FTeam%2FMinutes.txt', () => pane(page, 'Minutes.txt').locator('mark').first().waitFor()],
   code: ['/search?q=wolverine&open=%2FTeam%2Ftool.py', () => pane(page, 'tool.py').locator('.hljs-string').first().waitFor()],
   markdown: ['/files/Team?open=%2FTeam%2FPlan.md', () => pane(page, 'Plan.md').getByRole('heading', { name: 'Plan', exact: true }).waitFor()],
+  mail: ['/files?open=%2Fletter.eml', () => pane(page, 'letter.eml').getByText('seen').waitFor()],
+  pdf: ['/files?open=%2Fpaper.pdf', () => pane(page, 'paper.pdf').locator('canvas').waitFor()],
+  image: ['/files?open=%2Fphoto.png', () => pane(page, 'photo.png').locator('.stage img').waitFor()],
   shared: ['/shared', () => page.getByRole('heading', { name: 'Links' }).waitFor()],
   trash: ['/trash', () => page.getByText('gone.txt').waitFor()],
   settings: ['/settings', () => page.getByText('Old versions', { exact: true }).waitFor()],
-  security: ['/settings/security', () => page.getByText('this one').waitFor()],
+  security: ['/settings/security', () => page.getByText('this device').waitFor()],
   coverage: ['/settings/search', () => page.getByText('Everything has been read').waitFor()],
   state: ['/admin', () => page.getByRole('cell', { name: /bytes/ }).first().waitFor()],
+  people: ['/admin/people', () => page.getByRole('button', { name: 'Let in guest@example.net' }).or(page.getByText('waits for the guest')).first().waitFor()],
+  groups: ['/admin/groups', () => page.getByText('0 people').waitFor()],
   import: ['/admin/import', () => page.getByText('No folder of this server may be imported').waitFor()],
   activity: ['/admin/activity', () => page.getByText('made an account').nth(1).waitFor()],
   missing: ['/files/../nowhere', () => page.waitForTimeout(0)],
@@ -79,15 +90,55 @@ for (const theme of ['light', 'dark']) {
     }
     await page.getByRole('button', { name: 'What to do with Plan.md' }).click();
     found.push(...(await violations(`${theme} menu`)));
+    await page.keyboard.press('Escape');
+    for (const [what, item] of [['share a link', 'Share'], ['move', 'Move']]) {
+      await page.getByRole('button', { name: 'What to do with Plan.md' }).click();
+      await page.getByRole('menuitem', { name: item, exact: true }).click();
+      await page.getByRole('dialog').waitFor();
+      await page.waitForLoadState('networkidle').catch(() => {});
+      found.push(...(await violations(`${theme} ${what}`)));
+      await page.keyboard.press('Escape');
+    }
+    await page.getByRole('button', { name: 'More', exact: true }).click();
+    await page.getByRole('menuitem', { name: 'Back in time' }).click();
+    await page.getByRole('dialog').getByText('were made since').waitFor();
+    found.push(...(await violations(`${theme} back in time`)));
+    await page.keyboard.press('Escape');
+    await page.getByRole('checkbox', { name: 'Choose Plan.md' }).check({ force: true });
+    found.push(...(await violations(`${theme} chosen`)));
+    await drop(page, [{ name: 'Plan.md', type: 'text/plain', text: 'another plan' }]);
+    await page.getByRole('region', { name: 'Uploads' }).getByRole('button', { name: 'Keep both' }).first().waitFor();
+    found.push(...(await violations(`${theme} uploads`)));
+    await page.getByRole('region', { name: 'Uploads' }).getByRole('button', { name: 'Skip' }).first().click();
+    await open(page, '/files/Team?open=%2FTeam%2FMinutes.txt&pane=details');
+    await page.getByRole('button', { name: /^Show the version/ }).first().click();
+    await page.getByRole('dialog').waitFor();
+    found.push(...(await violations(`${theme} version`)));
+    await open(page, '/admin/people');
+    await page.getByRole('button', { name: 'What to do with bob' }).click();
+    await page.getByRole('menuitem', { name: 'Suspend' }).click();
+    await page.getByRole('dialog').waitFor();
+    found.push(...(await violations(`${theme} suspend`)));
+    await page.keyboard.press('Escape');
+    await open(page, '/admin/groups');
+    await page.getByRole('button', { name: `Group ${MARKUP}`, exact: true }).click();
+    await page.getByRole('dialog').waitFor();
+    found.push(...(await violations(`${theme} group`)));
+    await open(page, '/settings/security');
+    await page.getByRole('button', { name: 'Turn on two-step sign-in' }).click();
+    await page.getByLabel('Your password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('img', { name: 'The key as a picture to scan' }).waitFor();
+    found.push(...(await violations(`${theme} second step`)));
     assert.deepEqual(found, []);
   });
 }
 
-test('axe finds nothing on the sign-in page and on a phone', async () => {
+test('axe finds nothing on a phone, and on what strangers see', async () => {
   const found = [];
   await page.setViewportSize({ width: 390, height: 844 });
   for (const [what, [place, ready]] of Object.entries(PLACES)) {
-    if (!['home', 'results', 'files', 'settings', 'state', 'activity'].includes(what)) continue;
+    if (what === 'missing') continue;
     await open(page, place);
     await ready();
     found.push(...(await violations(`phone ${what}`)));
@@ -98,6 +149,22 @@ test('axe finds nothing on the sign-in page and on a phone', async () => {
   await open(page, '/');
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   found.push(...(await violations('sign-in')));
+  const invited = await admin.rpc('firefly/invitations/create', { shared_folder_id: shared, email: 'guest@example.net', access_level: { '.tag': 'editor' } });
+  const { invite_url } = await admin.rpc('firefly/account/create', { email: 'new@example.org', name: MARKUP });
+  for (const [what, address, ready] of [
+    ['invitation', new URL(invited.url), () => page.getByLabel('Choose a password')],
+    ['bad invitation', new URL('/invitation#ff_i_nothing', SERVER), () => page.getByText('This invitation cannot be used')],
+    ['welcome', new URL(invite_url), () => page.getByRole('button', { name: 'Start' })],
+    ['link', new URL(url), () => page.getByRole('link', { name: 'Plan.md' })],
+    ['link to a file', new URL(`${new URL(url).pathname}?path=/Plan.md`, SERVER), () => page.getByText('# Plan')],
+    ['no link', new URL('/s/nothing', SERVER), () => page.getByRole('heading').first()],
+  ]) {
+    await page.goto('about:blank');
+    await page.goto(SERVER + address.pathname + address.search + address.hash);
+    await ready().waitFor();
+    found.push(...(await violations(what)));
+  }
+  await page.context().close();
   page = mine;
   assert.deepEqual(found, []);
 });
@@ -122,6 +189,29 @@ async function gzip(bytes) {
   return gzipSync(bytes);
 }
 
+test('a normal run leaves nothing in the console', async () => {
+  const fresh = await window_of(null);
+  const said = [];
+  fresh.on('console', (message) => ['error', 'warning'].includes(message.type()) && said.push(`${message.type()}: ${message.text()} ${message.location().url}`));
+  await open(fresh, '/');
+  await fresh.getByLabel('Email').fill(bob.email);
+  await fresh.getByLabel('Password').fill(PASSWORD);
+  await fresh.getByRole('button', { name: 'Sign in' }).click();
+  await box(fresh).fill('minutes');
+  await hits(fresh).first().waitFor();
+  await hits(fresh).first().click();
+  await pane(fresh, 'Minutes.txt').locator('mark').first().waitFor();
+  await fresh.keyboard.press('Escape');
+  for (const place of ['Files', 'Shared', 'Trash', 'Settings']) {
+    await go(fresh, place);
+    await fresh.waitForLoadState('networkidle').catch(() => {});
+  }
+  await fresh.getByRole('button', { name: 'Sign out' }).click();
+  await fresh.getByRole('heading', { name: 'Sign in' }).waitFor();
+  assert.deepEqual(said, []);
+  await fresh.context().close();
+});
+
 test('the policy allows no inline script and no inline style', async () => {
   const policy = (await fetch(SERVER)).headers.get('content-security-policy');
   assert.match(policy, /default-src 'none'/);
@@ -137,6 +227,29 @@ test('names, snippets and previews show markup as text', async () => {
   await until(async () => (await hits(page).locator('.snippet').count()) === 1, 'a snippet').catch(() => {});
   await hits(page).click();
   await pane(page, NAME).waitFor();
+  await open(page, '/search?q=name:wolverine');
+  await page.getByRole('complementary', { name: 'Narrow the results' }).getByRole('button', { name: MARKUP }).waitFor();
+  await hits(page).first().click();
+  await pane(page, 'wolverine in it.txt').getByRole('link', { name: MARKUP }).click();
+  await page.getByRole('navigation').getByText(MARKUP).waitFor();
+  await open(page, '/files');
+  await row(page, MARKUP).hover();
+  await page.getByRole('button', { name: `What to do with ${MARKUP}` }).click();
+  await page.getByRole('menuitem', { name: 'Share', exact: true }).click();
+  await page.getByRole('dialog').getByRole('heading', { name: MARKUP }).waitFor();
+  await page.keyboard.press('Escape');
+  await open(page, '/admin/groups');
+  await page.getByText(`Group ${MARKUP}`).waitFor();
+  await open(page, '/admin/people');
+  await page.getByText(MARKUP).first().waitFor();
+  await open(page, '/admin/activity');
+  await page.getByText(MARKUP).first().waitFor();
+  for (const [name, shown] of [['letter.eml', 'A <b>wolverine</b>'], ['Plan.md', 'home']]) {
+    await open(page, `/files?open=${encodeURIComponent(name === 'Plan.md' ? '/Team/Plan.md' : `/${name}`)}`);
+    await pane(page, name).getByText(shown).first().waitFor();
+  }
+  await open(page, '/files?open=%2Fpaper.pdf');
+  await pane(page, 'paper.pdf').locator('canvas').waitFor();
   await open(page, '/files?open=%2Fevil.svg');
   await pane(page, 'evil.svg').locator('img').waitFor();
   assert.equal(await page.evaluate(() => window.ran), undefined);

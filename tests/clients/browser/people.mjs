@@ -1,4 +1,4 @@
-// People: the second step of signing in, what administrators do about accounts, and groups.
+// People: the second step of signing in, what administrators do about accounts, groups, and guests who come by an invitation.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
@@ -123,7 +123,56 @@ test('groups are made, and a folder is shared with one', async () => {
     const offered = await carla.rpc('sharing/list_mountable_folders', {});
     return [...entries, ...offered.entries].some((folder) => folder.name === 'Plans');
   }, 'carla has it by the group');
+});
+
+test('a guest without an account comes in by a link, once an administrator agrees', async () => {
+  await dialog(his).getByLabel('Email of the person').fill('guest@example.net');
+  await dialog(his).getByLabel('What they may do').selectOption({ label: 'Can edit' });
+  await dialog(his).getByRole('button', { name: 'Share', exact: true }).click();
+  const url = new URL(await dialog(his).getByLabel('The one-time link').inputValue());
+  await dialog(his).getByText('an administrator has to let them in').waitFor();
   await picture(his, 'share-people');
+  const guest = await window_of(null);
+  await guest.goto(SERVER + url.pathname + url.hash);
+  await guest.getByText('An administrator has to let you in first').waitFor();
+  await open(page, '/admin/people');
+  await page.getByRole('button', { name: 'Let in guest@example.net' }).click();
+  await page.getByText('waits for the guest').waitFor();
+  await guest.reload();
+  await guest.getByRole('heading', { name: 'bob shares “Plans” with you' }).waitFor();
+  await picture(guest, 'invitation');
+  await guest.getByLabel('Choose a password').fill('short');
+  assert.equal(await guest.getByRole('button', { name: 'Make an account' }).isDisabled(), true);
+  await guest.getByLabel('Choose a password').fill(PASSWORD);
+  await guest.getByRole('button', { name: 'Make an account' }).click();
+  await guest.getByRole('link', { name: 'Garden.txt' }).waitFor();
+  await guest.context().close();
+  const late = await window_of(null);
+  await late.goto(SERVER + url.pathname + url.hash);
+  await late.getByRole('heading', { name: 'This invitation cannot be used' }).waitFor();
+  await late.context().close();
+  await open(page, '/admin/people');
+  await page.getByLabel('Who may invite').selectOption({ label: 'Everybody here' });
+  await toast(page, 'Saved').waitFor();
+});
+
+test('somebody with an account accepts an invitation that went to another address', async () => {
+  await dialog(his).getByLabel('Email of the person').fill('private@example.net');
+  await dialog(his).getByRole('button', { name: 'Share', exact: true }).click();
+  const invited = dialog(his).getByRole('listitem').filter({ hasText: 'private@example.net' });
+  await invited.getByText('invited, until').waitFor();
+  const url = new URL(await dialog(his).getByLabel('The one-time link').inputValue());
+  const erik = await another(admin, 'erik');
+  const window = await window_of(erik);
+  await window.goto(SERVER + url.pathname + url.hash);
+  await window.getByText('You are signed in as erik@example.org.').waitFor();
+  await window.getByRole('button', { name: 'Add it to my files' }).click();
+  await window.getByRole('link', { name: 'Garden.txt' }).waitFor();
+  await window.context().close();
+  await dialog(his).getByLabel('Email of the person').fill('never@example.net');
+  await dialog(his).getByRole('button', { name: 'Share', exact: true }).click();
+  await dialog(his).getByRole('button', { name: 'Withdraw the invitation of never@example.net' }).click();
+  await dialog(his).getByText('never@example.net').waitFor({ state: 'detached' });
   await his.keyboard.press('Escape');
 });
 

@@ -3,6 +3,7 @@
 pub mod arg;
 pub mod caller;
 pub mod content;
+pub mod device;
 pub mod failure;
 pub mod limiter;
 pub mod middleware;

@@ -32,12 +32,25 @@ pub enum OperationFailure {
 pub type Operations = Arc<dyn Fn(&str, Value) -> Result<Value, OperationFailure> + Send + Sync>;
 
 /// What only looks at the state of the service, again and again, is not logged.
-const UNRECORDED: [&str; 5] = [
+const UNRECORDED: [&str; 7] = [
     "task/status",
     "overview",
     "storage/status",
     "retention/get",
     "account/list",
+    "team/get",
+    "invitations/list",
+];
+
+/// What of an argument says whom or what an operation is about, in the log.
+const WHOM: [&str; 7] = [
+    "email",
+    "account_id",
+    "invitation_id",
+    "invitations",
+    "destination",
+    "target",
+    "old",
 ];
 
 /// Runs an operation for an administrator.
@@ -49,11 +62,8 @@ pub async fn call(
 ) -> Answer<Value> {
     caller.require_admin()?;
     let done = app.blocking(move |app| {
-        let whom = ["email", "account_id", "destination", "target", "old"]
-            .iter()
-            .find_map(|key| argument[*key].as_str())
-            .unwrap_or("")
-            .to_owned();
+        let whom = WHOM.iter().find_map(|key| argument[*key].as_str());
+        let whom = whom.unwrap_or("").to_owned();
         let answer = (app.operations())(&operation, argument).map_err(failure)?;
         if !UNRECORDED.contains(&operation.as_str()) {
             let subject = format!("{operation} {whom}");

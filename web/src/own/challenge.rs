@@ -13,6 +13,7 @@ use storage::meta::{Account, AccountId, AuditAction, CodeKind, Refusal};
 
 use super::session::{From, PER_ADDRESS, limit, log, open};
 use crate::App;
+use crate::frame::device::Device;
 use crate::frame::limiter::{Rate, network};
 use crate::frame::stamp::Stamp;
 use crate::frame::{Failure, StrangerArg, reply};
@@ -42,13 +43,18 @@ pub struct CodeArg {
 }
 
 /// Signs in whose password was right: at once, or where there is a second factor with a challenge for its code. Blocks.
-pub fn enter(app: &App, account: Account, address: IpAddr) -> Result<Response, Failure> {
+pub fn enter(
+    app: &App,
+    account: Account,
+    address: IpAddr,
+    device: &str,
+) -> Result<Response, Failure> {
     let factor = app
         .meta()
         .second_factor(account.id)
         .map_err(Failure::from_storage)?;
     if factor.is_none() {
-        return open(app, account, address);
+        return open(app, account, address, device);
     }
     let expires_ms = app.meta().env().clock.now_ms() + LIFETIME_MS;
     let challenge = Challenge {
@@ -68,6 +74,7 @@ pub fn enter(app: &App, account: Account, address: IpAddr) -> Result<Response, F
 pub async fn second_factor(
     State(app): State<App>,
     From(address): From,
+    Device(device): Device,
     StrangerArg(arg): StrangerArg<CodeArg>,
 ) -> Result<Response, Failure> {
     limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
@@ -84,7 +91,7 @@ pub async fn second_factor(
             let (action, email) = (AuditAction::RecoveryCodeUsed, account.email.clone());
             log(app, Some(&account), action, email, address)?;
         }
-        open(app, account, address)
+        open(app, account, address, &device)
     });
     signed.await?
 }

@@ -8,6 +8,7 @@ pub mod export;
 pub mod groups;
 pub mod import;
 pub mod index_status;
+pub mod invitations;
 pub mod member;
 pub mod operators;
 pub mod password;

@@ -5,7 +5,11 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use storage::meta::{Account, AccountChange, AccountId, Meta, Purpose, Refusal, Token, TokenKind};
+use storage::meta::account::DEFAULT_TEAM;
+use storage::meta::{
+    Account, AccountChange, AccountId, InvitationId, InvitationPolicy, Meta, Purpose, Refusal,
+    Token, TokenKind,
+};
 
 use super::admin::OperationFailure;
 use crate::frame::stamp::Stamp;
@@ -14,6 +18,13 @@ use crate::frame::stamp::Stamp;
 pub const LINK_MS: i64 = 7 * 24 * 3600 * 1000;
 /// Accounts on a page.
 const MAX_PAGE: usize = storage::meta::account::MAX_PAGE;
+
+/// All policies.
+const POLICIES: [InvitationPolicy; 3] = [
+    InvitationPolicy::Everybody,
+    InvitationPolicy::Approval,
+    InvitationPolicy::Admins,
+];
 
 type Done = Result<Value, OperationFailure>;
 
@@ -75,6 +86,16 @@ struct HandOverArg {
     folder: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct TeamArg {
+    invitations: String,
+}
+
+#[derive(Deserialize)]
+struct InvitationArg {
+    invitation_id: String,
+}
+
 /// What people's operations stand on.
 pub struct People<'a> {
     /// The accounts.
@@ -99,6 +120,11 @@ impl People<'_> {
             "account/rename" => self.rename(argument),
             "account/hand_over" => self.hand_over(argument),
             "account/delete" => self.delete(argument),
+            "team/get" => self.team(),
+            "team/set" => self.set_team(argument),
+            "invitations/list" => self.invitations(),
+            "invitations/approve" => self.approve(argument),
+            "invitations/withdraw" => self.refuse(argument),
             _ => return None,
         })
     }
@@ -304,6 +330,63 @@ impl People<'_> {
         Ok(json!({}))
     }
 
+    fn team(&self) -> Done {
+        let policy = self.meta.invitation_policy(DEFAULT_TEAM).map_err(failed)?;
+        Ok(json!({ "invitations": policy_name(policy) }))
+    }
+
+    fn set_team(&self, argument: Value) -> Done {
+        let arg: TeamArg = read(argument)?;
+        let policy = POLICIES
+            .iter()
+            .find(|policy| policy_name(**policy) == arg.invitations);
+        let Some(policy) = policy else {
+            let text = "invitations: everybody, approval or admins";
+            return Err(OperationFailure::BadArgument(text.into()));
+        };
+        self.meta
+            .set_invitation_policy(DEFAULT_TEAM, *policy)
+            .map_err(failed)?;
+        self.team()
+    }
+
+    /// Pending invitations to shared folders: of whom by whom, and not to which.
+    fn invitations(&self) -> Done {
+        let found = self
+            .meta
+            .invitations_of_team(DEFAULT_TEAM)
+            .map_err(failed)?;
+        let mut shown = Vec::new();
+        for invitation in found {
+            let by = self.meta.account(invitation.by).map_err(failed)?;
+            shown.push(json!({
+                "invitation_id": invitation.id.to_string(),
+                "email": invitation.email,
+                "invited_by": by.map(|by| json!({ "account_id": by.id.to_string(), "name": by.name, "email": by.email })),
+                "created": Stamp(invitation.created_ms),
+                "expires": Stamp(invitation.expires_ms),
+                "state": if invitation.is_approved { "pending" } else { "awaiting_approval" },
+            }));
+        }
+        Ok(json!({ "invitations": shown }))
+    }
+
+    fn approve(&self, argument: Value) -> Done {
+        let id = invitation(argument)?;
+        self.meta
+            .approve_invitation(DEFAULT_TEAM, id)
+            .map_err(failed)?;
+        Ok(json!({}))
+    }
+
+    fn refuse(&self, argument: Value) -> Done {
+        let id = invitation(argument)?;
+        self.meta
+            .refuse_invitation(DEFAULT_TEAM, id)
+            .map_err(failed)?;
+        Ok(json!({}))
+    }
+
     fn set_disabled(&self, account: AccountId, disabled: bool) -> Done {
         let disabled = Some(disabled);
         let change = AccountChange {
@@ -352,6 +435,21 @@ impl People<'_> {
         tokens.retain(is_open);
         Ok(tokens)
     }
+}
+
+/// A policy's name outside.
+pub fn policy_name(policy: InvitationPolicy) -> &'static str {
+    match policy {
+        InvitationPolicy::Everybody => "everybody",
+        InvitationPolicy::Approval => "approval",
+        InvitationPolicy::Admins => "admins",
+    }
+}
+
+fn invitation(argument: Value) -> Result<InvitationId, OperationFailure> {
+    let arg: InvitationArg = read(argument)?;
+    let id = InvitationId::parse(&arg.invitation_id);
+    id.ok_or_else(|| OperationFailure::Refused("not_found".into()))
 }
 
 /// Whether somebody is there yet, or no more.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,6 +17,7 @@ use storage::meta::{
 use super::challenge::enter;
 use crate::App;
 use crate::frame::caller::{Caller, SESSION_COOKIE};
+use crate::frame::device::Device;
 use crate::frame::limiter::{Rate, network};
 use crate::frame::proxy::client_address;
 use crate::frame::{Failure, StrangerArg, Void, reply};
@@ -73,6 +74,7 @@ impl FromRequestParts<App> for From {
 pub async fn sign_in(
     State(app): State<App>,
     From(address): From,
+    Device(device): Device,
     StrangerArg(arg): StrangerArg<SignInArg>,
 ) -> Result<Response, Failure> {
     let account_key = format!("account {}", arg.email.to_lowercase());
@@ -93,7 +95,7 @@ pub async fn sign_in(
             )?;
             return Err(Failure::tag("invalid_credentials"));
         };
-        enter(app, account, address)
+        enter(app, account, address, &device)
     });
     let response = signed.await??;
     app.limiter().forget(&account_key);
@@ -104,6 +106,7 @@ pub async fn sign_in(
 pub async fn claim(
     State(app): State<App>,
     From(address): From,
+    Device(device): Device,
     StrangerArg(arg): StrangerArg<ClaimArg>,
 ) -> Result<Response, Failure> {
     limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
@@ -145,13 +148,24 @@ pub async fn claim(
             app,
             account.ok_or_else(|| Failure::tag("invalid_code"))?,
             address,
+            &device,
         )
     });
     claimed.await?
 }
 
-/// Who is signed in. A page that was just loaded asks with GET: it has no CSRF secret yet, and gets it here.
-pub async fn current(State(app): State<App>, caller: Caller, _: Void) -> Result<Response, Failure> {
+/// Who is signed in. A page that was just loaded asks with GET: it has no CSRF secret yet, and gets it here; `null` says that
+/// nobody is, because a refusal would be an error in every visitor's console.
+pub async fn current(
+    State(app): State<App>,
+    method: Method,
+    caller: Result<Caller, Failure>,
+    _: Void,
+) -> Result<Response, Failure> {
+    let caller = match caller {
+        Err(Failure::Unauthorized(_)) if method.is_safe() => return Ok(reply::json(&())),
+        other => other?,
+    };
     let told = app.blocking(move |app| {
         let csrf = match &caller.token.kind {
             TokenKind::Session { csrf } => csrf.as_str(),
@@ -190,10 +204,15 @@ pub fn end_sessions(app: &App, account: AccountId, keep: Option<TokenId>) -> sto
     Ok(())
 }
 
-/// Opens a session for an account that has proved itself. Blocks.
-pub fn open(app: &App, account: Account, address: IpAddr) -> Result<Response, Failure> {
+/// Opens a session on a device for an account that has proved itself. Blocks.
+pub fn open(
+    app: &App,
+    account: Account,
+    address: IpAddr,
+    device: &str,
+) -> Result<Response, Failure> {
     let expires_ms = app.meta().env().clock.now_ms() + LIFETIME_MS;
-    let session = app.meta().create_session(account.id, "browser", expires_ms);
+    let session = app.meta().create_session(account.id, device, expires_ms);
     let (token, secret) = session.map_err(Failure::from_storage)?;
     log(
         app,

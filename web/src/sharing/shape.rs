@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
+use storage::meta::invitation::Invitation;
 use storage::meta::{Account, AccountId, MemberPolicy, Refusal, Role, SharedFolder, View};
 
 use crate::App;
@@ -116,7 +117,29 @@ impl<'a> Shaper<'a> {
         } else {
             Vec::new()
         };
-        Ok(json!({ "users": users, "groups": groups, "invitees": [] }))
+        let invitees = if skip == 0 {
+            self.invitees(folder)?
+        } else {
+            Vec::new()
+        };
+        Ok(json!({ "users": users, "groups": groups, "invitees": invitees }))
+    }
+
+    /// `InviteeMembershipInfo` of each invitation that waits; all of them are on the first page.
+    fn invitees(&self, folder: &SharedFolder) -> storage::Result<Vec<Value>> {
+        let waiting = self
+            .app
+            .meta()
+            .invitations(self.caller.actor(), folder.ns)?;
+        let shape = |invitation: &Invitation| {
+            json!({
+                "access_type": access_level(invitation.role),
+                "permissions": [],
+                "is_inherited": false,
+                "invitee": { ".tag": "email", "email": invitation.email },
+            })
+        };
+        Ok(waiting.iter().map(shape).collect())
     }
 
     /// `GroupMembershipInfo` of each group in the folder; all of them are on the first page.

@@ -3,6 +3,7 @@
 mod files;
 mod frame;
 mod import;
+mod invitations;
 mod oauth;
 mod page;
 mod people;

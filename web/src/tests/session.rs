@@ -129,6 +129,37 @@ async fn a_session_needs_its_csrf_secret_to_change_anything() {
         .status,
         401
     );
+    let nobody = Request::get("/2/firefly/session/current").header(header::COOKIE, &cookie);
+    let nobody = bench
+        .send(nobody.body(Body::empty()).unwrap_or_default())
+        .await;
+    assert_eq!((nobody.status, nobody.text().as_str()), (200, "null"));
+}
+
+#[tokio::test]
+async fn devices_are_listed_by_what_they_are() {
+    let bench = Bench::new();
+    let (account, token) = bench.account("a@example.com", false);
+    let password = "correct horse battery";
+    let set = bench.app.meta().set_password(account.id, password);
+    set.expect("a password");
+    let argument = json!({ "email": "a@example.com", "password": password });
+    let request = Request::post("/2/firefly/session/sign_in").header(
+        header::USER_AGENT,
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    );
+    let request = request.body(Body::from(argument.to_string()));
+    let seen = bench.send(request.unwrap_or_default()).await;
+    assert_eq!(seen.status, 200, "{}", seen.text());
+    let listed = bench
+        .rpc(&token, "firefly/token/list", Value::Null)
+        .await
+        .json();
+    let device = &listed["tokens"][1];
+    assert_eq!(
+        (&device["name"], &device["kind"]),
+        (&json!("Firefox on Linux"), &json!("session"))
+    );
 }
 
 #[tokio::test]

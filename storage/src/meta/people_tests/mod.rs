@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod check;
 mod groups;
+mod invitations;
 mod leaver;
 mod links;
 mod rows;

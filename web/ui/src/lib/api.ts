@@ -7,7 +7,8 @@ import type * as T from './types';
 type Signal = AbortSignal | undefined;
 
 export const session = {
-  current: () => call<T.Session>('firefly/session/current', null, { quiet401: true, method: 'GET' }),
+  /** Who is signed in: `null` is nobody. */
+  current: () => call<T.Session | null>('firefly/session/current', null, { quiet401: true, method: 'GET' }),
   signIn: (email: string, password: string) =>
     call<T.SignedIn>('firefly/session/sign_in', { email, password }, { quiet401: true }),
   secondFactor: (challenge: string, code: string) =>
@@ -117,9 +118,10 @@ export function thumbnailUrl(path: string, rev: string, size: 'w64h64' | 'w256h2
   return `/2/firefly/thumbnail?arg=${argument({ path, size })}&rev=${encodeURIComponent(rev)}`;
 }
 
-/** The address that shows a file in the page; `rev` only makes a new version a new address. */
-export function previewUrl(path: string, rev: string): string {
-  return `/2/firefly/preview?arg=${argument({ path })}&rev=${encodeURIComponent(rev)}`;
+/** The address that shows a file, or what lies inside it at `member`, in the page; `rev` only makes a new version a new address. */
+export function previewUrl(path: string, rev: string, member = ''): string {
+  const route = member ? 'member/preview' : 'preview';
+  return `/2/firefly/${route}?arg=${argument(member ? { path, member } : { path })}&rev=${encodeURIComponent(rev)}`;
 }
 
 const editor = { '.tag': 'editor' };

@@ -1,7 +1,7 @@
 /** What others change, as they change it: one event stream for the page, open while somebody looks at it. */
 
 import { session } from './api';
-import { ApiError, signedOut } from './call';
+import { signedOut } from './call';
 import type { AnyEntry } from './types';
 
 /** What the stream tells: entries that changed, in order; or that much may have changed unseen. */
@@ -69,9 +69,9 @@ class Live {
   /** The stream does not say why it ended: whoever is not signed in any more is to know. */
   async #ask(): Promise<void> {
     try {
-      await session.current();
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 401) signedOut();
+      if (!(await session.current())) signedOut();
+    } catch {
+      // It is not there to be asked: the stream is tried again by itself.
     }
   }
 

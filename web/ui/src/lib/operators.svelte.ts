@@ -15,6 +15,8 @@ export interface Completion {
 }
 
 const AT_MOST = 8;
+/** Words are completed in a pause of the typing, milliseconds: the search itself goes first. */
+const PAUSE_MS = 150;
 
 class Known {
   told = $state.raw<Operators>({ operators: [], people: [] });
@@ -79,6 +81,8 @@ export async function complete(query: string, told: Operators, signal: AbortSign
 
 /** Whole queries with the last word completed, as the index knows it. */
 async function wordsFor(query: string, signal: AbortSignal): Promise<Completion[]> {
+  await new Promise((later) => setTimeout(later, PAUSE_MS));
+  if (signal.aborted) return [];
   try {
     const { words } = await search.suggest(query, signal);
     return words

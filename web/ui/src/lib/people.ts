@@ -1,6 +1,7 @@
-/** People as administrators see them, and groups: typed routes. */
+/** People as administrators see them, invitations and groups: typed routes. */
 
 import { call } from './call';
+import type { AccessLevel, Session } from './types';
 
 export interface PersonRow {
   account_id: string;
@@ -15,6 +16,45 @@ export interface PersonRow {
   two_factor: boolean;
   groups: number;
   invitation: { expires: string } | null;
+}
+
+/** Who may invite people without an account. */
+export type WhoInvites = 'everybody' | 'approval' | 'admins';
+
+export interface Inviter {
+  account_id: string;
+  name: string;
+  email: string;
+}
+
+export interface PendingInvitation {
+  invitation_id: string;
+  email: string;
+  invited_by: Inviter;
+  created: string;
+  expires: string;
+  state: 'pending' | 'awaiting_approval';
+}
+
+export interface FolderInvitation extends PendingInvitation {
+  shared_folder_id: string;
+  access_level: { '.tag': AccessLevel };
+}
+
+/** What came of inviting an address to a folder: a member at once, or a link to pass on. */
+export type Invited =
+  | { state: 'member'; account_id: string }
+  | { state: 'pending' | 'awaiting_approval'; invitation: FolderInvitation; url: string };
+
+/** What somebody who opened an invitation is told. */
+export interface InvitationSeen {
+  email: string;
+  folder: string;
+  invited_by: string;
+  access_level: { '.tag': AccessLevel };
+  expires: string;
+  state: 'pending' | 'awaiting_approval';
+  has_account: boolean;
 }
 
 export interface Group {
@@ -60,6 +100,23 @@ export const people = {
   rename: (account_id: string, name: string) => admin<object>('account/rename', { account_id, name }),
   handOver: (account_id: string, to: string) => admin<{ folder: string; bytes: number; shared_folders: number }>('account/hand_over', { account_id, to }),
   remove: (account_id: string) => admin<object>('account/delete', { account_id }),
+  team: () => admin<{ invitations: WhoInvites }>('team/get'),
+  setTeam: (invitations: WhoInvites) => admin<{ invitations: WhoInvites }>('team/set', { invitations }),
+  pending: async () => (await admin<{ invitations: PendingInvitation[] }>('invitations/list')).invitations,
+  approve: (invitation_id: string) => admin<object>('invitations/approve', { invitation_id }),
+  withdrawInvitation: (invitation_id: string) => admin<object>('invitations/withdraw', { invitation_id }),
+};
+
+/** Invitations to shared folders, of people who may have no account. */
+export const invitations = {
+  create: (shared_folder_id: string, email: string, access_level: 'editor' | 'viewer') =>
+    call<Invited>('firefly/invitations/create', { shared_folder_id, email, access_level }),
+  list: async (shared_folder_id: string) => (await call<{ invitations: FolderInvitation[] }>('firefly/invitations/list', { shared_folder_id })).invitations,
+  withdraw: (invitation_id: string) => call<null>('firefly/invitations/withdraw', { invitation_id }),
+  look: (code: string) => call<InvitationSeen>('firefly/invitations/look', { code }, { quiet401: true }),
+  accept: (code: string) => call<{ shared_folder_id: string; path_display: string }>('firefly/invitations/accept', { code }),
+  claim: (code: string, password: string, name: string) =>
+    call<Session>('firefly/invitations/claim', { code, password, ...(name ? { name } : {}) }, { quiet401: true }),
 };
 
 /** Groups of people. */

@@ -11,6 +11,8 @@ const MOST_AGAIN = 300;
 const NO_FACETS: Facets = { type: [], extension: [], modified: [] };
 /** How soon an open search looks again after something changed, and once more when the index has read it; milliseconds. */
 const LIVE_MS = [400, 2_500];
+/** An answer that takes longer is worth a sign of it, milliseconds. */
+const SLOW_MS = 300;
 /** Keys that come faster than this are one question; a key after a pause is asked about at once. */
 const PAUSE_MS = 40;
 
@@ -28,12 +30,15 @@ export class Search {
   /** How many hits the first page had: later pages stand below it in their order. */
   firstPage = $state(0);
   busy = $state(false);
+  /** Whether the answer takes so long that somebody wonders. */
+  slow = $state(false);
   problem = $state('');
   /** The question that `hits` answer. */
   answered = $state.raw<SearchState | null>(null);
   #cursor = $state<string | null>(null);
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #wonder: ReturnType<typeof setTimeout> | undefined;
   #asked = '';
   #typed = 0;
   #later: ReturnType<typeof setTimeout>[] = [];
@@ -50,6 +55,7 @@ export class Search {
     this.drop();
     if (!isSearching(state)) return this.#clear();
     this.busy = true;
+    this.#wonder = setTimeout(() => (this.slow = true), SLOW_MS);
     const now = performance.now();
     const isFast = now - this.#typed < PAUSE_MS;
     this.#typed = now;
@@ -85,6 +91,7 @@ export class Search {
   /** Stops waiting for answers. */
   drop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#wonder);
     this.#controller.abort();
     this.#controller = new AbortController();
     this.busy = false;
@@ -101,8 +108,14 @@ export class Search {
       if (isAbort(error) || signal.aborted) return;
       this.problem = wordsOf(error);
     } finally {
-      if (!signal.aborted) this.busy = false;
+      if (!signal.aborted) this.#settle();
     }
+  }
+
+  #settle(): void {
+    clearTimeout(this.#wonder);
+    this.busy = false;
+    this.slow = false;
   }
 
   #take(page: SearchPage, state: SearchState): void {
@@ -116,7 +129,7 @@ export class Search {
     this.coverage = page.coverage;
     this.answered = state;
     this.problem = '';
-    this.busy = false;
+    this.#settle();
     this.#cursor = page.has_more ? page.cursor : null;
     this.firstPage = page.hits.length;
     const { type, extension, modified, folder, owner } = page.facets ?? NO_FACETS;
@@ -161,6 +174,7 @@ export class Search {
   }
 
   #clear(): void {
+    this.slow = false;
     this.hits = [];
     this.facets = NO_FACETS;
     this.total = 0;

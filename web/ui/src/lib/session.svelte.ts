@@ -1,7 +1,7 @@
 /** Who is signed in. */
 
 import { session as api } from './api';
-import { ApiError, onSignedOut, setCsrf, wordsOf } from './call';
+import { onSignedOut, setCsrf, wordsOf } from './call';
 import type { Account, Session } from './types';
 
 class SignIn {
@@ -14,10 +14,12 @@ class SignIn {
   async resume(): Promise<void> {
     this.state = 'asking';
     try {
-      this.accept(await api.current());
+      const found = await api.current();
+      if (found) this.accept(found);
+      else this.state = 'out';
     } catch (error) {
       this.problem = wordsOf(error);
-      this.state = error instanceof ApiError && error.status === 401 ? 'out' : 'unreachable';
+      this.state = 'unreachable';
     }
   }
 
