@@ -22,6 +22,12 @@ pub enum Error {
         /// What was found.
         reason: String,
     },
+    /// The shard's lease is over: another process may hold it.
+    #[error("shard {shard} is not held any more")]
+    Lost {
+        /// Which shard.
+        shard: u16,
+    },
     /// A file or thread of the index could not be had.
     #[error("{what}: {source}")]
     Io {
@@ -41,7 +47,7 @@ impl Error {
         match self {
             Error::Storage(error) => error.is_retryable(),
             Error::Index { .. } | Error::Io { .. } => true,
-            Error::Rebuild { .. } => false,
+            Error::Rebuild { .. } | Error::Lost { .. } => false,
         }
     }
 }

@@ -1,14 +1,16 @@
 //! All shards of this process: their owners, the watch over the logs, and the extraction stage.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use storage::block::BlockStore;
 use storage::extraction::Extractions;
 use storage::journal::{Journal, Partition, route};
+use storage::lease::Held;
 use storage::meta::{FileId, Meta, NamespaceId};
 
 use crate::bell::Bell;
@@ -56,6 +58,17 @@ pub struct Options {
     pub helpers: HelperOptions,
     /// How several processes share extraction; `None`: this one does it all.
     pub sharing: Option<Sharing>,
+    /// Which shards this process holds.
+    pub holding: Holding,
+}
+
+/// Which shards a process holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// All, from the start.
+    All,
+    /// Those that [`Indexer::hold`] names, while their leases hold.
+    Leased,
 }
 
 /// How extraction is shared: contents are claimed, and a process takes what [`Indexer::extract`] names, and what is left lying.
@@ -80,6 +93,7 @@ impl Default for Options {
             limits: Limits::default(),
             helpers: HelperOptions::default(),
             sharing: None,
+            holding: Holding::All,
         }
     }
 }
@@ -87,7 +101,9 @@ impl Default for Options {
 /// The running indexer.
 pub struct Indexer {
     shards: Vec<Arc<Shard>>,
-    running: Vec<Running>,
+    /// What every shard's owner is started with.
+    charges: Vec<Charge>,
+    running: Mutex<Vec<Option<Running>>>,
     watch: Option<JoinHandle<()>>,
     stage: Option<Stage>,
     heads: Arc<Heads>,
@@ -97,11 +113,13 @@ pub struct Indexer {
     stop: Arc<AtomicBool>,
 }
 
-/// One shard's thread.
+/// The thread of a shard that this process holds.
 struct Running {
     bell: Arc<Bell>,
+    stop: Arc<AtomicBool>,
     rebuild: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    lease: Option<Held>,
+    thread: JoinHandle<()>,
 }
 
 impl Indexer {
@@ -127,7 +145,8 @@ impl Indexer {
         heads.look(&sources.journal)?;
         let mut indexer = Indexer {
             shards: Vec::new(),
-            running: Vec::new(),
+            charges: Vec::new(),
+            running: Mutex::default(),
             watch: None,
             stage: None,
             heads: heads.clone(),
@@ -147,18 +166,20 @@ impl Indexer {
                 memory_bytes: options.memory_bytes,
                 heads: heads.clone(),
                 bell: Arc::default(),
-                stop: stop.clone(),
+                stop: Arc::default(),
                 rebuild: Arc::default(),
                 turn: turn.clone(),
+                lease: None,
             };
             indexer.shards.push(shard);
-            indexer.running.push(Running::spawn(charge)?);
+            indexer.charges.push(charge);
+            lock(&indexer.running).push(None);
         }
-        let bells: Vec<_> = indexer
-            .running
-            .iter()
-            .map(|running| running.bell.clone())
-            .collect();
+        if options.holding == Holding::All {
+            (0..count).try_for_each(|shard| indexer.hold(shard, None))?;
+        }
+        let bells = indexer.charges.iter();
+        let bells: Vec<_> = bells.map(|charge| charge.bell.clone()).collect();
         indexer.stage = options
             .worker
             .clone()
@@ -177,9 +198,48 @@ impl Indexer {
         Ok(indexer)
     }
 
-    /// All shards, in the order of their numbers.
+    /// All shards, in the order of their numbers; those that this process does not hold show nothing.
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
+    }
+
+    /// Opens a shard and follows its logs from then on, as long as the lease holds. A shard that is held already stays as it is.
+    pub fn hold(&self, shard: u16, lease: Option<Held>) -> Result<()> {
+        let (Some(charge), mut running) =
+            (self.charges.get(usize::from(shard)), lock(&self.running))
+        else {
+            return Ok(());
+        };
+        let place = &mut running[usize::from(shard)];
+        if place.is_none() {
+            *place = Some(Running::spawn(Charge {
+                stop: Arc::default(),
+                rebuild: Arc::default(),
+                lease,
+                ..charge.clone()
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Closes a shard: what it has is committed first where its lease still holds, and from then on it shows nothing.
+    pub fn let_go(&self, shard: u16) {
+        let running = lock(&self.running)
+            .get_mut(usize::from(shard))
+            .and_then(Option::take);
+        if let Some(running) = running {
+            running.end();
+            self.shards[usize::from(shard)].withdraw();
+        }
+    }
+
+    /// The shards that this process holds, each with its lease.
+    pub fn held(&self) -> Vec<(Arc<Shard>, Option<Held>)> {
+        let running = lock(&self.running);
+        let held = self.shards.iter().zip(running.iter());
+        let held = held.filter_map(|(shard, running)| Some((shard, running.as_ref()?)));
+        held.map(|(shard, running)| (shard.clone(), running.lease.clone()))
+            .collect()
     }
 
     /// The shards that may hold documents of `ns`.
@@ -207,24 +267,30 @@ impl Indexer {
     pub fn status(&self) -> IndexerStatus {
         let (extracting, extracted) = self.stage.as_ref().map_or((0, 0), Stage::counts);
         IndexerStatus {
-            shards: self.shards.iter().map(|shard| shard.status()).collect(),
+            shards: self
+                .held()
+                .iter()
+                .map(|(shard, _)| shard.status())
+                .collect(),
             extracting,
             extracted,
         }
     }
 
-    /// Per partition, the sequence below which no shard needs its log.
+    /// Per partition of the shards that this process holds, the sequence below which its log is not needed.
     pub fn checkpoints(&self) -> Vec<(Partition, u64)> {
         let count = self.shards.len() as u16;
-        let of_shard =
-            |shard: &Arc<Shard>| payload::owned(shard.number, count).zip(shard.status().checkpoint);
-        self.shards.iter().flat_map(of_shard).collect()
+        let held = self.held().into_iter();
+        held.flat_map(|(shard, _)| {
+            payload::owned(shard.number, count).zip(shard.status().checkpoint)
+        })
+        .collect()
     }
 
     /// Somebody says that logs have grown: wakes the shards whose logs did.
     pub fn look(&self) -> Result<()> {
         for shard in self.heads.look(&self.journal)? {
-            self.running[usize::from(shard)].bell.ring();
+            self.charges[usize::from(shard)].bell.ring();
         }
         Ok(())
     }
@@ -237,9 +303,10 @@ impl Indexer {
         }
     }
 
-    /// Compares every namespace's files with its index. Reads all of metadata's tree: it takes its time.
+    /// Compares the files of every namespace of the held shards with their index. Reads all of metadata's tree: it takes its time.
     pub fn verify(&self) -> Result<Verified> {
         let mut verified = Verified::default();
+        let held: HashSet<u16> = self.held().iter().map(|(shard, _)| shard.number).collect();
         let mut after = NamespaceId(0);
         loop {
             let page = self.sources.meta.reader()?.namespaces(after, PAGE)?;
@@ -248,7 +315,8 @@ impl Indexer {
             };
             after = last;
             for (ns, root) in page {
-                let Some(shard) = self.shards_of(ns).next() else {
+                let mut shards = self.shards_of(ns);
+                let Some(shard) = shards.find(|shard| held.contains(&shard.number)) else {
                     continue;
                 };
                 verify::namespace(shard, &self.sources, (ns, root), &mut verified)?;
@@ -258,7 +326,7 @@ impl Indexer {
 
     /// Makes every shard's index anew beside the live one, which is searched until then.
     pub fn rebuild(&self) {
-        for running in &self.running {
+        for running in lock(&self.running).iter().flatten() {
             running.rebuild.store(true, Ordering::Release);
             running.bell.ring();
         }
@@ -274,15 +342,14 @@ impl Indexer {
         if let Some(stage) = self.stage.take() {
             stage.stop();
         }
-        self.running.iter().for_each(|running| running.bell.ring());
-        let threads = self
-            .running
+        let running: Vec<_> = lock(&self.running)
             .iter_mut()
-            .filter_map(|running| running.thread.take());
-        for thread in threads.chain(self.watch.take()) {
-            if thread.join().is_err() {
-                tracing::error!("an indexer thread had panicked");
-            }
+            .filter_map(Option::take)
+            .collect();
+        running.iter().for_each(Running::ask_to_end);
+        running.into_iter().for_each(Running::end);
+        if let Some(watch) = self.watch.take() {
+            join(watch);
         }
     }
 }
@@ -295,22 +362,46 @@ impl Drop for Indexer {
 
 impl Running {
     fn spawn(charge: Charge) -> Result<Self> {
-        let (bell, rebuild) = (charge.bell.clone(), charge.rebuild.clone());
+        let (bell, stop) = (charge.bell.clone(), charge.stop.clone());
+        let (rebuild, lease) = (charge.rebuild.clone(), charge.lease.clone());
         let thread = spawn(&format!("shard-{:02}", charge.shard.number), move || {
             keep(&charge)
         })?;
         Ok(Running {
             bell,
+            stop,
             rebuild,
-            thread: Some(thread),
+            lease,
+            thread,
         })
     }
+
+    fn ask_to_end(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Ends it; it commits what it has first.
+    fn end(self) {
+        self.ask_to_end();
+        join(self.thread);
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("an indexer thread had panicked");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a shard's owner, and opens the shard again from its last commit after an error.
 fn keep(charge: &Charge) {
     let mut rest = RETRY_PERIODS.0;
-    while !charge.stop.load(Ordering::Acquire) {
+    while !charge.stop.load(Ordering::Acquire) && charge.is_ours() {
         let began = Instant::now();
         let Err(error) = Owner::open(charge.clone()).and_then(Owner::run) else {
             return;

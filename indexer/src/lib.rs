@@ -39,7 +39,7 @@ pub mod verify;
 mod writer;
 
 pub use error::{Error, Result};
-pub use indexer::{Indexer, Options, Sharing};
+pub use indexer::{Holding, Indexer, Options, Sharing};
 pub use reconcile::Sources;
 pub use shard::{Shard, ShardView};
 

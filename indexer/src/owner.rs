@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use storage::lease::Held;
+
 use crate::bell::Bell;
 use crate::error::{Error, Result};
 use crate::generation::Generations;
@@ -54,6 +56,15 @@ pub struct Charge {
     pub rebuild: Arc<AtomicBool>,
     /// Whose turn it is to merge while nothing changes.
     pub turn: Turn,
+    /// Under which lease the shard is held; `None` where nobody else could hold it.
+    pub lease: Option<Held>,
+}
+
+impl Charge {
+    /// True while no other process can have taken the shard.
+    pub fn is_ours(&self) -> bool {
+        self.lease.as_ref().is_none_or(Held::is_valid)
+    }
 }
 
 /// A shard's owner.
@@ -93,14 +104,14 @@ impl Owner {
 
     /// Works until told to stop; then commits what it has.
     pub fn run(mut self) -> Result<()> {
-        while !self.charge.stop.load(Ordering::Acquire) {
+        while !self.charge.stop.load(Ordering::Acquire) && self.charge.is_ours() {
             let moved = self.step(Instant::now())?;
             self.report(None);
             if !moved {
                 self.charge.bell.wait(self.rest());
             }
         }
-        if self.live.is_dirty() {
+        if self.live.is_dirty() && self.charge.is_ours() {
             self.commit()?;
         }
         self.live.close()
@@ -137,8 +148,12 @@ impl Owner {
         Ok(moved)
     }
 
-    /// Commits the searched generation and shows it.
+    /// Commits the searched generation and shows it; refuses when another process may have the shard.
     pub fn commit(&mut self) -> Result<()> {
+        if !self.charge.is_ours() {
+            let shard = self.charge.shard.number;
+            return Err(Error::Lost { shard });
+        }
         self.live.commit()?;
         self.commits += 1;
         self.publish();

@@ -178,6 +178,15 @@ impl Shard {
         *self.status.write().unwrap_or_else(PoisonError::into_inner) = status;
     }
 
+    /// Shows nothing any more.
+    pub(crate) fn withdraw(&self) {
+        *self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+        self.set_status(ShardStatus::new(self.number));
+    }
+
     /// Shows a commit to searches from now on.
     pub(crate) fn publish(
         &self,
@@ -207,6 +216,11 @@ impl Shard {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(published);
     }
+}
+
+/// The shard of `shards` that holds a namespace's documents.
+pub fn shard_of(ns: NamespaceId, shards: u16) -> u16 {
+    payload::place(route(ns, FileId(0)), shards).0
 }
 
 /// The partitions in which changes of a namespace's files are logged: today one, whatever the file.

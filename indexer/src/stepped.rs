@@ -81,6 +81,7 @@ impl Stepped {
             stop: Arc::new(AtomicBool::new(false)),
             rebuild: Arc::new(AtomicBool::new(false)),
             turn: Turn::default(),
+            lease: None,
         }
     }
 

@@ -75,7 +75,7 @@ pub struct Page<'a> {
 }
 
 /// What a shard has.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Matches {
     /// All matches.
     pub total: u64,

@@ -2,16 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use indexer::ShardView;
 use indexer::schema::{FLAG_FOLDER, FLAG_MEMBER};
 use indexer::term::{Tag, Terms};
+use indexer::{Shard, ShardView};
+use serde::{Deserialize, Serialize};
 use storage::meta::{Actor, FileId, NamespaceId};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED, Term};
 
 use crate::engine::Engine;
-use crate::error::Result;
-use crate::prepared::Part;
+use crate::error::{Error, Result};
+use crate::part::Part;
 use crate::scope;
 use crate::segment::Covered;
 
@@ -21,7 +22,7 @@ const MAX_EXCLUDED: usize = 256;
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Files of an account by index state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// All files: those that are searchable and those that wait.
     pub files: u64,
@@ -37,50 +38,65 @@ impl Engine {
         let view = self.sources().meta.view(actor.account)?;
         let namespaces = scope::namespaces(&view, actor.root)?;
         let deadline = Instant::now() + TIME_LIMIT;
-        let mut coverage = Coverage::default();
-        for shard in self.shards() {
-            let mine: Vec<_> = namespaces
-                .iter()
-                .copied()
-                .filter(|ns| shard.owns(*ns))
-                .collect();
-            let view = shard.view(&mine, deadline).filter(|view| view.complete);
-            let Some(view) = view else {
-                coverage.waiting += mine.len() as u64; // before its first scan is through a shard can say nothing
-                continue;
-            };
-            for ns in mine {
-                coverage.waiting += shard.waiting(ns);
-                let is_coming = |file| shard.is_coming(FileId(file));
-                count(&view, ns, &is_coming, &mut coverage)?;
+        let by_shard = self.by_shard(&namespaces);
+        let counted = self.fan().each(&by_shard, |(shard, mine)| {
+            match self.shards().coverage(*shard, mine, deadline) {
+                Err(Error::Unreachable { .. }) => Ok(unknown(mine)),
+                counted => counted,
             }
+        })?;
+        let mut coverage = Coverage::default();
+        for counted in counted {
+            coverage.waiting += counted.waiting;
+            coverage.searchable += counted.searchable;
         }
         coverage.files = coverage.searchable + coverage.waiting;
         Ok(coverage)
     }
 }
 
-/// Files of the account as the last commits have them, without those that have gone since: from counters, so that each answer can
-/// say it. Files that came since are not among them.
-pub(crate) fn at_commit(parts: &[Part]) -> Result<Covered> {
-    let mut sum = Covered::default();
-    for part in parts {
-        let mut gone = Covered::default();
-        for segment in &part.commit.segments {
-            for ns in &segment.present {
-                let here = segment.segment.space(*ns).map(|space| space.covered);
-                add(&mut sum, here.unwrap_or_default());
-                add(&mut gone, segment.gone.get(ns).copied().unwrap_or_default());
-            }
-        }
-        add(&mut gone, excluded(part)?);
-        sum.files = sum.files.saturating_sub(gone.files);
-        sum.searchable = sum.searchable.saturating_sub(gone.searchable);
+/// What is said of a shard that can say nothing: before its first scan is through, or while nobody has it.
+fn unknown(namespaces: &[NamespaceId]) -> Coverage {
+    Coverage {
+        waiting: namespaces.len() as u64,
+        ..Coverage::default()
     }
+}
+
+/// Counts over some namespaces of one shard.
+pub fn of_shard(shard: &Shard, namespaces: &[NamespaceId], deadline: Instant) -> Result<Coverage> {
+    let view = shard.view(namespaces, deadline);
+    let Some(view) = view.filter(|view| view.complete) else {
+        return Ok(unknown(namespaces));
+    };
+    let mut coverage = Coverage::default();
+    for &ns in namespaces {
+        coverage.waiting += shard.waiting(ns);
+        let is_coming = |file| shard.is_coming(FileId(file));
+        count(&view, ns, &is_coming, &mut coverage)?;
+    }
+    Ok(coverage)
+}
+
+/// Files of the account as a shard's last commit has them, without those that have gone since: from counters, so that each answer can
+/// say it. Files that came since are not among them.
+pub(crate) fn at_commit(part: &Part) -> Result<Covered> {
+    let (mut sum, mut gone) = (Covered::default(), Covered::default());
+    for segment in &part.commit.segments {
+        for ns in &segment.present {
+            let here = segment.segment.space(*ns).map(|space| space.covered);
+            add(&mut sum, here.unwrap_or_default());
+            add(&mut gone, segment.gone.get(ns).copied().unwrap_or_default());
+        }
+    }
+    add(&mut gone, excluded(part)?);
+    sum.files = sum.files.saturating_sub(gone.files);
+    sum.searchable = sum.searchable.saturating_sub(gone.searchable);
     Ok(sum)
 }
 
-fn add(sum: &mut Covered, more: Covered) {
+/// Adds what another shard counted.
+pub(crate) fn add(sum: &mut Covered, more: Covered) {
     sum.files += more.files;
     sum.searchable += more.searchable;
 }

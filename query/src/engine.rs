@@ -6,22 +6,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indexer::Shard;
+use indexer::shard::shard_of;
 use storage::kv::Store;
-use storage::meta::{Actor, Place};
+use storage::meta::{Actor, FileId, NamespaceId, Place, Rev};
 use storage::seal::Sealer;
 use time::OffsetDateTime;
 
 use crate::collect::{Key, Matches};
-use crate::coverage::at_commit;
 use crate::cursor::{Frozen, Left};
 use crate::error::{Error, Result};
-use crate::fan::each;
+use crate::fan::{Fan, each};
 use crate::feedback;
 use crate::hit::{How, Sources};
+use crate::leg::Shards;
 use crate::parse::parse;
+use crate::part::Here;
 use crate::prepared::{Prepared, narrowed};
 use crate::request::{Answer, Facets, Members, Order, Request, Status};
-use crate::segment::Segments;
 
 /// What a search may take before it answers with what it has.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -29,25 +30,33 @@ pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
 /// Answers searches. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    shards: Arc<dyn Fn() -> Vec<Arc<Shard>> + Send + Sync>,
+    shards: Arc<dyn Shards>,
+    fan: Arc<Fan>,
     sources: Sources,
     sealer: Arc<Sealer>,
-    pub(crate) segments: Segments,
 }
 
 impl Engine {
-    /// An engine over the shards that `shards` gives at each search.
+    /// An engine over the shards of this process that `shards` gives at each search.
     pub fn new(
         shards: impl Fn() -> Vec<Arc<Shard>> + Send + Sync + 'static,
         sources: Sources,
         store: &dyn Store,
     ) -> Result<Self> {
-        let sealer = Arc::new(Sealer::load(store, b"search")?);
+        Self::over(Arc::new(Here::new(shards)), sources, store)
+    }
+
+    /// An engine over shards, wherever they are.
+    pub fn over(shards: Arc<dyn Shards>, sources: Sources, store: &dyn Store) -> Result<Self> {
+        let fan = match shards.is_remote() {
+            true => Fan::over_network(),
+            false => Fan::default(),
+        };
         Ok(Engine {
-            shards: Arc::new(shards),
+            shards,
+            fan: Arc::new(fan),
             sources,
-            sealer,
-            segments: Segments::default(),
+            sealer: Arc::new(Sealer::load(store, b"search")?),
         })
     }
 
@@ -56,9 +65,23 @@ impl Engine {
         &self.sources
     }
 
+    /// True when searches meet this very content of a file: its shard has committed it.
+    pub fn shows(&self, ns: NamespaceId, file: FileId, rev: Rev) -> Result<bool> {
+        let shard = shard_of(ns, self.shards.count());
+        match self.shards.shows(shard, ns, file, rev) {
+            Err(Error::Unreachable { .. }) => Ok(false),
+            shown => shown,
+        }
+    }
+
     /// The shards.
-    pub fn shards(&self) -> Vec<Arc<Shard>> {
-        (self.shards)()
+    pub(crate) fn shards(&self) -> &dyn Shards {
+        &*self.shards
+    }
+
+    /// How they are asked.
+    pub(crate) fn fan(&self) -> &Arc<Fan> {
+        &self.fan
     }
 
     /// The first page of a search. `now` is the clock that relative dates count from.
@@ -113,13 +136,17 @@ impl Engine {
             Left {
                 now_s: now.unix_timestamp(),
                 relaxed,
-                weighed: is_own.then(|| (prepared.statistics.clone(), prepared.expansions.clone())),
-                feedback: prepared.feedback.clone(),
-                similar: is_own.then(|| prepared.similar.clone()),
+                weighed: is_own.then(|| {
+                    let weighed = &prepared.weighed;
+                    (weighed.statistics.clone(), weighed.expansions.clone())
+                }),
+                feedback: prepared.weighed.feedback.clone(),
+                similar: is_own.then(|| prepared.weighed.similar.clone()),
                 after,
                 total,
             }
         });
+        let missing = prepared.missing();
         let cursor = left.map(|left| Frozen::seal(&self.sealer, actor, request, left));
         Ok(Answer {
             status: prepared.status,
@@ -129,9 +156,10 @@ impl Engine {
             total,
             estimated: prepared.is_cut(),
             did_you_mean: mended.filter(|_| total > 0),
-            coverage: is_first.then(|| at_commit(&prepared.parts)).transpose()?,
+            coverage: is_first.then(|| prepared.covered()).transpose()?,
             took: begun.elapsed(),
-            partial: !prepared.complete || matches.is_cut,
+            partial: matches.is_cut || !missing.is_empty(),
+            missing,
             cursor: cursor.transpose()?,
             warnings,
         })
@@ -148,7 +176,8 @@ impl Engine {
         let limit = prepared.limit() + 1;
         if let Some(frozen) = frozen {
             if let Some((statistics, expansions)) = frozen.weighed.clone() {
-                (prepared.statistics, prepared.expansions) = (statistics, expansions);
+                let weighed = &mut prepared.weighed;
+                (weighed.statistics, weighed.expansions) = (statistics, expansions);
             }
             prepared.recall(frozen.feedback.clone())?;
             let matches = prepared.search(Some(&frozen.after), limit, frozen.relaxed)?;
@@ -189,7 +218,7 @@ impl Engine {
             }
         }
         prepared.learn(feedback::candidates(&files))?;
-        Ok(!prepared.feedback.is_empty())
+        Ok(!prepared.weighed.feedback.is_empty())
     }
 
     /// Looks hits up again as the account sees them now; says how many are gone.

@@ -12,6 +12,14 @@ pub enum Error {
     /// The index could not be read.
     #[error("index: {0}")]
     Index(#[from] tantivy::TantivyError),
+    /// A shard does not answer: no process has it at present, or the one that has it cannot be reached in time.
+    #[error("shard {shard} does not answer: {why}")]
+    Unreachable {
+        /// The shard.
+        shard: u16,
+        /// What happened.
+        why: String,
+    },
     /// The cursor was not made here, or its search cannot go on: search again.
     #[error("the cursor is no longer valid: search again")]
     Reset,

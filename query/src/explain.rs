@@ -5,27 +5,30 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED, Term};
 
 use crate::error::Result;
-use crate::prepared::{Part, Prepared};
+use crate::part::Part;
+use crate::prepared::Prepared;
 use crate::request::{Hit, Why};
 
 impl Prepared<'_> {
     /// Adds to each hit what it owes its rank to. A hit that its shard no longer shows goes without.
     pub fn explain(&self, hits: &mut [Hit], relaxed: bool) -> Result<()> {
-        for part in &self.parts {
-            let asked = part.asked(self.status);
-            let query = self.query(&asked, part, relaxed);
-            for hit in hits.iter_mut().filter(|hit| hit.why.is_none()) {
-                if part.namespaces.contains(&hit.place.ns) {
-                    hit.why = why(part, &*query, hit.place.node.id.0, hit.number)?;
-                }
-            }
+        let of = |hit: &Hit| (hit.place.node.id.0, hit.number);
+        let told = self.ask(|leg| {
+            let here = hits.iter().enumerate();
+            let here = here.filter(|(_, hit)| leg.namespaces().contains(&hit.place.ns));
+            let (places, of): (Vec<_>, Vec<_>) = here.map(|(at, hit)| (at, of(hit))).unzip();
+            let why = leg.why(&self.weighed, relaxed, &of, self.deadline)?;
+            Ok(places.into_iter().zip(why).collect::<Vec<_>>())
+        })?;
+        for (at, why) in told.into_iter().flatten() {
+            hits[at].why = why;
         }
         Ok(())
     }
 }
 
 /// What the document of a file, or of one of its members, owes its score to.
-fn why(part: &Part, query: &dyn Query, file: u64, member: u64) -> Result<Option<Why>> {
+pub fn why(part: &Part, query: &dyn Query, file: u64, member: u64) -> Result<Option<Why>> {
     let searcher = &part.view.searcher;
     let term = Term::from_field_u64(part.view.fields.file, file);
     let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;

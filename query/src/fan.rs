@@ -6,6 +6,8 @@ use crate::error::Result;
 
 /// So few shards or hits are looked at one after the other: handing work over and waiting for it costs more.
 const FEW: usize = 3;
+/// Legs over a network that are waited for at once, in all searches of a process.
+const MAX_WAITING: usize = 128;
 
 /// What `work` gives for each item, in order; the first error.
 pub fn each<T: Sync, R: Send>(
@@ -15,5 +17,39 @@ pub fn each<T: Sync, R: Send>(
     match items.len() {
         0..=FEW => items.iter().map(work).collect(),
         _ => items.par_iter().map(work).collect(),
+    }
+}
+
+/// How the legs of a search are asked: by as many threads as there are cores where they compute, by many where they wait.
+#[derive(Default)]
+pub struct Fan {
+    waiting: Option<rayon::ThreadPool>,
+}
+
+impl Fan {
+    /// For legs over a network; where no threads can be had, one leg is asked after the other.
+    pub fn over_network() -> Self {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(MAX_WAITING)
+            .thread_name(|number| format!("fan-{number}"))
+            .build();
+        let waiting = pool
+            .inspect_err(|error| tracing::error!(%error, "shards are asked one after the other"));
+        Fan {
+            waiting: waiting.ok(),
+        }
+    }
+
+    /// What `ask` gives for each item, in order; the first error.
+    pub fn each<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        ask: impl Fn(&T) -> Result<R> + Sync + Send,
+    ) -> Result<Vec<R>> {
+        match &self.waiting {
+            None => each(items, ask),
+            Some(_) if items.len() < 2 => items.iter().map(ask).collect(),
+            Some(pool) => pool.install(|| items.par_iter().with_max_len(1).map(ask).collect()),
+        }
     }
 }

@@ -8,7 +8,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED};
 
 use crate::error::Result;
-use crate::prepared::Part;
+use crate::part::Part;
 use crate::request::Status;
 
 /// Folders (and mounts) by the folder that they lie in.

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`], [`folders`], [`people`] and [`limits`] (where to look),
 //! [`segment`] (what a shard's segments are made of), [`resolve`] (which terms they have), [`statistics`], [`compile`] with [`word`],
-//! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), `fan` (all shards at once), [`collect`] (counts and keys), [`facets`], [`hit`]
+//! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), [`leg`] and [`part`] (one shard's leg of a search), `fan` (all shards at once), [`collect`] (counts and keys), [`facets`], [`hit`]
 //! (looked up again, marked), [`highlight`], [`cursor`] (what a page leaves to the next), [`prepared`], [`named`] and [`similar`] (a search
 //! that is ready to run), [`explain`], [`suggest`] and [`engine`], which runs them.
 
@@ -21,11 +21,13 @@ pub mod folders;
 pub mod highlight;
 pub mod hit;
 pub mod inside;
+pub mod leg;
 pub mod limits;
 mod named;
 mod numbers;
 mod own;
 pub mod parse;
+pub mod part;
 pub mod people;
 mod phrase;
 pub mod plan;

@@ -3,14 +3,15 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use storage::meta::{AccountId, Address, NamespaceId, Place, Refusal, View};
 
 use crate::error::{Error, Result};
-use crate::folders::Folders;
+use crate::leg::Leg;
 use crate::parse::{Clause, Filter, Shared};
 use crate::people::People;
-use crate::prepared::Part;
 use crate::request::Status;
 use crate::scope::{self, Area};
 
@@ -20,7 +21,7 @@ const MAX_FOLDERS: usize = 20_000;
 pub const BELOW: &str = "\0";
 
 /// What the filters of a search stand for that the index cannot tell.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Limits {
     /// The areas of filters that stand for one; none when there is no such folder or person.
     pub areas: HashMap<Filter, Option<Area>>,
@@ -71,8 +72,10 @@ pub struct Lookup<'a> {
     pub root: NamespaceId,
     /// The namespaces that are searched.
     pub namespaces: &'a [NamespaceId],
-    /// The shards' commits and the namespaces in each.
-    pub parts: &'a [Part],
+    /// The shards, and the namespaces in each.
+    pub legs: &'a [Box<dyn Leg>],
+    /// When to stop.
+    pub deadline: Instant,
     /// Live or deleted files.
     pub status: Status,
     /// Shared folders and where they are mounted, looked up once.
@@ -180,13 +183,13 @@ impl Lookup<'_> {
     /// By the index, which has deleted folders too.
     fn dead(&self, place: &Place) -> Result<Area> {
         let mut folders = HashSet::from([place.node.id.0]);
-        let part = self
-            .parts
+        let leg = self
+            .legs
             .iter()
-            .find(|part| part.namespaces.contains(&place.ns));
-        if let Some(part) = part {
-            folders.clear();
-            Folders::of(part, place.ns, Status::Deleted)?.below(place.node.id.0, &mut folders);
+            .find(|leg| leg.namespaces().contains(&place.ns));
+        if let Some(leg) = leg {
+            let below = leg.below(place.ns, Status::Deleted, &[place.node.id.0], self.deadline)?;
+            folders.extend(below);
         }
         Ok(Area {
             ns: Some(place.ns),

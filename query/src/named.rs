@@ -1,16 +1,17 @@
 //! Folders whose name has a word of the query: what lies below them has the word too.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use indexer::document::MAX_START;
 use storage::meta::{FileId, NamespaceId, View};
 
 use crate::collect::{Matches, Page};
 use crate::error::Result;
-use crate::folders::Folders;
+use crate::leg::Weighed;
 use crate::parse::Filter;
+use crate::part::Part;
 use crate::plan::{Plan, Word};
 use crate::prepared::Prepared;
 use crate::request::{Members, Order, Status};
@@ -28,12 +29,12 @@ fn is_short(word: &Word) -> bool {
 impl Prepared<'_> {
     /// What lies below folders whose name has a word of the query, by word.
     pub fn named_folders(&self, view: &View<'_>) -> Result<HashMap<usize, Vec<Area>>> {
-        let (mut named, mut trees) = (HashMap::new(), HashMap::new());
+        let mut named = HashMap::new();
         for (index, word) in self.planned.words.iter().enumerate() {
             if word.names_only || word.quoted || is_short(word) {
                 continue;
             }
-            let areas = self.areas(view, self.folders_named(index)?, &mut trees)?;
+            let areas = self.areas(view, self.folders_named(index)?)?;
             if !areas.is_empty() {
                 named.insert(index, areas);
             }
@@ -42,13 +43,8 @@ impl Prepared<'_> {
     }
 
     /// What lies below some folders, one area for each namespace, by the folders that the index has.
-    fn areas(
-        &self,
-        view: &View<'_>,
-        folders: Vec<u64>,
-        trees: &mut HashMap<NamespaceId, Folders>,
-    ) -> Result<Vec<Area>> {
-        let mut found: HashMap<NamespaceId, HashSet<u64>> = HashMap::new();
+    fn areas(&self, view: &View<'_>, folders: Vec<u64>) -> Result<Vec<Area>> {
+        let mut wanted: HashMap<NamespaceId, Vec<u64>> = HashMap::new();
         let mut whole = Vec::new();
         for folder in folders {
             let place = match self.status {
@@ -56,19 +52,12 @@ impl Prepared<'_> {
                 Status::Deleted => view.place_deleted(FileId(folder))?,
             };
             let Some(place) = place else { continue };
-            let part = self.parts.iter().find(|p| p.namespaces.contains(&place.ns));
-            match (place.shared_folder, part) {
-                (Some(ns), _) => whole.push(ns),
-                (None, Some(part)) => {
-                    let tree = match trees.entry(place.ns) {
-                        Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(new) => new.insert(Folders::of(part, place.ns, self.status)?),
-                    };
-                    tree.below(folder, found.entry(place.ns).or_default());
-                }
-                (None, None) => {}
+            match place.shared_folder {
+                Some(ns) => whole.push(ns),
+                None => wanted.entry(place.ns).or_default().push(folder),
             }
         }
+        let found: HashMap<NamespaceId, HashSet<u64>> = self.below(&wanted)?;
         if !found.is_empty() {
             let mounts = view.access()?.into_iter();
             let inside = mounts.filter(|access| {
@@ -94,46 +83,67 @@ impl Prepared<'_> {
         Ok(areas)
     }
 
-    fn folders_named(&self, word: usize) -> Result<Vec<u64>> {
-        let mut keys = Matches::default();
-        for part in &self.parts {
-            let fields = &part.view.fields;
-            let names = match self.status {
-                Status::Active => [fields.name, fields.wide_name, fields.tag],
-                Status::Deleted => [fields.deleted_name; 3],
-            };
-            let resolved: Vec<_> = part
-                .resolved
-                .iter()
-                .map(|word| word.only_in(&names))
-                .collect();
-            let found = &resolved[word];
-            let nothing = found.exact.iter().all(Vec::is_empty) && found.expansions.is_empty();
-            if nothing && self.planned.words[word].in_names.is_empty() {
-                continue;
+    /// All folders below some folders, by namespace.
+    fn below(
+        &self,
+        wanted: &HashMap<NamespaceId, Vec<u64>>,
+    ) -> Result<HashMap<NamespaceId, HashSet<u64>>> {
+        let found = self.ask(|leg| {
+            let mut found = Vec::new();
+            for ns in leg.namespaces() {
+                if let Some(folders) = wanted.get(ns) {
+                    let below = leg.below(*ns, self.status, folders, self.deadline)?;
+                    found.push((*ns, below.into_iter().collect()));
+                }
             }
-            let asked = part.asked(self.status);
-            let compiler = self.compiler(&asked, part, &resolved);
-            let folders = Plan::And(vec![
-                Plan::Word(word),
-                Plan::Filter(Filter::Category("folder")),
-            ]);
-            let page = Page {
-                commit: &part.commit,
-                exclusions: &part.view.exclusions,
-                in_folders: false,
-                order: Order::Modified,
-                after: None,
-                limit: MAX_NAMED_FOLDERS,
-                members: Members::None,
-                facets: false,
-                places: false,
-                now_ms: 0,
-                deadline: self.deadline,
-            };
-            let found = part.view.searcher.search(&compiler.plan(&folders), &page)?;
+            Ok(found)
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn folders_named(&self, word: usize) -> Result<Vec<u64>> {
+        let found = self.ask(|leg| leg.named(&self.weighed, word, self.deadline))?;
+        let mut keys = Matches::default();
+        for found in found {
             keys.merge(found, MAX_NAMED_FOLDERS);
         }
         Ok(keys.keys.into_iter().map(|key| key.file).collect())
     }
+}
+
+/// Folders of one shard whose name has a word of the query.
+pub fn folders(part: &Part, weighed: &Weighed, word: usize, deadline: Instant) -> Result<Matches> {
+    let (fields, status) = (&part.view.fields, part.status());
+    let names = match status {
+        Status::Active => [fields.name, fields.wide_name, fields.tag],
+        Status::Deleted => [fields.deleted_name; 3],
+    };
+    let resolved = part.resolved.iter();
+    let resolved: Vec<_> = resolved.map(|word| word.only_in(&names)).collect();
+    let Some(found) = resolved.get(word) else {
+        return Ok(Matches::default());
+    };
+    let nothing = found.exact.iter().all(Vec::is_empty) && found.expansions.is_empty();
+    if nothing && part.planned(word)?.in_names.is_empty() {
+        return Ok(Matches::default());
+    }
+    let folders = Plan::And(vec![
+        Plan::Word(word),
+        Plan::Filter(Filter::Category("folder")),
+    ]);
+    let query = part.compiled_with(weighed, &resolved, |compiler| compiler.plan(&folders))?;
+    let page = Page {
+        commit: &part.commit,
+        exclusions: &part.view.exclusions,
+        in_folders: false,
+        order: Order::Modified,
+        after: None,
+        limit: MAX_NAMED_FOLDERS,
+        members: Members::None,
+        facets: false,
+        places: false,
+        now_ms: 0,
+        deadline,
+    };
+    Ok(part.view.searcher.search(&query, &page)?)
 }

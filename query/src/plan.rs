@@ -1,13 +1,14 @@
 //! Query to plan: the words of the tree become tokens, and what cannot be searched falls away.
 
 use indexer::analyse::{self, Language, MAX_TOKEN_BYTES, Mode, Token, is_function_word};
+use serde::{Deserialize, Serialize};
 
 use crate::highlight::Needles;
 use crate::numbers;
 use crate::parse::{Clause, Filter, TextScope};
 
 /// A node of the plan. The same shape as [`Clause`], with words analysed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Plan {
     /// Everything.
     All,
@@ -24,7 +25,7 @@ pub enum Plan {
 }
 
 /// A word or phrase of the query.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Word {
     /// Its tokens with their positions; several are a phrase.
     pub tokens: Vec<(usize, String)>,
@@ -40,13 +41,14 @@ pub struct Word {
 }
 
 /// A plan and its words.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Planned {
     /// The tree.
     pub plan: Plan,
     /// The words that its leaves number.
     pub words: Vec<Word>,
-    /// What to mark in results.
+    /// What to mark in results; shards do not need to know.
+    #[serde(skip)]
     pub needles: Needles,
     /// There were more than [`MAX_TOKENS`] words.
     pub is_cut: bool,

@@ -1,49 +1,32 @@
 //! A search that is ready to run: planned, its words looked up in every shard, its weights and folders known.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use indexer::ShardView;
 use indexer::document::OUTCOMES;
+use indexer::shard::shard_of;
 use storage::meta::{Actor, NamespaceId};
-use tantivy::query::Query;
 use time::OffsetDateTime;
 
-use crate::collect::{Key, Matches, Page};
-use crate::compile::Compiler;
+use crate::collect::{Key, Matches};
 use crate::cursor::MAX_EXTENSIONS;
 use crate::engine::Engine;
-use crate::error::Result;
-use crate::fan::each;
+use crate::error::{Error, Result};
+use crate::fan::Fan;
 use crate::feedback;
-use crate::limits::{BELOW, Limits, Lookup};
+use crate::highlight::Needles;
+use crate::leg::{Leg, Opening, Wanted, Weighed};
+use crate::limits::{BELOW, Lookup};
 use crate::parse::{self, Clause, Filter};
 use crate::people::People;
-use crate::plan::{MAX_TOKENS, Planned, plan};
+use crate::plan::{MAX_TOKENS, Planned, Word, plan};
 use crate::request::{MAX_HITS, Members, Request, Status};
-use crate::resolve::{
-    Asked, EVERYWHERE, Expansions, Found, MAX_EXPANSIONS, Resolved, WIDE_FROM, most_frequent,
-    resolve, resolve_stems,
-};
-use crate::scope::{self, Area};
-use crate::segment::Commit;
+use crate::resolve::{Expansions, is_wide, most_frequent};
+use crate::scope;
+use crate::segment::Covered;
 use crate::statistics::Statistics;
-
-/// One shard's part of a search.
-pub struct Part {
-    /// Its commit.
-    pub view: ShardView,
-    /// The account's namespaces in it, in order.
-    pub namespaces: Vec<NamespaceId>,
-    /// The commit's segments.
-    pub commit: Arc<Commit>,
-    /// The query's words in it.
-    pub resolved: Vec<Resolved>,
-    /// Stems that the best files are about.
-    pub feedback: Vec<(Found, f32)>,
-}
 
 /// A search that is ready to run.
 pub struct Prepared<'a> {
@@ -52,27 +35,33 @@ pub struct Prepared<'a> {
     /// Live or deleted files.
     pub status: Status,
     /// The shards.
-    pub parts: Vec<Part>,
-    /// False when a shard cannot answer.
-    pub complete: bool,
-    /// What words are weighed with.
-    pub statistics: Statistics,
-    /// What started words stand for.
-    pub expansions: Expansions,
-    /// What mistyped words stand for.
-    pub similar: Expansions,
-    /// Stems that the best files are about, with their shares ([`crate::feedback`]); they count where words are relaxed.
-    pub feedback: Vec<(String, f32)>,
-    /// What lies below folders whose name has a word, by word.
-    pub folders: HashMap<usize, Vec<Area>>,
-    /// The folders that limit the search.
-    pub limits: Limits,
+    pub legs: Vec<Box<dyn Leg>>,
+    /// What all of them search with.
+    pub weighed: Weighed,
     /// What was asked.
     pub request: &'a Request,
     /// The search's clock.
     pub now: OffsetDateTime,
     /// When to stop.
     pub deadline: Instant,
+    fan: Arc<Fan>,
+    missing: Missing,
+}
+
+/// Namespaces that were searched only in part, or not at all.
+#[derive(Default)]
+struct Missing {
+    namespaces: Mutex<BTreeSet<NamespaceId>>,
+}
+
+impl Missing {
+    fn add(&self, namespaces: &[NamespaceId]) {
+        let mut missing = self
+            .namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        missing.extend(namespaces);
+    }
 }
 
 impl Engine {
@@ -93,114 +82,149 @@ impl Engine {
             false => request.status,
         };
         let planned = plan(&query.clause, request.filename_only);
-        let (mut parts, complete) = self.parts(&namespaces, deadline)?;
+        let opening = Opening {
+            planned: Planned {
+                needles: Needles::default(),
+                ..planned.clone()
+            },
+            status,
+        };
+        let (legs, missing) = self.legs(opening, &namespaces, deadline)?;
         let lookup = Lookup {
             people: People::new(&self.sources().meta, actor),
             view: &view,
             root: actor.root,
             namespaces: &namespaces,
-            parts: &parts,
+            legs: &legs,
+            deadline,
             status,
             mounts: OnceCell::new(),
         };
         let limits = lookup.limits(&query.clause, request.below.as_ref())?;
-        let resolved = each(&parts, |part| resolve(&part.asked(status), &planned))?;
         let mut statistics = Statistics::default();
-        for (part, (resolved, counted)) in parts.iter_mut().zip(resolved) {
-            part.resolved = resolved;
-            statistics.merge(counted);
+        for leg in &legs {
+            statistics.merge(leg.statistics().clone());
         }
-        let expansions = expansions(&planned, &parts);
+        let expansions = expansions(&planned, &legs);
         statistics.keep(&planned, &expansions);
         let mut prepared = Prepared {
             planned,
             status,
-            parts,
-            complete,
-            statistics,
-            expansions,
-            similar: Expansions::new(),
-            feedback: Vec::new(),
-            folders: HashMap::new(),
-            limits,
+            legs,
+            weighed: Weighed {
+                statistics,
+                expansions,
+                limits,
+                ..Weighed::default()
+            },
             request,
             now,
             deadline,
+            fan: self.fan().clone(),
+            missing,
         };
         if !request.filename_only {
-            prepared.folders = prepared.named_folders(&view)?;
+            prepared.weighed.folders = prepared.named_folders(&view)?;
         }
         Ok(prepared)
     }
 
-    /// The shards that hold the namespaces, with exclusions moved to their logs' heads (I5); false when one cannot answer.
-    fn parts(&self, namespaces: &[NamespaceId], deadline: Instant) -> Result<(Vec<Part>, bool)> {
-        let mut owned = Vec::new();
-        for shard in self.shards() {
-            let is_here = |ns: &NamespaceId| shard.owns(*ns);
-            let here: Vec<_> = namespaces.iter().copied().filter(is_here).collect();
-            if !here.is_empty() {
-                owned.push((shard, here));
+    /// The namespaces by the shards that hold them.
+    pub(crate) fn by_shard(&self, namespaces: &[NamespaceId]) -> Vec<(u16, Vec<NamespaceId>)> {
+        let shards = self.shards().count();
+        let mut owned: Vec<(u16, Vec<NamespaceId>)> =
+            (0..shards).map(|shard| (shard, Vec::new())).collect();
+        for &ns in namespaces {
+            if let Some((_, here)) = owned.get_mut(usize::from(shard_of(ns, shards))) {
+                here.push(ns);
             }
         }
-        let parts = each(&owned, |(shard, namespaces)| {
-            let Some(view) = shard.view(namespaces, deadline) else {
-                return Ok((None, false));
-            };
-            let commit = Arc::new(self.segments.of(shard.number, &view, namespaces)?);
-            let complete = view.complete;
-            let part = Part {
-                view,
-                namespaces: namespaces.clone(),
-                commit,
-                resolved: Vec::new(),
-                feedback: Vec::new(),
-            };
-            Ok((Some(part), complete))
-        })?;
-        let complete = parts.iter().all(|(_, complete)| *complete);
-        let parts = parts.into_iter().filter_map(|(part, _)| part);
-        Ok((parts.collect(), complete))
+        owned.retain(|(_, here)| !here.is_empty());
+        owned
+    }
+
+    /// The shards that hold the namespaces, with exclusions moved to their logs' heads (I5), and what they cannot say.
+    fn legs(
+        &self,
+        opening: Opening,
+        namespaces: &[NamespaceId],
+        deadline: Instant,
+    ) -> Result<(Vec<Box<dyn Leg>>, Missing)> {
+        let (opening, missing) = (Arc::new(opening), Missing::default());
+        let opened = self
+            .fan()
+            .each(&self.by_shard(namespaces), |(shard, here)| {
+                match self.shards().open(*shard, &opening, here.clone(), deadline) {
+                    Ok(leg) => {
+                        if !leg.is_complete() {
+                            missing.add(here);
+                        }
+                        Ok(Some(leg))
+                    }
+                    Err(Error::Unreachable { shard, why }) => {
+                        tracing::debug!(shard, why, "a search goes without a shard");
+                        missing.add(here);
+                        Ok(None)
+                    }
+                    Err(error) => Err(error),
+                }
+            })?;
+        Ok((opened.into_iter().flatten().collect(), missing))
     }
 }
 
 impl Prepared<'_> {
+    /// What `ask` gives for each shard that answers, in the order of their numbers.
+    pub fn ask<R: Send>(
+        &self,
+        ask: impl Fn(&dyn Leg) -> Result<R> + Sync + Send,
+    ) -> Result<Vec<R>> {
+        let answers = self
+            .fan
+            .each(&self.legs, |leg| self.ask_one(&**leg, &ask))?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// What `ask` gives; none when the shard does not answer any more: the answer is partial then.
+    pub fn ask_one<R>(
+        &self,
+        leg: &dyn Leg,
+        ask: impl Fn(&dyn Leg) -> Result<R>,
+    ) -> Result<Option<R>> {
+        match ask(leg) {
+            Err(Error::Unreachable { shard, why }) => {
+                tracing::debug!(shard, why, "a search goes on without a shard");
+                self.missing.add(leg.namespaces());
+                Ok(None)
+            }
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Namespaces that were searched only in part, or not at all.
+    pub fn missing(&self) -> Vec<NamespaceId> {
+        let missing = self.missing.namespaces.lock();
+        let missing = missing.unwrap_or_else(PoisonError::into_inner);
+        missing.iter().copied().collect()
+    }
+
     /// Searches all shards: the first `limit` keys after `after`; `relaxed` demands only some of the words.
     pub fn search(&self, after: Option<&Key>, limit: usize, relaxed: bool) -> Result<Matches> {
-        let search = |part: &Part| -> Result<Matches> {
-            let asked = part.asked(self.status);
-            let query = self.query(&asked, part, relaxed);
-            let page = Page {
-                commit: &part.commit,
-                exclusions: &part.view.exclusions,
-                in_folders: self.limits.has_folders(),
-                order: self.request.order,
-                after,
-                limit,
-                members: self.members(),
-                facets: self.request.facets,
-                places: self.request.places,
-                now_ms: self.now.unix_timestamp() * 1000,
-                deadline: self.deadline,
-            };
-            Ok(part.view.searcher.search(&query, &page)?)
+        let wanted = Wanted {
+            relaxed,
+            order: self.request.order,
+            after: after.cloned(),
+            limit,
+            members: self.members(),
+            facets: self.request.facets,
+            places: self.request.places,
+            now_ms: self.now.unix_timestamp() * 1000,
         };
-        let found = each(&self.parts, search)?;
         let mut all = Matches::default();
-        for matches in found {
+        for matches in self.ask(|leg| leg.search(&self.weighed, &wanted, self.deadline))? {
             all.merge(matches, limit);
         }
         Ok(all)
-    }
-
-    /// The query for one shard.
-    pub fn query(&self, asked: &Asked<'_>, part: &Part, relaxed: bool) -> Box<dyn Query> {
-        let compiler = self.compiler(asked, part, &part.resolved);
-        let relaxable = relaxed.then(|| self.planned.relaxable(0)).flatten();
-        match relaxable {
-            Some(words) => compiler.relaxed(&words),
-            None => compiler.plan(&self.planned.plan),
-        }
     }
 
     /// What becomes of members: they match by words, or by what only messages have.
@@ -217,86 +241,78 @@ impl Prepared<'_> {
         self.request.max_results.clamp(1, MAX_HITS)
     }
 
+    /// The account's files as the shards' last commits have them.
+    pub fn covered(&self) -> Result<Covered> {
+        let mut sum = Covered::default();
+        for leg in &self.legs {
+            crate::coverage::add(&mut sum, leg.covered()?);
+        }
+        Ok(sum)
+    }
+
     /// Looks up what the best files of a question are about, and takes the telling ones of these stems as more words.
     pub fn learn(&mut self, candidates: Vec<(String, f64)>) -> Result<()> {
         let stems: Vec<_> = candidates.iter().map(|(stem, _)| stem.clone()).collect();
-        let found = self.stems(&stems)?;
+        let counted = self.stems(&stems)?;
         let mut counts: HashMap<&str, u64> = HashMap::new();
-        for found in found.iter().flatten() {
-            *counts.entry(&found.token).or_default() += found.documents;
+        for (_, stem, documents) in &counted {
+            *counts.entry(stem).or_default() += documents;
         }
-        let documents = self.statistics.documents();
+        let documents = self.weighed.statistics.documents();
         let frequency = |stem: &str| counts.get(stem).copied().unwrap_or(0);
         let chosen = feedback::chosen(candidates, documents, frequency);
-        self.add_feedback(chosen, found);
+        self.add_feedback(chosen, &counted);
         Ok(())
     }
 
     /// The same with stems that were chosen already.
     pub fn recall(&mut self, chosen: Vec<(String, f32)>) -> Result<()> {
         let stems: Vec<_> = chosen.iter().map(|(stem, _)| stem.clone()).collect();
-        let found = self.stems(&stems)?;
-        self.add_feedback(chosen, found);
+        let counted = self.stems(&stems)?;
+        self.add_feedback(chosen, &counted);
         Ok(())
     }
 
-    fn stems(&self, stems: &[String]) -> Result<Vec<Vec<Found>>> {
-        each(&self.parts, |part| {
-            resolve_stems(&part.asked(self.status), stems)
-        })
+    fn stems(&self, stems: &[String]) -> Result<Vec<Counted>> {
+        if stems.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.ask(|leg| leg.stems(stems, self.deadline))?;
+        Ok(found.into_iter().flatten().collect())
     }
 
-    fn add_feedback(&mut self, chosen: Vec<(String, f32)>, found: Vec<Vec<Found>>) {
-        let mut counted = Statistics::default();
-        for found in found.iter().flatten() {
-            counted.add_frequency(found.field, &found.token, found.documents);
+    fn add_feedback(&mut self, chosen: Vec<(String, f32)>, counted: &[Counted]) {
+        let mut statistics = Statistics::default();
+        for (field, stem, documents) in counted {
+            statistics.add_frequency(*field, stem, *documents);
         }
-        self.statistics.complete(counted);
-        for (part, found) in self.parts.iter_mut().zip(found) {
-            let shared = |found: Found| {
-                let (_, share) = chosen.iter().find(|(stem, _)| *stem == found.token)?;
-                Some((found, *share))
-            };
-            part.feedback = found.into_iter().filter_map(shared).collect();
-        }
-        self.feedback = chosen;
-    }
-
-    /// Compiles for one shard, with the query's words as they are there.
-    pub fn compiler<'c>(
-        &'c self,
-        asked: &'c Asked<'c>,
-        part: &'c Part,
-        resolved: &'c [Resolved],
-    ) -> Compiler<'c> {
-        debug_assert_eq!(part.resolved.len(), resolved.len());
-        Compiler {
-            asked,
-            planned: &self.planned,
-            resolved,
-            expansions: &self.expansions,
-            folders: &self.folders,
-            limits: &self.limits,
-            statistics: &self.statistics,
-            feedback: &part.feedback,
-        }
+        self.weighed.statistics.complete(statistics);
+        self.weighed.feedback = chosen;
     }
 
     /// True when a start stands for more words than were looked at: there may be more hits.
     pub fn is_cut(&self) -> bool {
-        let mut resolved = self.parts.iter().flat_map(|part| &part.resolved);
-        resolved.any(|word| word.is_cut)
+        self.any_word(|leg, index| leg.word(index).is_cut)
     }
 
     /// True when words were looked up in everybody's, who may have other words and counts than this account.
     pub fn is_wide(&self) -> bool {
-        let parts = self.parts.iter();
-        let many = parts.filter(|part| part.namespaces.len() >= WIDE_FROM);
-        let mut places = many
-            .flat_map(|part| &part.resolved)
-            .flat_map(|word| word.all())
-            .flat_map(|found| found.places.iter());
-        places.any(|place| place.ns == EVERYWHERE)
+        let has_other_forms = self.weighed.similar.keys();
+        let mut similar = has_other_forms.map(|index| &self.planned.words[*index]);
+        self.any_word(|leg, index| leg.word(index).is_wide)
+            || similar.any(|word| self.is_wide_word(word))
+    }
+
+    /// True when a word is looked up in everybody's somewhere.
+    pub fn is_wide_word(&self, word: &Word) -> bool {
+        let mut legs = self.legs.iter();
+        legs.any(|leg| is_wide(word, self.status, leg.namespaces().len()))
+    }
+
+    fn any_word(&self, says: impl Fn(&dyn Leg, usize) -> bool) -> bool {
+        let words = 0..self.planned.words.len();
+        let of_leg = |leg: &dyn Leg| words.clone().any(|index| says(leg, index));
+        self.legs.iter().any(|leg| of_leg(&**leg))
     }
 
     /// Remarks on words that were left out, and on folders that limit the search.
@@ -305,21 +321,13 @@ impl Prepared<'_> {
             .planned
             .is_cut
             .then(|| format!("only the first {MAX_TOKENS} words were searched"));
-        cut.into_iter().chain(self.limits.warnings()).collect()
+        let limits = self.weighed.limits.warnings();
+        cut.into_iter().chain(limits).collect()
     }
 }
 
-impl Part {
-    /// What the shard is asked with.
-    pub fn asked(&self, status: Status) -> Asked<'_> {
-        Asked {
-            view: &self.view,
-            commit: &self.commit,
-            namespaces: &self.namespaces,
-            status,
-        }
-    }
-}
+/// A stem in a field of some documents.
+type Counted = (tantivy::schema::Field, String, u64);
 
 /// The query with the request's own limits added.
 pub fn narrowed(mut query: parse::Query, request: &Request) -> parse::Query {
@@ -373,24 +381,12 @@ pub fn narrowed(mut query: parse::Query, request: &Request) -> parse::Query {
 }
 
 /// What the started words stand for over all shards.
-fn expansions(planned: &Planned, parts: &[Part]) -> Expansions {
-    let mut expansions = Expansions::new();
-    for (index, _) in planned
-        .words
-        .iter()
-        .enumerate()
-        .filter(|(_, word)| word.prefix)
-    {
-        let found = parts.iter().flat_map(|part| {
-            part.resolved[index]
-                .expansions
-                .iter()
-                .take(2 * MAX_EXPANSIONS)
-        });
-        expansions.insert(
-            index,
-            most_frequent(found.map(|found| (found.token.as_str(), found.documents))),
-        );
-    }
-    expansions
+fn expansions(planned: &Planned, legs: &[Box<dyn Leg>]) -> Expansions {
+    let words = planned.words.iter().enumerate();
+    let started = words.filter(|(_, word)| word.prefix);
+    let stands_for = started.map(|(index, _)| {
+        let found = legs.iter().flat_map(|leg| leg.started(index));
+        (index, most_frequent(found))
+    });
+    stands_for.collect()
 }

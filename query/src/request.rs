@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use storage::extraction::{Letter, Member};
-use storage::meta::{Address, Place};
+use storage::meta::{Address, NamespaceId, Place};
 
 use crate::highlight::Marked;
 use crate::segment::Covered;
@@ -136,6 +136,8 @@ pub struct Answer {
     pub took: Duration,
     /// Some shards did not answer in time: there may be more.
     pub partial: bool,
+    /// Namespaces of which there may be more, because their shards did not answer, or only in part.
+    pub missing: Vec<NamespaceId>,
     /// What to go on with, when there is more.
     pub cursor: Option<String>,
     /// Remarks for a person: what was not understood, or relaxed.

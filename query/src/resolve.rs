@@ -193,10 +193,7 @@ impl Asked<'_> {
 
     /// True when a word is cheaper to look up in the wide fields, and can be: they have no phrases and no stop words.
     pub fn is_wide(&self, word: &Word) -> bool {
-        let in_texts = |token| !word.quoted && !analyse::wide(&[], token).is_empty();
-        // Names have every word as it is in their wide field.
-        let single = matches!(&word.tokens[..], [(_, token)] if word.names_only || in_texts(token));
-        single && self.status == Status::Active && self.namespaces.len() >= WIDE_FROM
+        is_wide(word, self.status, self.namespaces.len())
     }
 
     /// The fields that a word's own forms are looked up in.
@@ -254,6 +251,14 @@ impl Asked<'_> {
     pub fn terms(&self, ns: NamespaceId) -> Terms<'_> {
         Terms::of(&self.view.fields, ns)
     }
+}
+
+/// True when a word is looked up in the wide fields by whoever has so many namespaces in a shard.
+pub fn is_wide(word: &Word, status: Status, namespaces: usize) -> bool {
+    let in_texts = |token| !word.quoted && !analyse::wide(&[], token).is_empty();
+    // Names have every word as it is in their wide field.
+    let single = matches!(&word.tokens[..], [(_, token)] if word.names_only || in_texts(token));
+    single && status == Status::Active && namespaces >= WIDE_FROM
 }
 
 /// Looks the words of a query up in one shard, and counts what BM25 needs.

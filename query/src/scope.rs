@@ -3,21 +3,36 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use storage::meta::{Address, NamespaceId, View};
 
 use crate::error::{Error, Result};
 
 /// A part of what an account can read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Area {
     /// Everything in these namespaces.
     pub whole: Vec<NamespaceId>,
     /// What lies directly in these folders (their ids), all of one namespace.
+    #[serde(serialize_with = "write_folders", deserialize_with = "read_folders")]
     pub folders: Arc<HashSet<u64>>,
     /// The namespace of the folders.
     pub ns: Option<NamespaceId>,
     /// There were more folders than are looked through.
     pub is_cut: bool,
+}
+
+fn write_folders<S: Serializer>(
+    folders: &Arc<HashSet<u64>>,
+    into: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    folders.as_ref().serialize(into)
+}
+
+fn read_folders<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Arc<HashSet<u64>>, D::Error> {
+    HashSet::deserialize(from).map(Arc::new)
 }
 
 /// The namespaces that `root` shows to the account: all mounted ones and the root itself, or one shared folder alone.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use indexer::ShardView;
 use indexer::analyse::Language;
 use indexer::schema::{FLAG_DELETED, Fields};
+use serde::{Deserialize, Serialize};
 use storage::meta::NamespaceId;
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::fieldnorm::FieldNormReader;
@@ -70,7 +71,7 @@ pub struct Space {
 }
 
 /// Files, and how many of them are searchable.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Covered {
     /// All live files.
     pub files: u64,

@@ -4,21 +4,18 @@
 //! others store is neither found nor suggested.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use storage::meta::NamespaceId;
 use tantivy_fst::Automaton;
 
-use crate::collect::Page;
 use crate::error::Result;
-use crate::fan::each;
+use crate::leg::Leg;
 use crate::plan::{Plan, Word};
-use crate::prepared::{Part, Prepared};
-use crate::request::{Members, Order};
-use crate::resolve::{Asked, EVERYWHERE, Expansions, Found, meant, token_of};
+use crate::prepared::Prepared;
+use crate::resolve::{Asked, EVERYWHERE, Expansions, token_of};
 use crate::within;
-use crate::word::{Form, WordQuery, Worth};
 
 /// Letters from which on one typo is forgiven.
 const ONE_FROM: usize = 5;
@@ -131,14 +128,17 @@ impl Automaton for Near<'_> {
     }
 }
 
-/// Words of one shard that are near and begin with `first`, with their rank and documents.
-fn near(
+/// Words of one shard that differ from a mistyped token by `typos` at most and begin with `first`, with their rank and documents.
+pub fn near(
     asked: &Asked<'_>,
     word: &Word,
-    meant: &Meant,
-    first: &str,
+    (token, first): (&str, &str),
+    typos: usize,
 ) -> Result<HashMap<String, (u8, u64)>> {
     let mut found: HashMap<String, (u8, u64)> = HashMap::new();
+    let Some(meant) = Meant::by(token, word.prefix, typos) else {
+        return Ok(found);
+    };
     let dfa = meant.start.as_ref().unwrap_or(&meant.whole);
     let read = |state, byte| dfa.transition(state, byte);
     let begin = first.bytes().fold(dfa.initial_state(), read);
@@ -241,11 +241,8 @@ impl Prepared<'_> {
         for form in &self.planned.words[word].in_names {
             wanted_words(form, &mut forms);
         }
-        let in_part = |part: &Part| {
-            let mut forms = forms.iter();
-            forms.any(|form| part.resolved[*form].all().next().is_some())
-        };
-        self.folders.contains_key(&word) || self.parts.iter().any(in_part)
+        let in_leg = |leg: &dyn Leg| forms.iter().any(|form| leg.word(*form).is_found);
+        self.weighed.folders.contains_key(&word) || self.legs.iter().any(|leg| in_leg(&**leg))
     }
 
     /// Words that are near and begin with `first`, the nearest and most frequent first.
@@ -256,14 +253,12 @@ impl Prepared<'_> {
         first: &str,
         typos: usize,
     ) -> Result<Vec<(u8, String)>> {
-        let word = &self.planned.words[index];
-        let Some(meant) = Meant::by(token, word.prefix, typos) else {
+        if forgiven(token).min(typos) == 0 {
             return Ok(Vec::new());
-        };
-        let of_part = |part: &Part| near(&part.asked(self.status), word, &meant, first);
-        let parts = each(&self.parts, of_part)?;
+        }
+        let legs = self.ask(|leg| leg.near(index, (token, first), typos, self.deadline))?;
         let mut sums: HashMap<String, (u8, u64)> = HashMap::new();
-        for (token, (rank, documents)) in parts.into_iter().flatten() {
+        for (token, (rank, documents)) in legs.into_iter().flatten() {
             sums.entry(token).or_insert((rank, 0)).1 += documents;
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
@@ -280,10 +275,9 @@ impl Prepared<'_> {
         if !within::may_be_part(token) {
             return Ok(Vec::new());
         }
-        let word = &self.planned.words[index];
-        let of_part = |part: &Part| within::holding(&part.asked(self.status), word, token);
+        let legs = self.ask(|leg| leg.holding(index, token, self.deadline))?;
         let mut sums: HashMap<String, u64> = HashMap::new();
-        for (word, documents) in each(&self.parts, of_part)?.into_iter().flatten() {
+        for (word, documents) in legs.into_iter().flatten() {
             *sums.entry(word).or_default() += documents;
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
@@ -308,18 +302,13 @@ impl Prepared<'_> {
             {
                 break;
             }
-            let word = &self.planned.words[index];
-            let look = |part: &Part| meant(&part.asked(self.status), word, &candidate);
-            let found = each(&self.parts, look)?;
-            let lives = self.parts.iter().zip(&found);
-            let mut lives = lives.map(|(part, (found, _))| self.is_seen(part, found));
-            if !is_known && !lives.try_fold(false, |any, seen| seen.map(|seen| any || seen))? {
+            let counted = self.ask(|leg| leg.meant(index, &candidate, self.deadline))?;
+            if !is_known && !self.is_seen(index, &candidate)? {
                 continue;
             }
             nearest = Some(rank);
-            for (part, (found, counted)) in self.parts.iter_mut().zip(found) {
-                part.resolved[index].similar.extend(found);
-                self.statistics.merge(counted);
+            for counted in counted.into_iter().flatten() {
+                self.weighed.statistics.merge(counted);
             }
             let number = self.planned.needles.word(token);
             self.planned.needles.also(&candidate, number);
@@ -327,64 +316,34 @@ impl Prepared<'_> {
         }
         let has_any = !taken.is_empty();
         if has_any {
-            self.similar.insert(index, taken);
+            self.weighed.similar.insert(index, taken);
         }
         Ok(has_any)
     }
 
-    /// True when a file of the account that is there now has one of the words. // I6
-    pub fn is_seen(&self, part: &Part, found: &[Found]) -> Result<bool> {
-        Ok(self.seen(part, found)? > 0)
-    }
-
-    /// How many of the account's files that are there now have one of the words. // I6
-    pub fn seen(&self, part: &Part, found: &[Found]) -> Result<u64> {
-        if found.is_empty() {
-            return Ok(0);
+    /// True when a file of the account that is there now has a word that was meant. // I6
+    fn is_seen(&self, index: usize, word: &str) -> Result<bool> {
+        for leg in &self.legs {
+            let seen = self.ask_one(&**leg, |leg| leg.seen(index, word, self.deadline))?;
+            if seen.is_some_and(|seen| seen > 0) {
+                return Ok(true);
+            }
         }
-        let form = |found: &Found| Form {
-            field: found.field,
-            lengths: part.view.fields.name, // what is always the same goes by none
-            tokens: vec![(0, found.places.clone())],
-            score: Worth::Same(0.0),
-            label: String::new(),
-        };
-        let query = WordQuery {
-            commit: part.commit.clone(),
-            forms: Arc::new(found.iter().map(form).collect()),
-        };
-        let page = Page {
-            commit: &part.commit,
-            exclusions: &part.view.exclusions,
-            in_folders: false,
-            order: Order::Modified,
-            after: None,
-            limit: 0,
-            members: Members::File,
-            facets: false,
-            places: false,
-            now_ms: 0,
-            deadline: self.deadline,
-        };
-        Ok(part.view.searcher.search(&query, &page)?.total)
+        Ok(false)
     }
 
     /// The query with its typos mended, when that can be shown.
     pub fn mended(&self, query: &str) -> Option<String> {
         let tokens = indexer::analyse::words(query, indexer::analyse::Mode::Query);
-        let is_wide = |index: &usize| {
-            self.parts
-                .iter()
-                .any(|part| part.asked(self.status).is_wide(&self.planned.words[*index]))
-        };
+        let is_wide = |index: &usize| self.is_wide_word(&self.planned.words[*index]);
         let mut mended = query.to_owned();
         // From behind, so that what stands before keeps its place.
         for token in tokens.iter().rev() {
             let typed = |index: &usize| self.planned.words[*index].tokens[0].1 == token.text;
-            let index = self.similar.keys().find(|index| typed(index));
+            let index = self.weighed.similar.keys().find(|index| typed(index));
             // Words that were found in everybody's dictionary are not shown.
             if let Some(index) = index.filter(|index| !is_wide(index)) {
-                let word = self.similar[index].first()?;
+                let word = self.weighed.similar[index].first()?;
                 if word.contains(&token.text) {
                     continue; // a longer word that holds it mends nothing
                 }

@@ -13,9 +13,8 @@ use crate::engine::{Engine, TIME_LIMIT};
 use crate::error::Result;
 use crate::highlight;
 use crate::parse::parse;
-use crate::prepared::{Part, Prepared, narrowed};
+use crate::prepared::{Prepared, narrowed};
 use crate::request::{Hit, Marks, Request};
-use crate::resolve::Found;
 
 /// Words that are looked at more closely.
 const MAX_CANDIDATES: usize = 12;
@@ -85,11 +84,14 @@ impl Prepared<'_> {
         let before = &typed[..last.start];
         let mut words = Vec::new();
         for word in self.candidates_of(index) {
-            let mut files = 0;
-            for part in &self.parts {
-                let found: Vec<Found> = found(part, index, word).cloned().collect();
-                files += self.seen(part, &found)?;
-            }
+            let seen =
+                self.ask(
+                    |leg| match leg.started(index).iter().any(|(w, _)| *w == word) {
+                        true => leg.seen_started(index, word, self.deadline),
+                        false => Ok(0),
+                    },
+                )?;
+            let files: u64 = seen.into_iter().sum();
             if files > 0 {
                 words.push((format!("{before}{word}"), files));
             }
@@ -104,23 +106,14 @@ impl Prepared<'_> {
         let words = self.planned.words.iter().enumerate();
         let mut started = words.filter(|(_, word)| word.prefix && word.tokens.len() == 1);
         let (index, word) = started.find(|(_, word)| !word.names_only)?;
-        let mut parts = self.parts.iter().map(|part| part.asked(self.status));
-        (!parts.any(|asked| asked.is_wide(word))).then_some(index)
+        (!self.is_wide_word(word)).then_some(index)
     }
 
     /// The words that are in most documents, of all fields.
     fn candidates_of(&self, index: usize) -> Vec<&str> {
-        let fields = |part: &Part| part.view.fields.tag;
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        for part in &self.parts {
-            let tag = fields(part);
-            for found in part.resolved[index]
-                .expansions
-                .iter()
-                .filter(|found| found.field != tag)
-            {
-                *sums.entry(&found.token).or_default() += found.documents;
-            }
+        for (token, documents) in self.legs.iter().flat_map(|leg| leg.started(index)) {
+            *sums.entry(token).or_default() += documents;
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|(_, documents)| std::cmp::Reverse(*documents));
@@ -129,11 +122,4 @@ impl Prepared<'_> {
             .map(|(word, _)| word)
             .collect()
     }
-}
-
-/// Where a completion is in one shard.
-fn found<'p>(part: &'p Part, index: usize, word: &'p str) -> impl Iterator<Item = &'p Found> {
-    let tag = part.view.fields.tag;
-    let expansions = part.resolved[index].expansions.iter();
-    expansions.filter(move |found| found.token == word && found.field != tag)
 }

@@ -70,3 +70,7 @@ pub const EXTRACT_CLAIM: u8 = 0x54;
 pub const AUDIT: u8 = 0x60;
 /// The audit log's head and the start of its chain (`meta::audit_chain`).
 pub const AUDIT_CHAIN: u8 = 0x61;
+/// Leases: name -> holder, epoch, beat (`lease`).
+pub const LEASE: u8 = 0x70;
+/// Snapshots of shards: shard -> where it is, and how far (`snapshot`).
+pub const SNAPSHOT: u8 = 0x71;

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod key;
 pub mod keyspace;
 pub mod kv;
+pub mod lease;
 pub mod meta;
 pub mod object;
 pub mod relayed;

@@ -1,10 +1,28 @@
 //! The languages that texts are told apart by: their codes, their numbers in the index, and their stems.
 
 use frostem::Algorithm;
+use serde::{Deserialize, Serialize};
 
 /// A language. Its place in the table is its number in the index: append only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Language(u8);
+
+impl TryFrom<u64> for Language {
+    type Error = String;
+
+    fn try_from(number: u64) -> Result<Self, String> {
+        Language::of_number(number).ok_or_else(|| format!("no language has the number {number}"))
+    }
+}
+
+impl From<Language> for u64 {
+    fn from(language: Language) -> u64 {
+        language.number()
+    }
+}
 
 struct Known {
     /// ISO 639-1.

@@ -16,6 +16,7 @@ mod size;
 use indexer::analyse::Language;
 use lex::{Token, lex};
 pub use operators::{Kind, OPERATORS, Operator};
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 
 /// Characters of a query that are read; the rest is left out with a warning.
@@ -76,11 +77,14 @@ pub enum TextScope {
     Name,
 }
 
+/// One of [`CATEGORIES`]. By a name of its own, or it would be borrowed from what another process sent.
+type Name = &'static str;
+
 /// A property of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Filter {
     /// The category, one of [`CATEGORIES`].
-    Category(&'static str),
+    Category(#[serde(deserialize_with = "category")] Name),
     /// The name's extension, lower case, without the dot.
     Extension(String),
     /// Below this folder; a path from the root.
@@ -119,7 +123,7 @@ pub enum Filter {
 }
 
 /// A part of a message's head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LetterPart {
     /// Who wrote it.
     From,
@@ -130,7 +134,7 @@ pub enum LetterPart {
 }
 
 /// How something is shared.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Shared {
     /// It lies in a shared folder.
     Yes,
@@ -160,6 +164,13 @@ pub const CATEGORIES: [&str; 13] = [
     "folder",
     "other",
 ];
+
+/// The category of a name that another process sent.
+fn category<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<&'static str, D::Error> {
+    let name = String::deserialize(from)?;
+    let known = CATEGORIES.into_iter().find(|known| *known == name);
+    known.ok_or_else(|| serde::de::Error::custom(format!("no category {name}")))
+}
 
 /// Parses `text` as a person types it; relative dates count from `now`.
 pub fn parse(text: &str, now: OffsetDateTime) -> Query {

@@ -49,12 +49,7 @@ fn is_committed(app: &App, place: &Place, version: &Version) -> query::Result<bo
     if place.node.head().map(|head| head.rev) != Some(version.rev) {
         return Ok(true);
     }
-    for shard in app.query().shards() {
-        if shard.owns(place.ns) && shard.shows(place.ns, place.node.id, version.rev)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    app.query().shows(place.ns, place.node.id, version.rev)
 }
 
 /// What the caller can see: how much there is, and how much of it still waits: for its text, or for the index.
