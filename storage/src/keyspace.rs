@@ -74,3 +74,12 @@ pub const AUDIT_CHAIN: u8 = 0x61;
 pub const LEASE: u8 = 0x70;
 /// Snapshots of shards: shard -> where it is, and how far (`snapshot`).
 pub const SNAPSHOT: u8 = 0x71;
+
+/// True for the rows that a cache may keep: read again and again by their keys, and saying nothing of who may do what.
+/// Roles, tokens, links and second factors are read from the store itself each time.
+pub fn is_hot(key: &[u8]) -> bool {
+    matches!(
+        key.first(),
+        Some(&(NODE | VERSION | NAMESPACE | BLOCK | EXTRACTION))
+    )
+}

@@ -135,13 +135,14 @@ impl Drop for MariaDb {
 }
 
 /// The script that starts servers: in this package, or beside the one that takes this file.
-fn engine() -> PathBuf {
+pub fn engine() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let both = [here.join("tests/engine"), here.join("../tests/engine")];
     both.into_iter().find(|path| path.exists()).unwrap()
 }
 
-fn free_port() -> u16 {
+/// A port of 127.0.0.1 on which nobody listens.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -5,8 +5,11 @@ mod conflicts;
 mod history;
 mod reads;
 mod sequences;
+mod strong;
 
 use std::time::Duration;
+
+pub use self::strong::strong_reads;
 
 use super::{Batch, Commit, Number, Pair, Store, Transaction};
 use crate::error::{Error, Result};
@@ -32,6 +35,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
         sequences::counters_keep_their_bounds,
         sequences::a_refused_counter_takes_no_sequence,
         history::concurrent_histories_are_serializable,
+        strong::reads_see_what_was_acknowledged,
         what_is_loaded_goes_on_from_there,
     ];
     checks.iter().for_each(|check| check(&*make()));

@@ -21,7 +21,7 @@ struct Told {
 }
 
 /// Ends the writers also when the test fails.
-struct EndOnDrop<'a>(&'a AtomicBool);
+pub struct EndOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {

@@ -5,12 +5,14 @@
     reason = "in a test, a surprise is the test's failure"
 )]
 
+mod cached;
 #[path = "../../../tests/servers/certificates.rs"]
 mod certificates;
 mod faults;
 #[path = "../../../tests/servers/mariadb.rs"]
 #[allow(dead_code, reason = "shared with the program's tests")]
 mod mariadb;
+mod memcached;
 mod several;
 mod tls;
 

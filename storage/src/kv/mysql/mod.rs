@@ -4,8 +4,9 @@
 //! one row, the *clock*: a committer locks it, learns from the table of commits what others wrote since its own last one,
 //! checks its transactions against that in memory, and writes a whole group with one database transaction. Snapshots are
 //! InnoDB's. `docs/decisions/mysql-transactions.md` says why. In reading order: `options`, `drive` and `connection` (calling
-//! the database), `schema`, `pool`, `view` (reads), `group` and `committer` (writes), `pulse` (hearing of commits).
+//! the database), `schema`, `pool`, `cache` (memcached), `view` (reads), `group` and `committer` (writes), `pulse` (hearing of commits).
 
+mod cache;
 mod committer;
 mod connection;
 mod drive;
@@ -20,8 +21,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use self::cache::Address as CacheAddress;
 pub use self::options::Options;
 
+use self::cache::Cache;
 use self::committer::Committer;
 use self::connection::{Connection, Connector, Failure, Use, column, number};
 use self::group::Group;
@@ -46,6 +49,7 @@ const HEADS_AT_ONCE: usize = 1_024;
 /// A [`Store`] in a database, open in any number of processes at a time.
 pub struct MySqlStore {
     pool: Arc<Pool>,
+    cache: Option<Arc<Cache>>,
     versions: Arc<Versions>,
     queue: Arc<Queue>,
     pulse: Arc<Pulse>,
@@ -65,6 +69,13 @@ impl MySqlStore {
         let runtime = drive::runtime()?;
         let connector = Arc::new(Connector::new(&options, runtime.handle().clone())?);
         let tip = schema::prepare(&connector)?;
+        let cache = match &options.cache {
+            Some((address, is_cached)) => {
+                let name = schema::name(&connector)?;
+                Some(Arc::new(Cache::new(address, *is_cached, &name)))
+            }
+            None => None,
+        };
         let versions = Arc::new(Versions::default());
         versions.publish(tip.version);
         let (queue, pulse) = (
@@ -73,6 +84,7 @@ impl MySqlStore {
         );
         let mut store = MySqlStore {
             pool: Pool::new(connector.clone(), options.connections),
+            cache,
             turns: Turns::new(RETRIES),
             claims: Mutex::default(),
             threads: Vec::new(),
@@ -164,7 +176,11 @@ impl MySqlStore {
 
 impl Store for MySqlStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
-        Ok(Box::new(Plain(View::open(&self.pool)?)))
+        let view = match &self.cache {
+            Some(cache) => View::cached(&self.pool, cache)?,
+            None => View::open(&self.pool)?,
+        };
+        Ok(Box::new(Plain(view)))
     }
 
     fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit> {

@@ -8,6 +8,7 @@ use log::LevelFilter;
 use sqlx::ConnectOptions;
 use sqlx::mysql::MySqlConnectOptions;
 
+use super::cache::Address;
 use crate::error::{Error, Result};
 
 /// Connections that snapshots may use at once unless something else is said.
@@ -21,6 +22,8 @@ pub struct Options {
     /// Connections that snapshots may use at once; as many again serve threads that hold one already, and two are the
     /// committer's and the pulse's.
     pub connections: usize,
+    /// memcached in front of point reads, and which keys' rows it is asked for.
+    pub cache: Option<(Address, fn(&[u8]) -> bool)>,
 }
 
 impl Options {
@@ -54,6 +57,7 @@ impl Options {
             connect,
             shown: url.to_owned(),
             connections: DEFAULT_CONNECTIONS,
+            cache: None,
         })
     }
 

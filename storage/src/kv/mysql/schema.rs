@@ -73,6 +73,17 @@ pub fn prepare(connector: &Connector) -> Result<Tip> {
     Ok(tip)
 }
 
+/// The random name that the tables got when they were made.
+pub fn name(connector: &Connector) -> Result<Vec<u8>> {
+    let sets = connector
+        .open(Use::Read)?
+        .run("SELECT store FROM firefly_clock WHERE id = 1".into())?;
+    match sets.first().and_then(|rows| rows.first()) {
+        Some(row) => Ok(column(row, 0)?),
+        None => Err(Failure::Refused("a row is missing".into()).into()),
+    }
+}
+
 fn first(sets: &[Vec<sqlx::mysql::MySqlRow>]) -> Result<u64, Failure> {
     match sets.first().and_then(|rows| rows.first()) {
         Some(row) => column(row, 0),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::mysql::MySqlRow;
 
+use super::cache::{Cache, Cached};
 use super::connection::{Connection, Failure, column, number};
 use super::pool::{Lease, Pool};
 use crate::error::{Error, Result};
@@ -21,20 +22,43 @@ const NUMBERS: &str = "SELECT k, n FROM firefly_numbers WHERE k > ? ORDER BY k L
 const PAGE: (usize, usize) = (128, 1_024);
 
 /// A snapshot.
-pub struct View(RefCell<Lease>);
+pub struct View {
+    lease: RefCell<Lease>,
+    cached: Option<Cached>,
+}
 
 impl View {
+    fn new(lease: Lease, cached: Option<Cached>) -> View {
+        View {
+            lease: RefCell::new(lease.in_snapshot()),
+            cached,
+        }
+    }
+
     /// All that is committed now.
     pub fn open(pool: &Arc<Pool>) -> Result<View> {
         let (lease, _) = pool.begin(|connection| connection.run(START.to_owned()))?;
-        Ok(View(RefCell::new(lease.in_snapshot())))
+        Ok(View::new(lease, None))
     }
 
-    /// The same, with the clock's version in it.
+    /// The same; rows may be had from the cache.
+    pub fn cached(pool: &Arc<Pool>, cache: &Arc<Cache>) -> Result<View> {
+        let (lease, (question, sets)) = pool.begin(|connection| {
+            let question = cache.question();
+            let sets = connection.run(format!("{START}; {}", question.sql))?;
+            Ok((question, sets))
+        })?;
+        let clock = sets.get(1).and_then(|rows| rows.first());
+        let commits = sets.get(2).map_or(&[][..], Vec::as_slice);
+        let cached = cache.follow(&question, clock, commits)?;
+        Ok(View::new(lease, cached))
+    }
+
+    /// The same without the cache, and with the clock's version.
     pub fn dated(pool: &Arc<Pool>) -> Result<(View, u64)> {
         let sql = format!("{START}; SELECT version FROM firefly_clock WHERE id = 1");
         let (lease, sets) = pool.begin(|connection| connection.run(sql.clone()))?;
-        let view = View(RefCell::new(lease.in_snapshot()));
+        let view = View::new(lease, None);
         let row = sets.get(1).and_then(|rows| rows.first());
         let row = row.ok_or_else(|| Error::Corrupt {
             what: "the metadata database".into(),
@@ -45,7 +69,7 @@ impl View {
 
     /// A lost connection ends the snapshot.
     fn call<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T> {
-        let mut lease = self.0.borrow_mut();
+        let mut lease = self.lease.borrow_mut();
         match lease.connection().and_then(call) {
             Err(Failure::Lost(reason) | Failure::Again(reason)) => {
                 tracing::warn!(reason, "a snapshot of the metadata database was lost");
@@ -73,10 +97,18 @@ impl View {
 
 impl Base for View {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.call(|connection| {
+        let cached = self.cached.as_ref();
+        if let Some(value) = cached.and_then(|cached| cached.get(key)) {
+            return Ok(value);
+        }
+        let value: Option<Vec<u8>> = self.call(|connection| {
             let rows = connection.fetch(GET, &[key], None)?;
             rows.first().map(|row| column(row, 0)).transpose()
-        })
+        })?;
+        if let Some(cached) = cached {
+            cached.put(key, value.as_deref());
+        }
+        Ok(value)
     }
 
     fn walk(
