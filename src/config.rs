@@ -9,6 +9,7 @@ use indexer::late::HelperOptions;
 use ipnet::IpNet;
 use serde::Deserialize;
 use storage::block::Place;
+use storage::kv::mysql::CacheAddress;
 use sync::bus::amqp::AmqpBus;
 
 use crate::node;
@@ -74,8 +75,12 @@ settings! {
     metadata: String, "metadata", "FIREFLY_METADATA", "URL";
     /// File that holds that database's password
     metadata_password_file: PathBuf, "metadata-password-file", "FIREFLY_METADATA_PASSWORD_FILE", "FILE";
+    /// Certificates to trust for that database, PEM; its name is verified then, and nothing goes there unencrypted
+    metadata_ca: PathBuf, "metadata-ca", "FIREFLY_METADATA_CA", "FILE";
     /// Connections to that database that reads may use at once [default: 48]
     metadata_connections: usize, "metadata-connections", "FIREFLY_METADATA_CONNECTIONS", "N";
+    /// memcached in front of that database, memcache://HOST[:PORT] [default: none]
+    cache_url: String, "cache-url", "FIREFLY_CACHE_URL", "URL";
     /// On how many targets each block is before it is acknowledged [default: 1]
     replicas: usize, "replicas", "FIREFLY_REPLICAS", "N";
     /// On how many targets each block is at least, while fewer than --replicas can be written [default: the larger half of --replicas]
@@ -187,8 +192,12 @@ pub enum Metadata {
         url: String,
         /// The file with the password.
         password_file: Option<PathBuf>,
+        /// Certificates to trust, PEM.
+        ca: Option<PathBuf>,
         /// Connections for reads.
         connections: Option<usize>,
+        /// memcached in front of it.
+        cache: Option<CacheAddress>,
     },
 }
 
@@ -320,21 +329,29 @@ fn broker(
 }
 
 fn metadata(set: &Settings, data: &Path) -> Result<Metadata> {
-    let of_a_database = set.metadata_password_file.is_some() || set.metadata_connections.is_some();
+    let of_a_database = [
+        (
+            "metadata_password_file",
+            set.metadata_password_file.is_some(),
+        ),
+        ("metadata_ca", set.metadata_ca.is_some()),
+        ("metadata_connections", set.metadata_connections.is_some()),
+        ("cache_url", set.cache_url.is_some()),
+    ];
     match set.metadata.as_deref() {
-        None | Some("embedded") if of_a_database => {
-            bail!(
-                "metadata_password_file and metadata_connections go with metadata = \"mysql://…\""
-            )
-        }
-        None | Some("embedded") => Ok(Metadata::Embedded),
+        None | Some("embedded") => match of_a_database.iter().find(|(_, is_set)| *is_set) {
+            Some((name, _)) => bail!("{name} goes with metadata = \"mysql://…\""),
+            None => Ok(Metadata::Embedded),
+        },
         Some(url) if url.starts_with("mysql://") => Ok(Metadata::Database {
             url: url.to_owned(),
             password_file: set
                 .metadata_password_file
                 .as_ref()
                 .map(|file| data.join(file)),
+            ca: set.metadata_ca.as_ref().map(|file| data.join(file)),
             connections: set.metadata_connections,
+            cache: set.cache_url.as_deref().map(str::parse).transpose()?,
         }),
         Some(_) => bail!("metadata must be embedded or start with mysql://"),
     }
@@ -478,7 +495,15 @@ mod tests {
             ("tika_url = \"ftp://a\"", "http://"),
             ("broker_ca = \"a\"", "go with broker"),
             ("metadata = \"oracle://a\"", "start with mysql://"),
-            ("metadata_connections = 3", "go with metadata"),
+            ("metadata_connections = 3", "goes with metadata"),
+            (
+                "cache_url = \"memcache://a\"",
+                "cache_url goes with metadata",
+            ),
+            (
+                "metadata = \"mysql://a@b/c\"\ncache_url = \"redis://a\"",
+                "not memcache://",
+            ),
             (
                 "trusted_proxies = \"10.0.0.0/8, proxy\"",
                 "`proxy` is neither",

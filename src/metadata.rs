@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use storage::keyspace::is_hot;
 use storage::kv::Store;
 use storage::kv::carry;
 use storage::kv::leveldb::{self, LevelDbStore};
@@ -35,13 +36,19 @@ pub fn open_empty(config: &Config) -> Result<Arc<dyn Store>> {
         Metadata::Database {
             url,
             password_file,
+            ca,
             connections,
+            cache,
         } => {
             let password = password_file.as_deref().map(read_password).transpose()?;
             let mut options = mysql::Options::new(url, password.as_deref())?;
             if let Some(connections) = connections {
                 options.connections = *connections;
             }
+            if let Some(ca) = ca {
+                options.trust(ca)?;
+            }
+            options.cache = cache.clone().map(|address| (address, is_hot as _));
             let store = MySqlStore::open(options)?;
             store.claim(NODE)?;
             Ok(Arc::new(store))

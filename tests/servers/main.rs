@@ -13,6 +13,7 @@ mod browser;
 mod certificates;
 mod clients;
 mod commands;
+mod database;
 mod disks;
 mod durability;
 mod engine;

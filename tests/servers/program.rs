@@ -36,10 +36,11 @@ pub struct Server {
     data: &'static str,
 }
 
-/// Where metadata lies when `SERVERS_METADATA` is `mariadb`: a database of the server's own.
+/// Where metadata lies when `SERVERS_METADATA` is `mariadb`: a database of the server's own, behind memcached.
 struct Database {
     server: Arc<MariaDb>,
     url: String,
+    cache: Arc<Engine>,
 }
 
 /// Where blocks lie when `SERVERS_TARGETS` is `s3` or `hdfs`: a place of the server's own there.
@@ -68,9 +69,14 @@ impl Server {
         server
     }
 
-    /// Starts a server on new data, with its metadata in a database of its own.
+    /// A server on new data that was not started yet, with its metadata in a database of its own.
+    pub fn stopped_on_database() -> Server {
+        Self::new(Some(new_database()), targets(), false)
+    }
+
+    /// The same, started.
     pub fn start_on_database() -> Server {
-        let mut server = Self::new(Some(new_database()), targets(), false);
+        let mut server = Self::stopped_on_database();
         server.start_again();
         server
     }
@@ -218,10 +224,12 @@ impl Server {
             .env("TMPDIR", self.folder.path().join("tmp"))
             .current_dir(self.folder.path());
         if let Some(database) = &self.database {
-            command.env("FIREFLY_METADATA", &database.url).env(
-                "FIREFLY_METADATA_PASSWORD_FILE",
-                database.server.password_file(),
-            );
+            let password = database.server.password_file();
+            let cache = format!("memcache://127.0.0.1:{}", database.cache.port());
+            command
+                .env("FIREFLY_METADATA", &database.url)
+                .env("FIREFLY_METADATA_PASSWORD_FILE", password)
+                .env("FIREFLY_CACHE_URL", cache);
         }
         if let Some(targets) = &self.targets {
             command.env("FIREFLY_TARGETS", &targets.url);
@@ -311,17 +319,26 @@ fn database() -> Option<Database> {
     Some(new_database())
 }
 
-/// A new database on a MariaDB that all tests share.
+/// A new database on a MariaDB, and behind a memcached, that all tests share.
 fn new_database() -> Database {
-    static SHARED: Mutex<Weak<MariaDb>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
-    let server = shared.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(MariaDb::start());
-        *shared = Arc::downgrade(&server);
-        server
-    });
+    static SERVER: Shared<MariaDb> = Mutex::new(Weak::new());
+    static CACHE: Shared<Engine> = Mutex::new(Weak::new());
+    let server = shared(&SERVER, MariaDb::start);
+    let cache = shared(&CACHE, || Engine::start("memcached"));
     let url = server.new_database();
-    Database { server, url }
+    Database { server, url, cache }
+}
+
+type Shared<T> = Mutex<Weak<T>>;
+
+/// What lives as long as somebody uses it.
+fn shared<T>(slot: &Shared<T>, start: impl FnOnce() -> T) -> Arc<T> {
+    let mut slot = slot.lock().unwrap_or_else(|e| e.into_inner());
+    slot.upgrade().unwrap_or_else(|| {
+        let started = Arc::new(start());
+        *slot = Arc::downgrade(&started);
+        started
+    })
 }
 
 /// What a command has printed.

@@ -1,12 +1,13 @@
 //! Where the database is and how to sign in.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use log::LevelFilter;
 use sqlx::ConnectOptions;
-use sqlx::mysql::MySqlConnectOptions;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use super::cache::Address;
 use crate::error::{Error, Result};
@@ -61,6 +62,26 @@ impl Options {
         })
     }
 
+    /// From now on only a server is talked to that shows a certificate of one of these authorities (PEM) for its name. Fails
+    /// when the address says that less will do.
+    pub fn trust(&mut self, ca: &Path) -> Result<()> {
+        let asked = self.shown.split(['?', '&']).skip(1);
+        let mut asked = asked.filter_map(|part| part.split_once('='));
+        let contradicts = |(name, value): (&str, &str)| {
+            matches!(name, "ssl-ca" | "sslca")
+                || (matches!(name, "ssl-mode" | "sslmode")
+                    && !value.eq_ignore_ascii_case("VERIFY_IDENTITY"))
+        };
+        if asked.any(contradicts) {
+            return Err(Error::Engine(
+                "metadata database: its address asks for other TLS than a certificate file of its own does".into(),
+            ));
+        }
+        let connect = self.connect.clone();
+        self.connect = connect.ssl_mode(MySqlSslMode::VerifyIdentity).ssl_ca(ca);
+        Ok(())
+    }
+
     pub(super) fn connect(&self) -> &MySqlConnectOptions {
         &self.connect
     }
@@ -95,5 +116,23 @@ mod tests {
         }
         let options = Options::new("mysql://u@host/db", Some("secret")).unwrap();
         assert!(!format!("{options:?} {options}").contains("secret"));
+    }
+
+    #[test]
+    fn an_address_cannot_ask_for_less_than_the_authority_that_is_trusted() {
+        for (asked, is_fine) in [
+            ("", true),
+            ("?ssl-mode=VERIFY_IDENTITY", true),
+            ("?ssl-mode=REQUIRED", false),
+            ("?socket=/s&ssl-mode=disabled", false),
+            ("?ssl-ca=/other.pem", false),
+        ] {
+            let mut options = Options::new(&format!("mysql://u@host/db{asked}"), None).unwrap();
+            assert_eq!(
+                options.trust(Path::new("/ca.pem")).is_ok(),
+                is_fine,
+                "{asked}"
+            );
+        }
     }
 }
