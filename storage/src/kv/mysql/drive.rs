@@ -9,14 +9,29 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::error::{Error, Result};
 
-/// The runtime that watches the connections' sockets.
-pub fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("kv-mysql")
-        .enable_all()
-        .build()
-        .map_err(|e| Error::io("starting the database's runtime", e))
+/// A runtime that watches the connections' sockets. It may be dropped anywhere, also where another runtime's futures run.
+pub struct Driver(Option<Runtime>);
+
+impl Driver {
+    /// Starts it.
+    pub fn start() -> Result<(Driver, Handle)> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("kv-mysql")
+            .enable_all()
+            .build()
+            .map_err(|e| Error::io("starting the database's runtime", e))?;
+        let handle = runtime.handle().clone();
+        Ok((Driver(Some(runtime)), handle))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Runs `future` on this thread. Unlike `Handle::block_on` it may be called where another runtime's futures run, as the

@@ -27,6 +27,7 @@ pub use self::options::Options;
 use self::cache::Cache;
 use self::committer::Committer;
 use self::connection::{Connection, Connector, Failure, Use, column, number};
+use self::drive::Driver;
 use self::group::Group;
 use self::pool::Pool;
 use self::pulse::Pulse;
@@ -57,7 +58,8 @@ pub struct MySqlStore {
     /// Connections that hold what this process has claimed.
     claims: Mutex<Vec<Connection>>,
     threads: Vec<JoinHandle<()>>,
-    runtime: Option<tokio::runtime::Runtime>,
+    /// Dropped last: the connections need it.
+    _driver: Driver,
 }
 
 impl MySqlStore {
@@ -66,8 +68,8 @@ impl MySqlStore {
     /// Fails with [`Error::NewerFormat`] when a newer release made them, and with [`Error::Engine`] when the database cannot
     /// be reached within some seconds, refuses, or would not keep what it acknowledges.
     pub fn open(options: Options) -> Result<MySqlStore> {
-        let runtime = drive::runtime()?;
-        let connector = Arc::new(Connector::new(&options, runtime.handle().clone())?);
+        let (driver, handle) = Driver::start()?;
+        let connector = Arc::new(Connector::new(&options, handle)?);
         let tip = schema::prepare(&connector)?;
         let cache = match &options.cache {
             Some((address, is_cached)) => {
@@ -88,7 +90,7 @@ impl MySqlStore {
             turns: Turns::new(RETRIES),
             claims: Mutex::default(),
             threads: Vec::new(),
-            runtime: Some(runtime),
+            _driver: driver,
             versions: versions.clone(),
             queue: queue.clone(),
             pulse: pulse.clone(),
@@ -236,9 +238,6 @@ impl Drop for MySqlStore {
             if thread.join().is_err() {
                 tracing::error!("a thread of the store had panicked");
             }
-        }
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background(); // dropping it is not allowed where futures run
         }
     }
 }
