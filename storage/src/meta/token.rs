@@ -192,6 +192,10 @@ impl Meta {
         self.transact(|txn| {
             read_account(&*txn, account)?.ok_or(Refusal::NotFound)?;
             make_room(txn, account, created_ms)?;
+            if matches!(token.kind, TokenKind::Session { .. }) {
+                let seen = created_ms.to_be_bytes().to_vec(); // whoever signs in is here
+                txn.put(seen_key(account), seen.into());
+            }
             put(txn, secret.hash(), &token)
         })?;
         Ok((token, secret))

@@ -140,6 +140,7 @@ fn a_session_has_a_second_secret() {
         .meta
         .create_session(ann.id, "Firefox", NOW_MS + 1000)
         .unwrap();
+    assert!(bench.meta.last_seen(ann.id).unwrap().is_some());
     let TokenKind::Session { csrf } = token.kind else {
         panic!("{token:?}")
     };
