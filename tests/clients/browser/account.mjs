@@ -93,7 +93,7 @@ test('devices are listed by name, and one that is signed out from elsewhere show
     const other = await window_of(null, { userAgent });
     await open(other, '/files');
     await signIn(OTHER, other);
-    await other.getByRole('heading', { name: 'Files' }).waitFor();
+    await other.getByRole('heading', { name: 'Files', exact: true }).waitFor();
     others.push(other);
   }
   await open(page, '/settings/security');
@@ -104,7 +104,7 @@ test('devices are listed by name, and one that is signed out from elsewhere show
   await devices.getByRole('button', { name: 'Sign out of Firefox on Windows' }).click();
   await others[0].getByRole('heading', { name: 'Sign in' }).waitFor();
   await devices.getByText('Firefox on Windows').waitFor({ state: 'detached' });
-  await others[1].getByRole('heading', { name: 'Files' }).waitFor();
+  await others[1].getByRole('heading', { name: 'Files', exact: true }).waitFor();
   const again = await window_of(null);
   await open(again, '/settings/security');
   await signIn(OTHER, again);

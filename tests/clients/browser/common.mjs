@@ -9,7 +9,7 @@ const { chromium } = require('playwright-core');
 export const SERVER = process.env.SERVER_URL;
 export const PASSWORD = 'lantern gravel nine';
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 /** What no page may ever say: a refused script, an error nobody caught. */
 export const complaints = [];

@@ -101,7 +101,7 @@ for (const theme of ['light', 'dark']) {
     }
     await page.getByRole('button', { name: 'More', exact: true }).click();
     await page.getByRole('menuitem', { name: 'Back in time' }).click();
-    await page.getByRole('dialog').getByText('were made since').waitFor();
+    await page.getByRole('dialog').getByLabel('The moment').waitFor();
     found.push(...(await violations(`${theme} back in time`)));
     await page.keyboard.press('Escape');
     await page.getByRole('checkbox', { name: 'Choose Plan.md' }).check({ force: true });

@@ -140,7 +140,7 @@ test('sharing', async () => {
 
 test('settings, and every place of the page', async () => {
   for (const place of ['Shared', 'Trash', 'Admin', 'Settings']) {
-    await tabTo(page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: place, exact: true }));
+    await tabTo(page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: place, exact: true }).first());
     await press('Enter');
     await page.getByRole('main').getByRole('heading', { level: 1 }).first().waitFor();
   }

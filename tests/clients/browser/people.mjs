@@ -45,11 +45,15 @@ test('a second step is turned on, asked for, and a recovery code helps', async (
   await his.getByLabel('Your password').fill(PASSWORD);
   await his.getByRole('button', { name: 'Go on' }).click();
   await his.getByRole('img', { name: 'The key as a picture to scan' }).waitFor();
+  const squares = await his.getByRole('img', { name: 'The key as a picture to scan' }).locator('path').getAttribute('d');
+  assert.ok(squares.split('z').length > 200, 'dark squares with light between them');
   await picture(his, 'two-step');
   const secret = await his.locator('.scan code').textContent();
   await his.getByLabel('Code', { exact: true }).fill(code(secret, -1));
   await his.getByRole('button', { name: 'Turn it on' }).click();
-  const codes = await his.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem').allTextContents();
+  const listed = his.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem');
+  await listed.nth(9).waitFor();
+  const codes = await listed.allTextContents();
   assert.equal(codes.length, 10);
   await his.getByRole('button', { name: 'I have them' }).click();
   await his.getByText('10 recovery codes are left.').waitFor();

@@ -42,7 +42,7 @@ pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let text = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><p class=\"brand\">Firefly</p><main><h1>{title}</h1>{body}</main></body></html>"
+         <title>{title}</title><style>{STYLE}</style></head><body><header class=\"brand\">Firefly</header><main><h1>{title}</h1>{body}</main></body></html>"
     );
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;

@@ -56,6 +56,8 @@ export function followLinks(): () => void {
     if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
     if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
+    // A place on this very page: the browser goes there, and takes the keys along.
+    if (link.hash && link.pathname === location.pathname && link.search === location.search) return;
     if (/^\/(2|s|dav|oauth2|assets)\//.test(link.pathname)) return;
     event.preventDefault();
     navigate(link.pathname + link.search + link.hash);

@@ -23,10 +23,10 @@ export const twoFactor = {
   disable: (password: string, code: string) => call<null>('firefly/two_factor/disable', { password, code }),
 };
 
-/** The size and the path of a picture that is one path of digits; nothing else of it is taken. */
+/** The size and the uppermost path of a picture that is made of digits: the dark squares. Nothing else of it is taken. */
 export function pathOf(svg: string): { viewBox: string; d: string } | undefined {
   const viewBox = /\sviewBox="([\d\s.-]+)"/.exec(svg)?.[1];
-  const d = /<path[^>]*\sd="([MmHhVvLlZz\d\s.,-]+)"/.exec(svg)?.[1];
+  const d = [...svg.matchAll(/<path[^>]*\sd="([MmHhVvLlZz\d\s.,-]+)"/g)].at(-1)?.[1];
   return viewBox && d ? { viewBox, d } : undefined;
 }
 
