@@ -100,6 +100,7 @@ test('devices are listed by name, and one that is signed out from elsewhere show
   const devices = page.getByRole('region', { name: 'Signed-in devices' });
   for (const name of Object.keys(agents)) await devices.getByRole('listitem').filter({ hasText: name }).getByText(/used .*, signed in/).waitFor();
   await devices.getByText('You are here').waitFor();
+  await devices.evaluate((element) => element.scrollIntoView({ block: 'center' }));
   await picture(page, 'devices');
   await devices.getByRole('button', { name: 'Sign out of Firefox on Windows' }).click();
   await others[0].getByRole('heading', { name: 'Sign in' }).waitFor();

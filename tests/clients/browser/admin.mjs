@@ -29,6 +29,10 @@ test('the state of the service is seen at a glance', async () => {
   await page.getByRole('list', { name: 'Parts of the index' }).getByRole('listitem').nth(7).waitFor();
   await page.getByRole('img', { name: /behind since you opened this page/ }).waitFor();
   await page.getByRole('row', { name: /bob@example.org/ }).waitFor();
+  const { reasons } = await admin.rpc('firefly/admin/index/reasons', {});
+  const hidden = reasons.filter(({ reason }) => !['text', 'nothing_to_extract', 'waiting'].includes(reason));
+  assert.deepEqual(hidden, []);
+  assert.equal(await page.getByRole('region', { name: 'Not searchable by their words' }).getByText('text', { exact: true }).count(), 0);
   await picture(page, 'admin-state');
 });
 

@@ -64,7 +64,7 @@ export async function another(admin, name) {
 /** A browser window of somebody, or of nobody. */
 export async function window_of(someone, options = {}) {
   browser ??= await chromium.launch({ executablePath: process.env.BROWSER, args: FLAGS });
-  const context = await browser.newContext({ viewport: { width: 1360, height: 850 }, locale: 'en-GB', ...options });
+  const context = await browser.newContext({ viewport: { width: 1360, height: 850 }, locale: 'en-GB', permissions: ['clipboard-write'], ...options });
   if (someone) {
     const [name, ...value] = someone.cookie.split('=');
     await context.addCookies([{ name, value: value.join('='), url: SERVER, httpOnly: true, sameSite: 'Strict' }]);
@@ -98,7 +98,7 @@ export const toast = (page, words) => page.getByRole('status').filter({ hasText:
 /** Keeps a picture where pictures are wanted. */
 export async function picture(page, name) {
   if (!process.env.PICTURES) return;
-  for (const close of await page.locator('.toast .close').all()) await close.click({ timeout: 500 }).catch(() => {});
+  for (const toast of await page.locator('.toast').all()) await toast.evaluate((element) => (element.style.visibility = 'hidden')).catch(() => {});
   await page.mouse.move(0, 0);
   await page.waitForTimeout(400);
   await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` });

@@ -80,6 +80,33 @@ test('a large file goes on after a reload where it stopped', async () => {
   assert.equal(await panel().count(), 0, 'nothing is left over');
 });
 
+test('several gigabytes arrive, over a reload in the middle', async () => {
+  const [path, bytes] = [join(folder, 'archive.img'), 9 * 256 * MIB];
+  const file = await openFile(path, 'w');
+  await file.truncate(bytes);
+  await file.write(Buffer.from('the end'), 0, 7, bytes - 7);
+  await file.close();
+  await utimes(path, 1_700_000_000, 1_700_000_000);
+  let [parts, sent] = [0, 0];
+  page.on('request', (request) => (sent += Number(request.url().includes('append_v2'))));
+  const whole = bytes / (8 * MIB);
+  await page.route('**/upload_session/append_v2', (route) => ((parts += 1) > whole / 3 ? undefined : route.continue()));
+  await page.getByLabel('Files to upload').setInputFiles(path);
+  await until(() => parts > whole / 3, 'a third', 600_000);
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.reload();
+  await page.unroute('**/upload_session/append_v2');
+  await title('1 upload was interrupted');
+  sent = 0;
+  await page.getByLabel('The files again').setInputFiles(path);
+  await panel().getByRole('heading', { name: '1 file uploaded' }).waitFor({ timeout: 600_000 });
+  assert.ok(sent < 0.7 * whole, `${sent} of ${whole} parts after the reload`);
+  const stored = await admin.rpc('files/get_metadata', { path: '/archive.img' });
+  assert.equal(stored.size, bytes);
+  const tail = await fetch(`${process.env.SERVER_URL}/2/files/download`, { method: 'POST', headers: { Authorization: `Bearer ${admin.token}`, 'Dropbox-API-Arg': JSON.stringify({ path: '/archive.img' }), Range: 'bytes=-7' } });
+  assert.equal(await tail.text(), 'the end');
+});
+
 test('a name that is taken asks: keep both, replace, skip', async () => {
   for (const name of ['a.txt', 'b.txt', 'c.txt']) await admin.upload(`/${name}`, `old ${name}`);
   await drop(page, ['a.txt', 'b.txt', 'c.txt'].map((name) => ({ name, type: 'text/plain', text: `new ${name}` })));

@@ -32,12 +32,13 @@ pub enum OperationFailure {
 pub type Operations = Arc<dyn Fn(&str, Value) -> Result<Value, OperationFailure> + Send + Sync>;
 
 /// What only looks at the state of the service, again and again, is not logged.
-const UNRECORDED: [&str; 7] = [
+const UNRECORDED: [&str; 8] = [
     "task/status",
     "overview",
     "storage/status",
     "retention/get",
     "account/list",
+    "index/reasons",
     "team/get",
     "invitations/list",
 ];

@@ -27,6 +27,9 @@ const REASONS: Partial<Record<Outcome, { short: string; advice: string }>> = {
   waiting: { short: later('Still to be read'), advice: later('Nothing is to be done: that happens by itself.') },
 };
 
+/** Whether a file with this outcome has words that cannot be found. */
+export const hidesWords = (outcome: Outcome) => outcome !== 'text' && outcome !== 'nothing_to_extract';
+
 export const outcomeShort = (outcome: Outcome) => t(REASONS[outcome]?.short ?? outcome);
 export const outcomeAdvice = (outcome: Outcome) => t(REASONS[outcome]?.advice ?? '');
 
