@@ -120,6 +120,8 @@ impl Operations {
             "keys/status" => self.key_status(),
             "keys/rotate" => self.rotate_keys(),
             "reindex" => self.reindex(),
+            "index/pause" => index::pause(self.indexer()?, true),
+            "index/resume" => index::pause(self.indexer()?, false),
             "index/status" => Ok(serde_json::to_value(self.indexer()?.status())?),
             "index/verify" => self.verify_index(),
             "index/reasons" => index::reasons(self.indexer()?),

@@ -248,7 +248,7 @@ pub(crate) fn add_text(
 }
 
 /// The folded extension of a file; folders have none, and a very long one is none.
-fn extension(node: &Node) -> String {
+pub(crate) fn extension(node: &Node) -> String {
     let extension = path::extension(&node.name);
     if node.is_file() && extension.len() <= MAX_TOKEN_BYTES {
         extension
@@ -259,12 +259,18 @@ fn extension(node: &Node) -> String {
 
 /// What extraction detected, before that what the name says.
 fn category(subject: &Subject) -> Category {
-    if !subject.node.is_file() {
+    let record = subject.extraction.as_ref().map(|found| &found.record);
+    category_of_version(&subject.node, record)
+}
+
+/// The same for any of a node's versions.
+pub(crate) fn category_of_version(node: &Node, record: Option<&ExtractionRecord>) -> Category {
+    if !node.is_file() {
         return Category::Folder;
     }
-    let said = subject.extraction.as_ref().and_then(|extracted| {
-        let name = extracted.record.category.as_str();
+    let said = record.and_then(|record| {
+        let name = record.category.as_str();
         CATEGORIES.into_iter().find(|known| known.as_str() == name)
     });
-    said.unwrap_or_else(|| detect(&subject.node.name, b"").category())
+    said.unwrap_or_else(|| detect(&node.name, b"").category())
 }

@@ -13,6 +13,10 @@ use crate::schema::{Fields, register, schema};
 
 /// The file that names the searched generation.
 const CURRENT: &str = "current";
+/// The file that names the generation that is being made to take its place.
+const NEXT: &str = "next";
+/// The file that is there while making it rests.
+const PAUSED: &str = "paused";
 
 /// A shard's folder.
 #[derive(Debug, Clone)]
@@ -42,14 +46,42 @@ impl Generations {
 
     /// The searched generation with its last commit's payload; `None` when there is none that can be continued.
     pub fn current(&self, shards: u16) -> Result<Option<(Generation, Payload)>> {
-        let Some(number) = self.current_number()? else {
-            return Ok(None);
-        };
+        Ok(self
+            .number_in(CURRENT)?
+            .and_then(|number| self.opened(number, shards)))
+    }
+
+    /// The generation that was being made beside the one of number `current`, if one was: with its last commit's payload, or
+    /// nothing when it has none and has to be begun anew.
+    pub fn next(&self, current: u64, shards: u16) -> Result<Option<Option<(Generation, Payload)>>> {
+        let number = self.number_in(NEXT)?.filter(|&number| number != current);
+        Ok(number.map(|number| self.opened(number, shards)))
+    }
+
+    /// Has a generation be continued after a restart until it takes over ([`Generations::switch`]).
+    pub fn begin(&self, number: u64) -> Result<()> {
+        self.write(NEXT, &number.to_string())
+    }
+
+    /// True when making the next generation rests.
+    pub fn is_paused(&self) -> bool {
+        self.dir.join(PAUSED).exists()
+    }
+
+    /// Has making the next generation rest, or go on, also after a restart.
+    pub fn pause(&self, is_paused: bool) -> Result<()> {
+        match is_paused {
+            true => self.write(PAUSED, ""),
+            false => self.remove(PAUSED),
+        }
+    }
+
+    fn opened(&self, number: u64, shards: u16) -> Option<(Generation, Payload)> {
         let opened = self.open(number, shards);
         if let Err(error) = &opened {
             tracing::warn!(shard = self.shard, generation = number, %error, "the index cannot be read and is made again");
         }
-        Ok(opened.ok().flatten())
+        opened.ok().flatten()
     }
 
     fn open(&self, number: u64, shards: u16) -> tantivy::Result<Option<(Generation, Payload)>> {
@@ -65,7 +97,7 @@ impl Generations {
             tracing::info!(
                 shard = self.shard,
                 generation = number,
-                "the index is of another format, of another number of shards, or unfinished: it is made again from the store"
+                "the index is of another format, or of another number of shards: it is made again from the store"
             );
             return Ok(None);
         };
@@ -102,34 +134,50 @@ impl Generations {
 
     /// Makes `number` the searched generation, durably, and removes the others.
     pub fn switch(&self, number: u64) -> Result<()> {
-        let path = self.dir.join(CURRENT);
-        let temporary = self.dir.join("current.new");
-        let write = || {
-            let mut file = fs::File::create(&temporary)?;
-            file.write_all(number.to_string().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            fs::File::open(&self.dir)?.sync_all()
-        };
-        write().map_err(error::io(format!("writing {}", path.display())))?;
-        self.remove_others(number)
+        self.write(CURRENT, &number.to_string())?;
+        self.remove(NEXT)?;
+        self.remove(PAUSED)?;
+        self.remove_others(&[number])
     }
 
-    /// Removes all generations but one: what a rebuild replaced, or left half-made.
-    pub fn remove_others(&self, kept: u64) -> Result<()> {
-        for number in self.numbers()?.into_iter().filter(|&number| number != kept) {
+    /// Removes all generations but these: what a rebuild replaced, or left unusable.
+    pub fn remove_others(&self, kept: &[u64]) -> Result<()> {
+        let numbers = self.numbers()?.into_iter();
+        for number in numbers.filter(|number| !kept.contains(number)) {
             let path = self.path(number);
             fs::remove_dir_all(&path).map_err(error::io(format!("removing {}", path.display())))?;
         }
         Ok(())
     }
 
-    fn current_number(&self) -> Result<Option<u64>> {
-        let path = self.dir.join(CURRENT);
+    fn number_in(&self, name: &str) -> Result<Option<u64>> {
+        let path = self.dir.join(name);
         match fs::read_to_string(&path) {
             Ok(text) => Ok(text.trim().parse().ok()),
             Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(other) => Err(error::io(format!("reading {}", path.display()))(other)),
+        }
+    }
+
+    /// Writes a small file, durably.
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.dir.join(name);
+        let temporary = self.dir.join(format!("{name}.new"));
+        let write = || {
+            let mut file = fs::File::create(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            fs::File::open(&self.dir)?.sync_all()
+        };
+        write().map_err(error::io(format!("writing {}", path.display())))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let path = self.dir.join(name);
+        match fs::remove_file(&path) {
+            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(error::io(format!("removing {}", path.display()))),
         }
     }
 

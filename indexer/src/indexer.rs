@@ -168,6 +168,7 @@ impl Indexer {
                 bell: Arc::default(),
                 stop: Arc::default(),
                 rebuild: Arc::default(),
+                paused: Arc::default(),
                 turn: turn.clone(),
                 lease: None,
             };
@@ -330,6 +331,22 @@ impl Indexer {
             running.rebuild.store(true, Ordering::Release);
             running.bell.ring();
         }
+    }
+
+    /// Has the indexes that are made anew rest, or go on, also after a restart; what changes meanwhile is followed in any case.
+    /// Returns how many shards have one.
+    pub fn pause_rebuild(&self, is_paused: bool) -> Result<usize> {
+        let mut paused = 0;
+        for (charge, running) in self.charges.iter().zip(lock(&self.running).iter()) {
+            let Some(running) = running else { continue };
+            if charge.shard.status().rebuilding || running.rebuild.load(Ordering::Acquire) {
+                charge.generations.pause(is_paused)?;
+                charge.paused.store(is_paused, Ordering::Release);
+                running.bell.ring();
+                paused += 1;
+            }
+        }
+        Ok(paused)
     }
 
     /// Ends all threads; every shard commits what it has first.

@@ -24,6 +24,7 @@ pub mod member;
 mod merge;
 mod owner;
 mod pace;
+pub mod past;
 mod payload;
 mod reconcile;
 pub mod schema;
@@ -36,6 +37,7 @@ pub mod term;
 pub mod text;
 mod tidy;
 pub mod verify;
+mod walk;
 mod writer;
 
 pub use error::{Error, Result};

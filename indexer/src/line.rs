@@ -91,6 +91,16 @@ impl Line {
             .unit(sources, &self.searcher, &mut self.writer, heads)
     }
 
+    /// Has the scan of metadata rest, or go on.
+    pub fn pause(&mut self, is_paused: bool) {
+        self.reconciler.pause(is_paused);
+    }
+
+    /// Documents in the last commit.
+    pub fn documents(&self) -> u64 {
+        self.searcher.num_docs()
+    }
+
     /// Makes everything so far durable and visible: index and checkpoint together. // I4
     pub fn commit(&mut self) -> Result<()> {
         let began = Instant::now();

@@ -5,7 +5,7 @@ use tantivy::columnar::Column;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
 
-use crate::schema::{FLAG_DELETED, FLAG_FOLDER, FLAG_MEMBER, Fields};
+use crate::schema::{FLAG_DELETED, FLAG_FOLDER, FLAG_MEMBER, FLAG_PAST, Fields};
 use crate::term::{self, Tag, Terms};
 
 /// A committed document's columns.
@@ -156,11 +156,11 @@ impl Columns {
         })
     }
 
-    /// What a document shows; none for members, which are where their file is.
+    /// What a document shows; none for members and old versions, which are where their file is.
     fn shown(&self, doc: DocId) -> Option<Shown> {
         let value = |column: &Column<u64>| column.first(doc).unwrap_or(0);
         let flags = value(&self.flags);
-        if flags & FLAG_MEMBER != 0 {
+        if flags & (FLAG_MEMBER | FLAG_PAST) != 0 {
             return None;
         }
         Some(Shown {

@@ -54,6 +54,8 @@ pub struct Charge {
     pub stop: Arc<AtomicBool>,
     /// Set to make a new generation.
     pub rebuild: Arc<AtomicBool>,
+    /// Set while making it rests; what holds after a restart is [`Generations::is_paused`].
+    pub paused: Arc<AtomicBool>,
     /// Whose turn it is to merge while nothing changes.
     pub turn: Turn,
     /// Under which lease the shard is held; `None` where nobody else could hold it.
@@ -89,13 +91,30 @@ impl Owner {
                 Line::begin(&charge.sources, number, charge.shards, generation, memory)?
             }
         };
-        charge.generations.remove_others(live.number)?;
+        let next = match charge.generations.next(live.number, charge.shards)? {
+            Some(Some((generation, payload))) => {
+                Some(Line::resume(number, generation, payload, memory)?)
+            }
+            Some(None) => {
+                charge.rebuild.store(true, Ordering::Release);
+                None
+            }
+            None => None,
+        };
+        let kept: Vec<_> = next
+            .iter()
+            .map(|next| next.number)
+            .chain([live.number])
+            .collect();
+        charge.generations.remove_others(&kept)?;
+        let is_paused = charge.generations.is_paused();
+        charge.paused.store(is_paused, Ordering::Release);
         let tidy = Tidy::new(charge.turn.clone());
         let owner = Owner {
             tidy,
             charge,
             live,
-            next: None,
+            next,
             commits: 0,
         };
         owner.publish();
@@ -114,6 +133,10 @@ impl Owner {
         if self.live.is_dirty() && self.charge.is_ours() {
             self.commit()?;
         }
+        if let Some(mut next) = self.next.take() {
+            next.commit()?;
+            next.close()?;
+        }
         self.live.close()
     }
 
@@ -126,6 +149,8 @@ impl Owner {
         let done = match self.live.unit(&self.charge.sources, &heads) {
             Err(Error::Rebuild { reason, shard }) => {
                 tracing::warn!(shard, reason, "the index is made again");
+                self.charge.generations.pause(false)?;
+                self.charge.paused.store(false, Ordering::Release);
                 self.rebuild()?;
                 Default::default()
             }
@@ -174,6 +199,14 @@ impl Owner {
         self.charge.rebuild.store(true, Ordering::Release);
     }
 
+    /// Commits the new generation, if one is being made.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn commit_next(&mut self) -> Result<()> {
+        self.next.as_mut().map_or(Ok(()), Line::commit)?;
+        self.report(None);
+        Ok(())
+    }
+
     /// Lets so much time go by that a shard in which nothing changes is merged, until there is nothing to merge.
     #[cfg(test)]
     pub fn rest_long(&mut self) -> Result<()> {
@@ -199,9 +232,19 @@ impl Owner {
                 generation,
                 charge.memory_bytes,
             )?;
+            charge.generations.begin(line.number)?;
             self.next = Some(line);
         }
         Ok(())
+    }
+
+    /// Drops the new generation, which cannot follow the logs any more, for another one.
+    fn begin_again(&mut self) -> Result<()> {
+        if let Some(next) = self.next.take() {
+            next.close()?;
+        }
+        self.charge.generations.remove_others(&[self.live.number])?;
+        self.rebuild()
     }
 
     /// One unit of the new generation; it takes over when it has caught up.
@@ -209,14 +252,22 @@ impl Owner {
         let Some(next) = &mut self.next else {
             return Ok(false);
         };
-        next.unit(&self.charge.sources, heads)?;
+        next.pause(self.charge.paused.load(Ordering::Acquire));
+        let done = match next.unit(&self.charge.sources, heads) {
+            Err(Error::Rebuild { reason, shard }) => {
+                tracing::warn!(shard, reason, "the new index is begun again");
+                self.begin_again()?;
+                return Ok(true);
+            }
+            done => done?,
+        };
         let behind = next.reconciler().is_walking()
             || next.reconciler().lag(&self.charge.sources)? > SWITCH_LAG;
         if behind {
-            if next.last_commit().0.elapsed() > BUSY_COMMIT_PERIOD {
+            if next.last_commit().0.elapsed() > BUSY_COMMIT_PERIOD && next.is_dirty() {
                 next.commit()?;
             }
-            return Ok(true);
+            return Ok(done.entries + done.nodes > 0);
         }
         next.commit()?;
         let number = next.number;
@@ -227,11 +278,12 @@ impl Owner {
         self.publish();
         old.close()?;
         self.charge.generations.switch(number)?;
+        self.charge.paused.store(false, Ordering::Release);
         Ok(true)
     }
 
     fn publish(&self) {
-        let (line, complete) = (&self.live, self.live.committed().complete);
+        let (line, complete) = (&self.live, self.live.committed().is_complete());
         self.charge.shard.publish(
             line.searcher().clone(),
             line.fields,
@@ -281,8 +333,10 @@ impl Owner {
         status.segments = self.live.searcher().segment_readers().len();
         status.generation = self.live.number;
         status.lag = self.waiting();
-        status.complete = self.live.committed().complete;
+        status.complete = self.live.committed().is_complete();
         status.rebuilding = self.next.is_some();
+        status.rebuilt_documents = self.next.as_ref().map_or(0, Line::documents);
+        status.paused = self.next.is_some() && self.charge.paused.load(Ordering::Acquire);
         status.commits = self.commits;
         status.commit_ms = self.live.last_commit().1.as_millis() as u64;
         status.checkpoint = self.needed();

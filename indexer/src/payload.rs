@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use storage::journal::{PARTITIONS, Partition};
 
 use crate::schema::FORMAT;
+use crate::walk::WalkPlace;
 
 /// A commit's payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +15,8 @@ pub struct Payload {
     pub shards: u16,
     /// Which one this is.
     pub shard: u16,
-    /// False while the first scan of metadata is not through: such an index is not continued, but made again.
-    pub complete: bool,
+    /// How far the first scan of metadata is; none when it is through. Before that a search of the index is partial.
+    pub scan: Option<WalkPlace>,
     /// For each owned partition, in order, the sequence up to which the index has everything.
     pub checkpoint: Vec<u64>,
 }
@@ -27,7 +28,7 @@ impl Payload {
             format: FORMAT,
             shards,
             shard,
-            complete: false,
+            scan: Some(WalkPlace::default()),
             checkpoint,
         }
     }
@@ -45,10 +46,14 @@ impl Payload {
         (payload.format == FORMAT).then_some(payload)
     }
 
+    /// True when everything that metadata had at the beginning is in the index.
+    pub fn is_complete(&self) -> bool {
+        self.scan.is_none()
+    }
+
     /// True when an index with this payload can be continued as `shard` of `shards`.
     pub fn fits(&self, shard: u16, shards: u16) -> bool {
-        self.complete
-            && (self.shard, self.shards) == (shard, shards)
+        (self.shard, self.shards) == (shard, shards)
             && self.checkpoint.len() == owned(shard, shards).count()
     }
 }
@@ -90,9 +95,15 @@ mod tests {
     fn a_payload_comes_back_and_another_format_does_not() {
         let mut payload = Payload::new(1, 8, vec![7; 128]);
         assert_eq!(Payload::decode(&payload.encode()), Some(payload.clone()));
-        assert!(!payload.fits(1, 8));
-        payload.complete = true;
-        assert!(payload.fits(1, 8) && !payload.fits(1, 4) && !payload.fits(2, 8));
+        assert!(!payload.is_complete());
+        payload.scan = None;
+        assert_eq!(Payload::decode(&payload.encode()), Some(payload.clone()));
+        assert!(
+            payload.is_complete()
+                && payload.fits(1, 8)
+                && !payload.fits(1, 4)
+                && !payload.fits(2, 8)
+        );
         payload.format += 1;
         assert_eq!(Payload::decode(&payload.encode()), None);
         assert_eq!(Payload::decode("{}"), None);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use storage::block::BlockStore;
 use storage::extraction::{ExtractionRecord, Extractions, Member};
 use storage::journal::{Change, Journal, LogEntry, route};
-use storage::meta::{FileId, Meta, NamespaceId, Node, Reader, Standing, path};
+use storage::meta::{FileId, Meta, NamespaceId, Node, Reader, Standing, Version, path};
 use tantivy::Searcher;
 
 use crate::analyse::Analyser;
@@ -17,9 +17,11 @@ use crate::document::{Extracted, Subject, document};
 use crate::error::{self, Error, Result};
 use crate::look;
 use crate::member;
+use crate::past::{self, PastVersion};
 use crate::payload::{self, Payload};
 use crate::schema::Fields;
 use crate::text;
+use crate::walk::Walk;
 use crate::writer::Writer;
 
 /// Log entries taken up in one unit.
@@ -30,10 +32,6 @@ const ENTRIES_PER_PARTITION: usize = ENTRIES_PER_UNIT / 4;
 const UNIT_TIME: Duration = Duration::from_millis(200);
 /// Nodes of a subtree looked at in one unit.
 const NODES_PER_UNIT: usize = if cfg!(test) { 2 } else { 256 };
-/// Children read from metadata at a time.
-const PAGE: usize = if cfg!(test) { 2 } else { 256 };
-/// Files of one subtree that are known as done; beyond this some may be done twice.
-const MAX_SEEN: usize = 2_000_000;
 /// Documents of which it is remembered what they were made of.
 const MAX_RECENT: usize = 1 << 16;
 /// What a document weighs besides its text, bytes.
@@ -60,8 +58,9 @@ pub struct Reconciler {
     /// Per owned partition, the last sequence taken up (done but for open walks).
     taken: Vec<u64>,
     walks: VecDeque<Walk>,
-    /// True until the first scan of metadata is through.
-    scanning: bool,
+    /// The first scan of metadata until it is through; it waits for the other walks.
+    scan: Option<Walk>,
+    is_paused: bool,
     /// The partition to begin with, so that none waits for a busy one.
     turn: usize,
     memory: Memory,
@@ -74,29 +73,6 @@ struct Memory {
     recent: Recent,
 }
 
-/// A subtree on its way into the index. The checkpoint waits before `seq` until it is through.
-///
-/// Searches find what lies below a folder by the folders that the index has (see `exclusion`), also between two commits of
-/// one walk. So a folder's document comes before those below it, and goes after them.
-struct Walk {
-    /// The log entry that asked for it; `None` for the first scan.
-    entry: Option<(usize, u64)>,
-    folders: Vec<Spot>,
-    files: VecDeque<FileId>,
-    seen: HashSet<FileId>,
-}
-
-/// An open folder of a walk.
-struct Spot {
-    folder: FileId,
-    /// Where its next page starts.
-    from: Option<Vec<u8>>,
-    entered: bool,
-    /// It had a document to stay when it was entered.
-    kept: bool,
-    listed: bool,
-}
-
 /// What a unit did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unit {
@@ -107,15 +83,17 @@ pub struct Unit {
 }
 
 impl Reconciler {
-    /// Continues an index from its last commit.
+    /// Continues an index from its last commit, and its scan where that stopped.
     pub fn resume(fields: Fields, payload: &Payload) -> Self {
+        let scan = payload.scan.clone().map(Walk::scan);
         Reconciler {
             shard: payload.shard,
             shards: payload.shards,
             fields,
             taken: payload.checkpoint.clone(),
             walks: VecDeque::new(),
-            scanning: false,
+            scan,
+            is_paused: false,
             turn: 0,
             memory: Memory::default(),
         }
@@ -124,23 +102,14 @@ impl Reconciler {
     /// Begins an empty index: the logs from their present heads on, after everything metadata has now.
     pub fn scan(sources: &Sources, fields: Fields, shard: u16, shards: u16) -> Result<Self> {
         let owned: Vec<_> = payload::owned(shard, shards).collect();
+        // Before the scan reads anything: what it does not show comes through the logs.
         let heads = sources.journal.partition_heads(&owned)?;
-        let mut reconciler = Self::resume(fields, &Payload::new(shard, shards, heads));
-        let mut walk = Walk::new(None);
-        let reader = sources.meta.reader()?; // after the heads: what it does not show comes through the logs
-        let mut after = NamespaceId(0);
-        loop {
-            let page = reader.namespaces(after, PAGE)?;
-            let Some(&(last, _)) = page.last() else { break };
-            after = last;
-            let owned = page
-                .into_iter()
-                .filter(|&(ns, root)| reconciler.owns(ns, root));
-            walk.folders.extend(owned.map(|(_, root)| Spot::at(root)));
-        }
-        reconciler.scanning = true;
-        reconciler.walks.push_back(walk);
-        Ok(reconciler)
+        Ok(Self::resume(fields, &Payload::new(shard, shards, heads)))
+    }
+
+    /// Has the scan of metadata rest, or go on. The logs are followed in any case.
+    pub fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
     }
 
     /// Log entries that wait.
@@ -177,18 +146,18 @@ impl Reconciler {
 
     /// True while the first scan of metadata is not through.
     pub fn is_scanning(&self) -> bool {
-        self.scanning
+        self.scan.is_some()
     }
 
     /// True while a subtree is not through.
     pub fn is_walking(&self) -> bool {
-        !self.walks.is_empty()
+        !self.walks.is_empty() || self.scan.is_some()
     }
 
     /// What a commit now may say of itself. // I4
     pub fn payload(&self) -> Payload {
         let mut payload = Payload::new(self.shard, self.shards, self.taken.clone());
-        payload.complete = !self.scanning;
+        payload.scan = self.scan.as_ref().map(|walk| walk.place().clone());
         for (index, seq) in self.walks.iter().filter_map(|walk| walk.entry) {
             let through = &mut payload.checkpoint[index];
             *through = (*through).min(seq - 1);
@@ -313,29 +282,28 @@ impl Reconciler {
         let same =
             |walk: &Walk| walk.entry.is_some_and(|(at, _)| at == index) && walk.is_fresh(folder);
         if !self.walks.iter().any(same) {
-            let mut walk = Walk::new(Some((index, seq)));
-            walk.folders.push(Spot::at(folder));
-            self.walks.push_back(walk);
+            self.walks.push_back(Walk::below(folder, (index, seq)));
         }
     }
 
-    /// A piece of the oldest open subtree; returns the nodes looked at.
+    /// A piece of the oldest open subtree, or of the scan; returns the nodes looked at.
     fn walk(&mut self, scene: &mut Scene<'_>) -> Result<usize> {
         let mut nodes = 0;
         while nodes < NODES_PER_UNIT {
-            let Some(walk) = self.walks.front_mut() else {
+            if let Some(walk) = self.walks.front_mut() {
+                if !walk.step(scene, &mut nodes)? {
+                    self.walks.pop_front();
+                }
+                continue;
+            }
+            let Some(scan) = self.scan.as_mut().filter(|_| !self.is_paused) else {
                 break;
             };
-            if !walk.step(scene, &mut nodes)? {
-                let through = self.walks.pop_front();
-                self.scanning &= through.is_some_and(|walk| walk.entry.is_some());
+            if !scan.step(scene, &mut nodes)? {
+                self.scan = None;
             }
         }
         Ok(nodes)
-    }
-
-    fn owns(&self, ns: NamespaceId, file: FileId) -> bool {
-        payload::place(route(ns, file), self.shards).0 == self.shard
     }
 }
 
@@ -345,110 +313,6 @@ fn moves_subtree(change: &Change) -> bool {
         change,
         Change::Appeared { .. } | Change::Gone { .. } | Change::Purged { .. }
     )
-}
-
-impl Spot {
-    fn at(folder: FileId) -> Self {
-        Spot {
-            folder,
-            from: None,
-            entered: false,
-            kept: false,
-            listed: false,
-        }
-    }
-}
-
-impl Walk {
-    fn new(entry: Option<(usize, u64)>) -> Self {
-        Walk {
-            entry,
-            folders: Vec::new(),
-            files: VecDeque::new(),
-            seen: HashSet::new(),
-        }
-    }
-
-    /// True when the walk is about `folder` and has not begun.
-    fn is_fresh(&self, folder: FileId) -> bool {
-        matches!(&self.folders[..], [spot] if spot.folder == folder && !spot.entered)
-    }
-
-    /// Does one node, or reads one page of a folder; false when nothing is left.
-    fn step(&mut self, scene: &mut Scene<'_>, nodes: &mut usize) -> Result<bool> {
-        if let Some(file) = self.files.pop_front() {
-            self.settle(scene, file, nodes)?;
-            return Ok(true);
-        }
-        let Some(spot) = self.folders.last_mut() else {
-            return Ok(false);
-        };
-        let folder = spot.folder;
-        if !spot.entered {
-            spot.entered = true;
-            spot.kept = scene.keeps(folder)?;
-            if spot.kept {
-                self.settle(scene, folder, nodes)?;
-            }
-        } else if spot.listed {
-            // What was kept and has to go by now has a log entry still to come, which reaches those below through it.
-            let kept = spot.kept;
-            self.folders.pop();
-            if !kept {
-                self.settle(scene, folder, nodes)?;
-            }
-        } else {
-            let page = scene.reader.below(folder, spot.from.as_deref(), PAGE)?;
-            spot.listed = page.next.is_none();
-            spot.from = page.next;
-            if spot.listed {
-                self.index_below(scene, folder)?;
-            }
-            for (file, may_hold) in page.nodes {
-                self.see(file, may_hold);
-            }
-        }
-        Ok(true)
-    }
-
-    fn settle(&self, scene: &mut Scene<'_>, file: FileId, nodes: &mut usize) -> Result<()> {
-        *nodes += 1;
-        if self.entry.is_none() && scene.writer.has_touched(file) {
-            return Ok(()); // the first scan enters and leaves; what changes meanwhile comes through the logs
-        }
-        if !scene.agrees(file)? {
-            scene.reconcile(file)?;
-        }
-        Ok(())
-    }
-
-    /// What the index has below the folder, committed or not, though metadata may not have it there any more.
-    fn index_below(&mut self, scene: &Scene<'_>, folder: FileId) -> Result<()> {
-        if self.entry.is_none() {
-            return Ok(()); // the first scan begins with an empty index
-        }
-        let committed = look::below(scene.searcher, &scene.fields, folder);
-        for shown in committed.map_err(error::index(scene.shard))? {
-            self.see(shown.file, shown.is_folder);
-        }
-        for &file in scene.writer.added_below(folder) {
-            self.see(file, true);
-        }
-        Ok(())
-    }
-
-    fn see(&mut self, file: FileId, may_hold: bool) {
-        if self.seen.len() >= MAX_SEEN {
-            self.seen.clear();
-        }
-        if self.seen.insert(file) {
-            if may_hold {
-                self.folders.push(Spot::at(file));
-            } else {
-                self.files.push_back(file);
-            }
-        }
-    }
 }
 
 /// What the last documents were made of. A file that waits for its turn while its text is extracted has two entries and one
@@ -487,7 +351,7 @@ impl Recent {
 
 /// What became of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Made {
+pub enum Made {
     /// The document of a file.
     File,
     /// The document of a folder or mount (or none, for a namespace's root).
@@ -497,20 +361,25 @@ enum Made {
 }
 
 /// What one unit works with: metadata at one snapshot, the last commit, the writer.
-struct Scene<'a> {
+pub struct Scene<'a> {
     sources: &'a Sources,
-    searcher: &'a Searcher,
-    writer: &'a mut Writer,
+    /// The last commit.
+    pub searcher: &'a Searcher,
+    /// What is being written.
+    pub writer: &'a mut Writer,
     memory: &'a mut Memory,
-    reader: Reader<'a>,
-    fields: Fields,
-    shard: u16,
+    /// Metadata.
+    pub reader: Reader<'a>,
+    /// The index's fields.
+    pub fields: Fields,
+    /// The shard.
+    pub shard: u16,
     shards: u16,
 }
 
 impl Scene<'_> {
     /// Makes the index agree about one node.
-    fn reconcile(&mut self, file: FileId) -> Result<Made> {
+    pub fn reconcile(&mut self, file: FileId) -> Result<Made> {
         let looked = self.reader.look(file)?;
         let Some((node, ns, deleted_ms)) =
             looked.and_then(|(node, standing)| self.owned(node, standing))
@@ -524,6 +393,10 @@ impl Scene<'_> {
         } else {
             None
         };
+        let past = match deleted_ms {
+            None => self.past(ns, &node)?,
+            Some(_) => Vec::new(),
+        };
         let made = if node.is_file() {
             Made::File
         } else {
@@ -532,7 +405,7 @@ impl Scene<'_> {
         if !self
             .memory
             .recent
-            .add(file, &(ns, &node, deleted_ms, &record))
+            .add(file, &(ns, &node, deleted_ms, &record, &past))
         {
             return Ok(made);
         }
@@ -555,18 +428,28 @@ impl Scene<'_> {
             deleted_ms,
             extraction,
         };
+        let past = self.with_texts(past, file)?;
         let analyser = &mut self.memory.analyser;
         let document = document(&self.fields, &subject, analyser);
         match (document, subject.node.parent) {
             (Some(document), Some(parent)) => {
                 let mut documents = vec![document];
                 documents.extend(member::documents(&self.fields, &subject, analyser));
-                let bytes = documents.len() * DOCUMENT_BYTES + text_bytes;
+                let behind = documents.len() - 1;
+                let at = (ns, &subject.node);
+                documents.extend(past::documents(&self.fields, at, behind, &past, analyser));
+                let past_bytes: usize = past.iter().map(|past| 2 * past.text.len()).sum();
+                let bytes = documents.len() * DOCUMENT_BYTES + text_bytes + past_bytes;
                 self.writer.put(file, parent, documents, bytes)?
             }
             _ => self.writer.remove(file),
         }
         Ok(made)
+    }
+
+    /// True when files of the namespace are in this shard.
+    pub fn owns(&self, ns: NamespaceId, file: FileId) -> bool {
+        payload::place(route(ns, file), self.shards).0 == self.shard
     }
 
     /// The node with its namespace and time of deletion, when it belongs into this shard.
@@ -576,19 +459,18 @@ impl Scene<'_> {
             Standing::Live { ns } => (ns, None),
             Standing::Deleted { ns, at_ms } => (ns, Some(at_ms)),
         };
-        let owner = payload::place(route(ns, node.id), self.shards).0;
-        (owner == self.shard).then_some((node, ns, deleted_ms))
+        self.owns(ns, node.id).then_some((node, ns, deleted_ms))
     }
 
     /// True when the node has a document in this shard, or should have.
-    fn keeps(&mut self, file: FileId) -> Result<bool> {
+    pub fn keeps(&mut self, file: FileId) -> Result<bool> {
         let looked = self.reader.look(file)?;
         Ok(looked.is_some_and(|(node, standing)| self.owned(node, standing).is_some()))
     }
 
     /// True when the last commit already shows where the node stands, and nothing was written about it since: below a renamed
     /// folder nothing is written again. (What changed about a node itself has an entry of its own.)
-    fn agrees(&mut self, file: FileId) -> Result<bool> {
+    pub fn agrees(&mut self, file: FileId) -> Result<bool> {
         if self.writer.has_touched(file) {
             return Ok(false);
         }
@@ -618,6 +500,43 @@ impl Scene<'_> {
         Ok(record)
     }
 
+    /// The old versions of a live file that are indexed, without their texts.
+    fn past(&mut self, ns: NamespaceId, node: &Node) -> Result<Vec<PastVersion>> {
+        let is_changed = |head: &&Version| head.server_modified_ms > node.created_ms;
+        let (Some(_), Some(scope)) = (node.head().filter(is_changed), self.reader.scope(ns)?)
+        else {
+            return Ok(Vec::new());
+        };
+        let versions = self.reader.past_versions(node.id, past::MAX_LOOKED_AT)?;
+        let extension = path::extension(&node.name);
+        let extractions = &self.sources.extractions;
+        let found = |(version, until_ms): (Version, i64)| {
+            let record = extractions.record(scope, &version.content_hash, &extension)?;
+            Ok(PastVersion {
+                version,
+                until_ms,
+                record,
+                text: String::new(),
+            })
+        };
+        past::chosen(versions).into_iter().map(found).collect()
+    }
+
+    /// The same with their texts, as far as they may be.
+    fn with_texts(&self, mut past: Vec<PastVersion>, file: FileId) -> Result<Vec<PastVersion>> {
+        let mut bytes = 0;
+        for old in &mut past {
+            if let Some(record) = &old.record {
+                let text = self.text(record, &old.version, file)?;
+                if bytes + text.len() <= past::MAX_TEXT_BYTES {
+                    bytes += text.len();
+                    old.text = text;
+                }
+            }
+        }
+        Ok(past)
+    }
+
     /// What is in the file that is found by itself; when their facts are lost it is found as part of the file.
     fn members(&self, record: &ExtractionRecord, file: FileId) -> Result<Vec<Member>> {
         let Some(members) = &record.members else {
@@ -633,12 +552,7 @@ impl Scene<'_> {
     }
 
     /// The text; when blocks are lost or damaged the file is found by its name, and the block layer reports the loss.
-    fn text(
-        &self,
-        record: &ExtractionRecord,
-        head: &storage::meta::Version,
-        file: FileId,
-    ) -> Result<String> {
+    fn text(&self, record: &ExtractionRecord, head: &Version, file: FileId) -> Result<String> {
         match text::load(record, &head.blocks, &self.sources.blocks) {
             Err(error @ (storage::Error::BlockMissing(_) | storage::Error::Corrupt { .. })) => {
                 tracing::warn!(%file, %error, "indexed without its text");

@@ -17,6 +17,8 @@ pub const FLAG_FOLDER: u64 = 1;
 pub const FLAG_DELETED: u64 = 2;
 /// Bit of `flags`: the document is a member of a file, found by itself.
 pub const FLAG_MEMBER: u64 = 4;
+/// Bit of `flags`: the document is an old version of a file (see `past`).
+pub const FLAG_PAST: u64 = 8;
 
 /// Where things are. Text fields but the two wide ones hold terms that start with a namespace prefix;
 /// all are made by `term` alone.
@@ -46,6 +48,8 @@ pub struct Fields {
     pub member: Field,
     /// Fast `i64`, only of messages: milliseconds, when they were sent.
     pub sent: Field,
+    /// Fast `i64`, only of old versions: milliseconds, when a newer one took their place.
+    pub until: Field,
     /// Indexed and fast `u64`: the parent folder's id of every document, for the indexer's own walks.
     pub below: Field,
     /// Fast `u64`: the namespace.
@@ -99,6 +103,7 @@ pub fn schema() -> (Schema, Fields) {
         file: builder.add_u64_field("file", INDEXED | FAST),
         member: builder.add_u64_field("member", FAST),
         sent: builder.add_i64_field("sent", FAST),
+        until: builder.add_i64_field("until", FAST),
         below: builder.add_u64_field("below", INDEXED | FAST),
         namespace: builder.add_u64_field("namespace", FAST),
         rev: builder.add_u64_field("rev", FAST),

@@ -17,6 +17,10 @@ pub struct ShardStatus {
     pub complete: bool,
     /// True while a new generation is made beside the searched one.
     pub rebuilding: bool,
+    /// Documents in the new generation by now.
+    pub rebuilt_documents: u64,
+    /// True while making the new generation rests.
+    pub paused: bool,
     /// Commits since start.
     pub commits: u64,
     /// How long the last commit took, milliseconds.
@@ -38,6 +42,8 @@ impl ShardStatus {
             lag: 0,
             complete: false,
             rebuilding: false,
+            rebuilt_documents: 0,
+            paused: false,
             commits: 0,
             commit_ms: 0,
             checkpoint: Vec::new(),

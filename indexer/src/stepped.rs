@@ -25,6 +25,7 @@ pub struct Stepped {
     shards: Vec<Arc<Shard>>,
     owners: Vec<Option<Owner>>,
     heads: Arc<Heads>,
+    paused: Arc<AtomicBool>,
     sources: Sources,
     dir: std::path::PathBuf,
 }
@@ -37,6 +38,7 @@ impl Stepped {
             shards: (0..shards).map(shard).collect(),
             owners: (0..shards).map(|_| None).collect(),
             heads: Arc::new(Heads::new(shards)),
+            paused: Arc::default(),
             sources,
             dir: dir.to_owned(),
         }
@@ -69,6 +71,12 @@ impl Stepped {
         Ok(())
     }
 
+    /// Drops every writer without a commit.
+    #[cfg(test)]
+    pub fn close(&mut self) {
+        self.owners.iter_mut().for_each(|owner| *owner = None);
+    }
+
     fn charge(&self, index: usize) -> Charge {
         Charge {
             shard: self.shards[index].clone(),
@@ -80,6 +88,7 @@ impl Stepped {
             bell: Arc::default(),
             stop: Arc::new(AtomicBool::new(false)),
             rebuild: Arc::new(AtomicBool::new(false)),
+            paused: self.paused.clone(),
             turn: Turn::default(),
             lease: None,
         }
@@ -91,6 +100,22 @@ impl Stepped {
         owners.for_each(|owner| owner.ask_rebuild());
     }
 
+    /// Has new generations rest, or go on, also after [`Stepped::reopen`].
+    pub fn pause(&mut self, is_paused: bool) -> Result<()> {
+        self.paused
+            .store(is_paused, std::sync::atomic::Ordering::Release);
+        for number in 0..self.owners.len() {
+            Generations::new(&self.dir, number as u16).pause(is_paused)?;
+        }
+        Ok(())
+    }
+
+    /// Commits new generations that are being made, as a stop does.
+    pub fn commit_new(&mut self) -> Result<()> {
+        let mut owners = self.owners.iter_mut().flatten();
+        owners.try_for_each(|owner| owner.commit_next())
+    }
+
     /// One unit of each shard, without a commit.
     pub fn step(&mut self) -> Result<()> {
         self.heads.look(&self.sources.journal)?;
@@ -98,6 +123,7 @@ impl Stepped {
         let early = now.checked_sub(Duration::from_secs(3600)).unwrap_or(now);
         for owner in self.owners.iter_mut().flatten() {
             owner.step(early)?;
+            owner.report(None);
         }
         Ok(())
     }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use indexer::exclusion::Exclusions;
+use indexer::past;
 use serde::{Deserialize, Serialize};
-use storage::meta::NamespaceId;
+use storage::meta::{NamespaceId, Rev};
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::Column;
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, Score, SegmentOrdinal, SegmentReader};
 
+use crate::lately::{Doings, Lately};
 use crate::request::{Members, Order};
 use crate::segment::{Commit, Segment};
 
@@ -37,11 +39,19 @@ pub struct Key {
     text: String,
     /// The file.
     pub file: u64,
-    /// The member's number in it, from 1; 0 for the file itself.
+    /// The member's number in it, from 1; 0 for the file itself; the rev of an old version, which is far greater.
     pub member: u64,
 }
 
+/// Members of a file are fewer; revs are greater.
+const MOST_MEMBERS: u64 = 1 << 32;
+
 impl Key {
+    /// The old version that it stands for; none for what is there now.
+    pub fn version(&self) -> Option<Rev> {
+        (self.member >= MOST_MEMBERS).then_some(Rev(self.member))
+    }
+
     /// The score of a hit that is ordered by relevance.
     pub fn score(&self) -> f64 {
         -self.number as f64 / f64::from(SCORE_STEPS)
@@ -64,12 +74,16 @@ pub struct Page<'a> {
     pub limit: usize,
     /// What becomes of members that match.
     pub members: Members,
+    /// Old versions may match: of a file's versions that do, the newest is the hit.
+    pub newest: bool,
     /// Facets are counted.
     pub facets: bool,
     /// Facets of folders and namespaces are counted.
     pub places: bool,
     /// The clock of the search, milliseconds since 1970.
     pub now_ms: i64,
+    /// What counts beside words.
+    pub lately: Option<&'a Arc<Lately>>,
     /// When to stop.
     pub deadline: Instant,
 }
@@ -153,6 +167,8 @@ pub struct SegmentPage {
     extensions: Counters,
     /// The file whose members are matching, and its best score.
     file: Option<(DocId, Score)>,
+    /// The file of which a version matched last.
+    version: Option<u64>,
     block: Vec<(DocId, Score)>,
     blocks: u32,
 }
@@ -165,9 +181,11 @@ struct Wanted {
     after: Option<Key>,
     limit: usize,
     members: Members,
+    newest: bool,
     facets: bool,
     places: bool,
     now_ms: i64,
+    lately: Option<Arc<Lately>>,
     deadline: Instant,
 }
 
@@ -188,7 +206,7 @@ impl Collector for Page<'_> {
     ) -> tantivy::Result<SegmentPage> {
         let part = self.commit.part(reader)?;
         let segment = part.segment.clone();
-        let only_ours = part.present.len() == segment.namespaces();
+        let only_ours = segment.is_all(&part.present);
         let extensions = segment
             .extension
             .as_ref()
@@ -200,9 +218,11 @@ impl Collector for Page<'_> {
             after: self.after.cloned(),
             limit: self.limit,
             members: self.members,
+            newest: self.newest,
             facets: self.facets,
             places: self.places,
             now_ms: self.now_ms,
+            lately: self.lately.filter(|_| self.requires_scoring()).cloned(),
             deadline: self.deadline,
         };
         Ok(SegmentPage {
@@ -213,6 +233,7 @@ impl Collector for Page<'_> {
             heap: BinaryHeap::new(),
             extensions: Counters::new(extensions),
             file: None,
+            version: None,
             block: Vec::with_capacity(BLOCK),
             blocks: 0,
         })
@@ -235,6 +256,9 @@ impl SegmentCollector for SegmentPage {
     type Fruit = Matches;
 
     fn collect(&mut self, doc: DocId, score: Score) {
+        if self.wanted.newest && !self.is_newest(doc) {
+            return;
+        }
         match &self.segment.member {
             Some(numbers) if self.wanted.members == Members::File => {
                 // Members stand right behind their file.
@@ -269,6 +293,23 @@ impl SegmentPage {
         if self.block.len() == BLOCK {
             self.look();
         }
+    }
+
+    /// False for versions of a file of which a newer one matched: a file's versions stand behind it, newest first.
+    fn is_newest(&mut self, doc: DocId) -> bool {
+        let is_past = self.segment.is_past(doc);
+        let member = self
+            .segment
+            .member
+            .as_ref()
+            .and_then(|numbers| numbers.first(doc));
+        if member.is_some() && !is_past {
+            return true;
+        }
+        let file = self.segment.file.first(doc);
+        let is_same = is_past && self.version == file;
+        self.version = file;
+        !is_same
     }
 
     /// A match in a file, which counts once, as its best one.
@@ -337,7 +378,11 @@ impl SegmentPage {
             && self.wanted.members == Members::None
         {
             let found = values(numbers, block);
-            retain(block, |i| found[i].is_none());
+            let is_past: Vec<_> = block
+                .iter()
+                .map(|(doc, _)| self.segment.is_past(*doc))
+                .collect();
+            retain(block, |i| found[i].is_none() || is_past[i]);
         }
     }
 
@@ -379,21 +424,28 @@ impl SegmentPage {
             .iter()
             .flatten()
         {
-            *self.matches.namespace.entry(*ns).or_default() += 1;
+            let ns = past::front_of(NamespaceId(*ns)).0;
+            *self.matches.namespace.entry(ns).or_default() += 1;
         }
     }
 
     fn keep(&mut self, doc: DocId, score: Score) {
         let full = self.heap.len() >= self.wanted.limit;
-        let number = self.number(doc, score);
-        if full && self.heap.peek().is_none_or(|last| number > last.number) {
+        let lately = self.wanted.lately.as_ref();
+        let best = self.number(doc, score * lately.map_or(1.0, |lately| lately.most()));
+        if full && self.heap.peek().is_none_or(|last| best > last.number) {
             return;
         }
+        let number = match lately {
+            Some(lately) => self.number(doc, score * lately.factor(self.doings(doc))),
+            None => best,
+        };
         let key = Key {
             number,
             text: self.text(doc),
             file: self.segment.file.first(doc).unwrap_or(0),
             member: match (&self.segment.member, self.wanted.members) {
+                _ if self.segment.is_past(doc) => self.segment.rev.first(doc).unwrap_or(0),
                 (Some(numbers), Members::Own) => numbers.first(doc).unwrap_or(0),
                 _ => 0,
             },
@@ -412,6 +464,16 @@ impl SegmentPage {
             self.heap.pop();
         }
         self.heap.push(key);
+    }
+
+    fn doings(&self, doc: DocId) -> Doings {
+        let segment = &self.segment;
+        Doings {
+            file: segment.file.first(doc).unwrap_or(0),
+            modified_ms: segment.modified.first(doc).unwrap_or(0),
+            author: segment.author.first(doc).unwrap_or(0),
+            rev: segment.rev.first(doc).unwrap_or(0),
+        }
     }
 
     fn number(&self, doc: DocId, score: Score) -> i64 {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use indexer::analyse::{self, Language, Mode, is_stop_word, stem};
 use indexer::document::outcome_code;
+use indexer::past;
+use indexer::schema::{FLAG_DELETED, FLAG_PAST};
 use indexer::term::Tag;
 use storage::extraction::Outcome;
-use storage::meta::{FileId, NamespaceId};
+use storage::meta::{FileId, NamespaceId, Rev};
 use tantivy::Term;
 use tantivy::query::{
     BooleanQuery, ConstScoreQuery, EmptyQuery, Occur, Query, RangeQuery, TermQuery, TermSetQuery,
@@ -379,6 +381,8 @@ impl Compiler<'_> {
                 let people = self.limits.authors.get(who).into_iter().flatten();
                 union(people.map(|who| self.equal(fields.author, who.0)).collect())
             }
+            Filter::AsOf(until) => self.as_of(*until),
+            Filter::Past => self.own(Box::new(self.past(i64::MAX))),
             Filter::HasText => {
                 let outcomes = [Outcome::Text, Outcome::TooLarge { indexed_bytes: 0 }];
                 union(outcomes.map(|outcome| self.outcome(&outcome)).into())
@@ -390,6 +394,41 @@ impl Compiler<'_> {
                 self.own(constant(terms.collect(), 0.0))
             }
         }
+    }
+
+    /// What was the newest version of its file at a time, or a folder that was there.
+    fn as_of(&self, until: i64) -> Compiled {
+        let fields = &self.asked.view.fields;
+        let ms = until.saturating_mul(1000);
+        let rev = Rev::next(None, ms, 0).0;
+        let stored = (
+            Bound::Unbounded,
+            Bound::Excluded(Term::from_field_u64(fields.rev, rev)),
+        );
+        let made = (
+            Bound::Unbounded,
+            Bound::Excluded(Term::from_field_i64(fields.created, ms)),
+        );
+        let clauses = vec![
+            (Occur::Must, self.range(stored.0, stored.1)),
+            (Occur::Must, self.range(made.0, made.1)),
+            (
+                Occur::MustNot,
+                Box::new(Excluded(Box::new(self.past(ms)))) as Compiled,
+            ),
+        ];
+        Box::new(BooleanQuery::new(clauses))
+    }
+
+    /// Old versions in whose place a newer one was before a time, milliseconds.
+    fn past(&self, until_ms: i64) -> ConstScoreQuery {
+        let until = self.asked.view.fields.until;
+        let (from, end) = (
+            Term::from_field_i64(until, i64::MIN),
+            Term::from_field_i64(until, until_ms),
+        );
+        let range = RangeQuery::new(Bound::Included(from), Bound::Included(end));
+        ConstScoreQuery::new(Box::new(range), 0.0)
     }
 
     /// Messages with all words of a text in a part of their heads.
@@ -461,10 +500,15 @@ impl Compiler<'_> {
             let each = folders.iter().map(|&folder| terms.parent(FileId(folder)));
             return constant(each.collect(), score);
         }
+        let flag = match (deleted, past::is_side(ns)) {
+            (true, _) => FLAG_DELETED,
+            (false, true) => FLAG_PAST,
+            (false, false) => 0,
+        };
         Box::new(Inside {
             commit: self.asked.commit.clone(),
             folders: folders.clone(),
-            deleted,
+            flag,
             score,
         })
     }
@@ -473,10 +517,11 @@ impl Compiler<'_> {
     pub fn area(&self, area: &Area, score: f32) -> Compiled {
         let mine = |ns: &NamespaceId| self.asked.namespaces.contains(ns);
         let mut any = Vec::new();
-        if area.ns.as_ref().is_some_and(mine) {
-            any.extend(area.ns.map(|ns| self.inside(ns, &area.folders, score)));
-        }
-        let whole: Vec<_> = area.whole.iter().copied().filter(|ns| mine(ns)).collect();
+        let both = |ns: NamespaceId| [ns, past::side_of(ns)];
+        let places = area.ns.into_iter().flat_map(both).filter(mine);
+        any.extend(places.map(|ns| self.inside(ns, &area.folders, score)));
+        let whole = area.whole.iter().copied().flat_map(both).filter(mine);
+        let whole: Vec<_> = whole.collect();
         if !whole.is_empty() {
             let all = self.tagged_in(&whole, self.asked.all());
             any.push(Box::new(ConstScoreQuery::new(all, score)));

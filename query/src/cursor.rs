@@ -6,6 +6,7 @@ use storage::seal::Sealer;
 
 use crate::collect::Key;
 use crate::error::{Error, Result};
+use crate::lately::LatelyWeights;
 use crate::request::{Marks, Members, Order, Request, Status};
 use crate::resolve::Expansions;
 use crate::scope;
@@ -32,6 +33,9 @@ pub struct Frozen {
     outcomes: Vec<String>,
     marks: Marks,
     members: Members,
+    lately: LatelyWeights,
+    /// What the account had opened lately.
+    pub opened: Vec<u64>,
     /// The search's clock, seconds since 1970.
     pub now_s: i64,
     /// Files with some of the words were hits.
@@ -50,6 +54,8 @@ pub struct Frozen {
 
 /// What a page leaves to the next one.
 pub struct Left {
+    /// What the account had opened lately.
+    pub opened: Vec<u64>,
     /// The search's clock, seconds since 1970.
     pub now_s: i64,
     /// Files with some of the words were hits.
@@ -84,6 +90,8 @@ impl Frozen {
             outcomes: request.outcomes.clone(),
             marks: request.marks,
             members: request.members,
+            lately: request.lately,
+            opened: left.opened,
             now_s: left.now_s,
             relaxed: left.relaxed,
             weighed: left.weighed,
@@ -125,6 +133,7 @@ impl Frozen {
             why: false,
             marks: self.marks,
             members: self.members,
+            lately: self.lately,
         })
     }
 }

@@ -18,11 +18,12 @@ use crate::error::{Error, Result};
 use crate::fan::{Fan, each};
 use crate::feedback;
 use crate::hit::{How, Sources};
+use crate::lately;
 use crate::leg::Shards;
-use crate::parse::parse;
+use crate::parse::{Query, parse};
 use crate::part::Here;
 use crate::prepared::{Prepared, narrowed};
-use crate::request::{Answer, Facets, Members, Order, Request, Status};
+use crate::request::{Answer, Facets, Members, Request, Status};
 
 /// What a search may take before it answers with what it has.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -106,8 +107,16 @@ impl Engine {
     ) -> Result<Answer> {
         let begun = Instant::now();
         let is_first = frozen.is_none();
-        let query = narrowed(parse(&request.query, now), request);
+        let mut query = narrowed(parse(&request.query, now), request);
+        if query.versions && is_first {
+            query.warnings.extend(of_versions(&query, request));
+        }
         let mut prepared = self.prepare(actor, request, &query, now, begun + TIME_LIMIT)?;
+        let opened = match &frozen {
+            Some(frozen) => frozen.opened.clone(),
+            None => self.opened(actor, &prepared)?,
+        };
+        prepared.note_lately(actor, &opened);
         let similar = frozen.as_ref().and_then(|frozen| frozen.similar.as_ref());
         prepared.forgive(similar)?;
         let mut warnings = query.warnings;
@@ -134,6 +143,7 @@ impl Engine {
         let left = matches.keys.pop().filter(|_| more).map(|after| {
             let is_own = !prepared.is_wide();
             Left {
+                opened,
                 now_s: now.unix_timestamp(),
                 relaxed,
                 weighed: is_own.then(|| {
@@ -163,6 +173,15 @@ impl Engine {
             cursor: cursor.transpose()?,
             warnings,
         })
+    }
+
+    /// What the account opened lately, for a search that is ranked.
+    fn opened(&self, actor: Actor, prepared: &Prepared<'_>) -> Result<Vec<u64>> {
+        if !prepared.is_ranked() {
+            return Ok(Vec::new());
+        }
+        let opened = self.sources.meta.opened(actor.account)?;
+        Ok(lately::counted(&opened, prepared.now_ms()))
     }
 
     /// Searches; with few files that have all words of a question, for some of them too.
@@ -204,8 +223,7 @@ impl Engine {
 
     /// Takes what the best files of a relaxed question are about as more words of it; false when they tell nothing.
     fn learn(&self, actor: Actor, prepared: &mut Prepared<'_>, found: &Matches) -> Result<bool> {
-        let is_ranked = prepared.request.order == Order::Relevance;
-        if !is_ranked || prepared.status == Status::Deleted || found.keys.len() <= feedback::FILES {
+        if !prepared.is_ranked() || found.keys.len() <= feedback::FILES {
             return Ok(false);
         }
         let view = self.sources.meta.view(actor.account)?;
@@ -213,6 +231,9 @@ impl Engine {
         for key in &found.keys[..feedback::FILES] {
             if let Some(place) = self.sources.place(&view, key.file, prepared.status)? {
                 let most = feedback::MAX_BYTES;
+                if key.version().is_some() {
+                    continue; // its words are not the present text's
+                }
                 let (language, text) = self.sources.beginning(&place, key.member, most)?;
                 files.push((key.score(), language, text));
             }
@@ -235,8 +256,11 @@ impl Engine {
             .iter()
             .filter(|key| seen.insert((key.file, key.member))); // moved, and the shard it left cannot say so in time
         let places = keys.map(|key| {
-            let place = self.sources.place(&view, key.file, prepared.status)?;
-            Ok(place.map(|place| (place, key.member)))
+            let mut place = self.sources.place(&view, key.file, prepared.status)?;
+            if let (Some(now), Some(rev)) = (&place, key.version()) {
+                place = Sources::back(&view, now.clone(), rev)?;
+            }
+            Ok(place.map(|place| (place, key)))
         });
         let places: Vec<_> = places.collect::<Result<_>>()?;
         let gone = places.iter().filter(|place| place.is_none()).count() as u64;
@@ -246,12 +270,34 @@ impl Engine {
             marks: prepared.request.marks,
             is_whole: prepared.request.members != Members::Own,
         };
-        let places: Vec<(Place, u64)> = places.into_iter().flatten().collect();
-        let mark =
-            |(place, member): &(Place, u64)| Ok(self.sources.hit(place.clone(), *member, &how));
+        let places: Vec<(Place, &Key)> = places.into_iter().flatten().collect();
+        let mark = |(place, key): &(Place, &Key)| {
+            let is_old = key.version().is_some();
+            if !is_old {
+                return Ok(self.sources.hit(place.clone(), key.member, &how));
+            }
+            let whole = How {
+                is_whole: true,
+                ..how
+            };
+            Ok(crate::Hit {
+                is_old,
+                ..self.sources.hit(place.clone(), 0, &whole)
+            })
+        };
         let hits = each(&places, mark)?;
         Ok((hits, gone))
     }
+}
+
+/// What a search of old versions cannot say.
+fn of_versions(query: &Query, request: &Request) -> Option<String> {
+    let is_deleted = query.deleted || request.status == Status::Deleted;
+    let said = match is_deleted {
+        true => "old versions of deleted files are not searched",
+        false => "names and folders are today's; files deleted since are found with is:deleted",
+    };
+    Some(said.into())
 }
 
 /// What a page is made of.

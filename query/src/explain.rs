@@ -5,6 +5,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED, Term};
 
 use crate::error::Result;
+use crate::lately::Doings;
 use crate::part::Part;
 use crate::prepared::Prepared;
 use crate::request::{Hit, Why};
@@ -15,15 +16,48 @@ impl Prepared<'_> {
         let of = |hit: &Hit| (hit.place.node.id.0, hit.number);
         let told = self.ask(|leg| {
             let here = hits.iter().enumerate();
+            let here = here.filter(|(_, hit)| !hit.is_old);
             let here = here.filter(|(_, hit)| leg.namespaces().contains(&hit.place.ns));
             let (places, of): (Vec<_>, Vec<_>) = here.map(|(at, hit)| (at, of(hit))).unzip();
             let why = leg.why(&self.weighed, relaxed, &of, self.deadline)?;
             Ok(places.into_iter().zip(why).collect::<Vec<_>>())
         })?;
         for (at, why) in told.into_iter().flatten() {
-            hits[at].why = why;
+            hits[at].why = why.map(|why| self.with_lately(&hits[at], why));
         }
         Ok(())
+    }
+}
+
+impl Prepared<'_> {
+    /// The score with what counts beside words.
+    fn with_lately(&self, hit: &Hit, words: Why) -> Why {
+        let (Some(lately), Some(head)) = (&self.lately, hit.place.node.head()) else {
+            return words;
+        };
+        let inner = hit.member.as_ref().and_then(|member| member.modified_ms);
+        let doings = Doings {
+            file: hit.place.node.id.0,
+            modified_ms: inner.unwrap_or(head.client_modified_ms),
+            author: head.author.0,
+            rev: head.rev.0,
+        };
+        let beside = Why {
+            what: lately.told(doings).into(),
+            score: words.score * (lately.factor(doings) - 1.0),
+            of: Vec::new(),
+        };
+        let score = words.score + beside.score;
+        let mut of = match words.of.is_empty() {
+            true => vec![words],
+            false => words.of,
+        };
+        of.push(beside);
+        Why {
+            what: "sum".into(),
+            score,
+            of,
+        }
     }
 }
 

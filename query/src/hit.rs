@@ -4,7 +4,7 @@ use indexer::analyse::Language;
 use storage::block::BlockStore;
 use storage::extraction::{ExtractionRecord, Extractions, Letter, Member};
 use storage::meta::path;
-use storage::meta::{FileId, Meta, Place, View};
+use storage::meta::{FileId, Meta, Node, NodeKind, Place, Rev, View};
 
 use crate::error::Result;
 use crate::highlight::{self, Marked, Needles};
@@ -40,6 +40,18 @@ impl Sources {
             Status::Active => view.place(FileId(file))?,
             Status::Deleted => view.place_deleted(FileId(file))?,
         })
+    }
+
+    /// A place as it was with an old version's content; none when the version is gone. // I6
+    pub fn back(view: &View<'_>, place: Place, rev: Rev) -> Result<Option<Place>> {
+        let version = view.version(place.node.id, rev)?;
+        Ok(version.map(|version| Place {
+            node: Node {
+                kind: NodeKind::File(version),
+                ..place.node
+            },
+            ..place
+        }))
     }
 
     /// The language and the beginning of the text of a file, or of one of its members, at most `most` bytes.
@@ -115,6 +127,7 @@ impl Sources {
             name_highlights,
             spot,
             why: None,
+            is_old: false,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use indexer::schema::FLAG_DELETED;
+use indexer::schema::{FLAG_DELETED, FLAG_PAST};
 use tantivy::query::{
     BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight,
 };
@@ -19,8 +19,8 @@ pub struct Inside {
     pub commit: Arc<Commit>,
     /// The folders.
     pub folders: Arc<HashSet<u64>>,
-    /// Deleted documents instead of live ones.
-    pub deleted: bool,
+    /// What documents have to be: live, deleted, or old versions.
+    pub flag: u64,
     /// The score of each.
     pub score: f32,
 }
@@ -45,7 +45,8 @@ impl Weight for Inside {
         for doc in 0..segment.max_doc() {
             let folder = parent.first(doc);
             let is_in = folder.is_some_and(|folder| self.folders.contains(&folder));
-            if is_in && (flags.first(doc).unwrap_or(0) & FLAG_DELETED != 0) == self.deleted {
+            let flag = flags.first(doc).unwrap_or(0) & (FLAG_DELETED | FLAG_PAST);
+            if is_in && flag == self.flag {
                 found.insert(doc);
             }
         }

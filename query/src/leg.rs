@@ -16,6 +16,7 @@ use tantivy::schema::Field;
 use crate::collect::{Key, Matches};
 use crate::coverage::Coverage;
 use crate::error::{Error, Result};
+use crate::lately::Lately;
 use crate::limits::Limits;
 use crate::plan::Planned;
 use crate::request::{Members, Order, Status, Why};
@@ -90,6 +91,8 @@ pub struct Opening {
     pub planned: Planned,
     /// Live or deleted files.
     pub status: Status,
+    /// Old versions are looked through too.
+    pub versions: bool,
 }
 
 /// What a shard has of a word.
@@ -137,8 +140,12 @@ pub struct Wanted {
     pub facets: bool,
     /// Facets of folders and namespaces are counted.
     pub places: bool,
+    /// Old versions may match: of a file's versions that do, the newest is the hit.
+    pub newest: bool,
     /// The clock of the search, milliseconds since 1970.
     pub now_ms: i64,
+    /// What counts beside words.
+    pub lately: Option<Lately>,
 }
 
 /// What a leg is asked.

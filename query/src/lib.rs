@@ -1,7 +1,7 @@
 //! Answers from shards: parse, plan, fan out, rank, highlight.
 //!
 //! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`], [`folders`], [`people`] and [`limits`] (where to look),
-//! [`segment`] (what a shard's segments are made of), [`resolve`] (which terms they have), [`statistics`], [`compile`] with [`word`],
+//! [`segment`] (what a shard's segments are made of), [`resolve`] (which terms they have), [`statistics`], [`lately`] (what counts beside words), [`compile`] with [`word`],
 //! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), [`leg`] and [`part`] (one shard's leg of a search), `fan` (all shards at once), [`collect`] (counts and keys), [`facets`], [`hit`]
 //! (looked up again, marked), [`highlight`], [`cursor`] (what a page leaves to the next), [`prepared`], [`named`] and [`similar`] (a search
 //! that is ready to run), [`explain`], [`suggest`] and [`engine`], which runs them.
@@ -21,6 +21,7 @@ pub mod folders;
 pub mod highlight;
 pub mod hit;
 pub mod inside;
+pub mod lately;
 pub mod leg;
 pub mod limits;
 mod named;
@@ -45,6 +46,7 @@ mod word;
 
 pub use engine::Engine;
 pub use error::{Error, Result};
+pub use lately::{LATELY, LatelyWeights};
 pub use request::{
     Answer, Facets, Hit, Leaf, Marks, Matched, Members, Order, Request, Spot, Status, Why,
 };

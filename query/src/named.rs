@@ -140,6 +140,8 @@ pub fn folders(part: &Part, weighed: &Weighed, word: usize, deadline: Instant) -
         after: None,
         limit: MAX_NAMED_FOLDERS,
         members: Members::None,
+        newest: false,
+        lately: None,
         facets: false,
         places: false,
         now_ms: 0,

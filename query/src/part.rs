@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use indexer::past;
 use indexer::{Shard, ShardView};
 use storage::meta::{FileId, NamespaceId, Rev};
 use tantivy::query::Query;
@@ -32,8 +33,10 @@ pub struct Part {
     pub shard: u16,
     /// Its commit.
     pub view: ShardView,
-    /// The account's namespaces in it, in order.
+    /// The account's namespaces in it, in order; behind them those of old versions, where these are looked through.
     pub namespaces: Vec<NamespaceId>,
+    /// How many of these are not of old versions.
+    fronts: usize,
     /// The commit's segments.
     pub commit: Arc<Commit>,
     /// The query's words in it.
@@ -61,11 +64,16 @@ impl Part {
         let Some(view) = shard.view(&namespaces, deadline) else {
             return Ok(None);
         };
+        let fronts = namespaces.len();
+        let sides = namespaces.iter().map(|ns| past::side_of(*ns));
+        let sides: Vec<_> = sides.filter(|_| opening.versions).collect();
+        let namespaces = [namespaces, sides].concat();
         let commit = Arc::new(segments.of(shard.number, &view, &namespaces)?);
         let mut part = Part {
             shard: shard.number,
             view,
             namespaces,
+            fronts,
             commit,
             resolved: Vec::new(),
             opening: opening.clone(),
@@ -147,6 +155,7 @@ impl Part {
 
     fn search(&self, weighed: &Weighed, wanted: &Wanted, deadline: Instant) -> Result<Matches> {
         let query = self.query(weighed, wanted.relaxed)?;
+        let lately = wanted.lately.clone().map(Arc::new);
         let page = Page {
             commit: &self.commit,
             exclusions: &self.view.exclusions,
@@ -155,9 +164,11 @@ impl Part {
             after: wanted.after.as_ref(),
             limit: wanted.limit,
             members: wanted.members,
+            newest: wanted.newest,
             facets: wanted.facets,
             places: wanted.places,
             now_ms: wanted.now_ms,
+            lately: lately.as_ref(),
             deadline,
         };
         Ok(self.view.searcher.search(&query, &page)?)
@@ -234,9 +245,11 @@ impl Part {
             after: None,
             limit: 0,
             members: Members::File,
+            newest: false,
             facets: false,
             places: false,
             now_ms: 0,
+            lately: None,
             deadline,
         };
         Ok(self.view.searcher.search(&query, &page)?.total)
@@ -258,7 +271,7 @@ impl Leg for Part {
     }
 
     fn namespaces(&self) -> &[NamespaceId] {
-        &self.namespaces
+        &self.namespaces[..self.fronts]
     }
 
     fn is_complete(&self) -> bool {
@@ -281,8 +294,7 @@ impl Leg for Part {
         Looked {
             is_found: resolved.all().next().is_some(),
             is_cut: resolved.is_cut,
-            is_wide: self.namespaces.len() >= WIDE_FROM
-                && places.any(|place| place.ns == EVERYWHERE),
+            is_wide: self.fronts >= WIDE_FROM && places.any(|place| place.ns == EVERYWHERE),
         }
     }
 

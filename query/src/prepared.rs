@@ -17,12 +17,13 @@ use crate::error::{Error, Result};
 use crate::fan::Fan;
 use crate::feedback;
 use crate::highlight::Needles;
+use crate::lately::Lately;
 use crate::leg::{Leg, Opening, Wanted, Weighed};
 use crate::limits::{BELOW, Lookup};
 use crate::parse::{self, Clause, Filter};
 use crate::people::People;
 use crate::plan::{MAX_TOKENS, Planned, Word, plan};
-use crate::request::{MAX_HITS, Members, Request, Status};
+use crate::request::{MAX_HITS, Members, Order, Request, Status};
 use crate::resolve::{Expansions, is_wide, most_frequent};
 use crate::scope;
 use crate::segment::Covered;
@@ -40,6 +41,10 @@ pub struct Prepared<'a> {
     pub weighed: Weighed,
     /// What was asked.
     pub request: &'a Request,
+    /// Old versions are looked through too.
+    pub versions: bool,
+    /// What counts beside words; none where nothing does.
+    pub lately: Option<Lately>,
     /// The search's clock.
     pub now: OffsetDateTime,
     /// When to stop.
@@ -82,12 +87,14 @@ impl Engine {
             false => request.status,
         };
         let planned = plan(&query.clause, request.filename_only);
+        let versions = query.versions && status == Status::Active;
         let opening = Opening {
             planned: Planned {
                 needles: Needles::default(),
                 ..planned.clone()
             },
             status,
+            versions,
         };
         let (legs, missing) = self.legs(opening, &namespaces, deadline)?;
         let lookup = Lookup {
@@ -118,6 +125,8 @@ impl Engine {
                 ..Weighed::default()
             },
             request,
+            versions,
+            lately: None,
             now,
             deadline,
             fan: self.fan().clone(),
@@ -216,9 +225,11 @@ impl Prepared<'_> {
             after: after.cloned(),
             limit,
             members: self.members(),
+            newest: self.versions,
             facets: self.request.facets,
             places: self.request.places,
-            now_ms: self.now.unix_timestamp() * 1000,
+            now_ms: self.now_ms(),
+            lately: self.lately.clone(),
         };
         let mut all = Matches::default();
         for matches in self.ask(|leg| leg.search(&self.weighed, &wanted, self.deadline))? {
@@ -234,6 +245,23 @@ impl Prepared<'_> {
             true => self.request.members,
             false => Members::None,
         }
+    }
+
+    /// True when hits are ordered by what their words are worth.
+    pub fn is_ranked(&self) -> bool {
+        self.request.order == Order::Relevance && self.status == Status::Active
+    }
+
+    /// Has what the account did lately count.
+    pub fn note_lately(&mut self, actor: Actor, opened: &[u64]) {
+        let account = actor.account.0;
+        let lately = Lately::of(self.request.lately, account, opened, self.now_ms());
+        self.lately = lately.filter(|_| self.is_ranked());
+    }
+
+    /// The search's clock, milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.now.unix_timestamp() * 1000
     }
 
     /// Hits on a page.
@@ -306,7 +334,7 @@ impl Prepared<'_> {
     /// True when a word is looked up in everybody's somewhere.
     pub fn is_wide_word(&self, word: &Word) -> bool {
         let mut legs = self.legs.iter();
-        legs.any(|leg| is_wide(word, self.status, leg.namespaces().len()))
+        !self.versions && legs.any(|leg| is_wide(word, self.status, leg.namespaces().len()))
     }
 
     fn any_word(&self, says: impl Fn(&dyn Leg, usize) -> bool) -> bool {

@@ -7,6 +7,7 @@ use storage::extraction::{Letter, Member};
 use storage::meta::{Address, NamespaceId, Place};
 
 use crate::highlight::Marked;
+use crate::lately::{LATELY, LatelyWeights};
 use crate::segment::Covered;
 
 /// Hits on a page unless the caller says otherwise.
@@ -45,6 +46,8 @@ pub struct Request {
     pub marks: Marks,
     /// What becomes of matches within files.
     pub members: Members,
+    /// What counts beside words.
+    pub lately: LatelyWeights,
 }
 
 impl Default for Request {
@@ -64,6 +67,7 @@ impl Default for Request {
             why: false,
             marks: Marks::All,
             members: Members::Own,
+            lately: LATELY,
         }
     }
 }
@@ -165,6 +169,8 @@ pub struct Hit {
     pub spot: Option<Spot>,
     /// What it owes its rank to; when that was asked for.
     pub why: Option<Why>,
+    /// It is an old version: the place's node has this version's content, and the present name.
+    pub is_old: bool,
 }
 
 /// A place in an extracted text.

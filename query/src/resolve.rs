@@ -8,6 +8,7 @@ use std::sync::Arc;
 use indexer::ShardView;
 use indexer::analyse::{self, Language};
 use indexer::document::MAX_START;
+use indexer::past;
 use indexer::term::{self, Tag, Terms};
 use serde::{Deserialize, Serialize};
 use storage::meta::NamespaceId;
@@ -191,9 +192,17 @@ impl Asked<'_> {
         has_tag.then(|| Tag::Start(token).token())
     }
 
+    /// How many namespaces there are to ask in; few where old versions are asked for, which the wide fields do not have.
+    fn many(&self) -> usize {
+        match self.namespaces.last() {
+            Some(last) if past::is_side(*last) => 0,
+            _ => self.namespaces.len(),
+        }
+    }
+
     /// True when a word is cheaper to look up in the wide fields, and can be: they have no phrases and no stop words.
     pub fn is_wide(&self, word: &Word) -> bool {
-        is_wide(word, self.status, self.namespaces.len())
+        is_wide(word, self.status, self.many())
     }
 
     /// The fields that a word's own forms are looked up in.
@@ -222,7 +231,7 @@ impl Asked<'_> {
         inverted: &InvertedIndexReader,
         info: TermInfo,
     ) -> Result<Listed> {
-        if self.namespaces.len() >= WIDE_FROM {
+        if self.many() >= WIDE_FROM {
             return Ok(Listed::At(info));
         }
         let own = part.own().among(inverted, &info)?;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use indexer::ShardView;
 use indexer::analyse::Language;
-use indexer::schema::{FLAG_DELETED, Fields};
+use indexer::past;
+use indexer::schema::{FLAG_DELETED, FLAG_PAST, Fields};
 use serde::{Deserialize, Serialize};
 use storage::meta::NamespaceId;
 use tantivy::columnar::{Column, StrColumn};
@@ -38,6 +39,12 @@ pub struct Segment {
     pub flags: Column<u64>,
     /// Numbers of members in their files; none where there are none.
     pub member: Option<Column<u64>>,
+    /// The accounts that stored what documents show.
+    pub author: Column<u64>,
+    /// Revs that documents show.
+    pub rev: Column<u64>,
+    /// When old versions ended; none where there are none.
+    until: Option<Column<i64>>,
     /// The numbers of languages.
     pub language: Column<u64>,
     /// Folded names.
@@ -49,6 +56,8 @@ pub struct Segment {
     measured: [(Field, FieldNormReader); MEASURED],
     inverted: Vec<(Field, Arc<InvertedIndexReader>)>,
     spaces: HashMap<NamespaceId, Space>,
+    /// Namespaces that it has files of, old versions aside.
+    fronts: usize,
     /// Documents of live files, namespace by namespace, in order.
     live: Vec<DocId>,
 }
@@ -112,6 +121,9 @@ impl Segment {
             below: columns.u64(name(fields.below))?,
             flags: columns.u64(name(fields.flags))?,
             member: columns.column_opt(name(fields.member))?,
+            author: columns.u64(name(fields.author))?,
+            rev: columns.u64(name(fields.rev))?,
+            until: columns.column_opt(name(fields.until))?,
             language: columns.u64(name(fields.language))?,
             name: columns.str(name(fields.sort_name))?,
             extension: columns.str(name(fields.extension))?,
@@ -119,6 +131,7 @@ impl Segment {
             measured,
             inverted,
             spaces: HashMap::new(),
+            fronts: 0,
             live: Vec::new(),
         };
         segment.measure();
@@ -142,6 +155,7 @@ impl Segment {
                 *length = (length.0 + u64::from(words > 0), length.1 + words);
             }
         }
+        self.fronts = self.spaces.keys().filter(|ns| !past::is_side(**ns)).count();
         self.list();
     }
 
@@ -174,7 +188,7 @@ impl Segment {
 
     /// The live documents of some of the namespaces that it has.
     fn own(&self, present: &[NamespaceId]) -> Own {
-        if present.len() == self.spaces.len() {
+        if self.is_all(present) {
             return Own::All;
         }
         let spaces = present.iter().filter_map(|ns| self.space(*ns));
@@ -225,6 +239,11 @@ impl Segment {
             .map(|(_, norms)| norms)
     }
 
+    /// True for old versions.
+    pub fn is_past(&self, doc: DocId) -> bool {
+        self.until.is_some() && self.flags.first(doc).unwrap_or(0) & FLAG_PAST != 0
+    }
+
     /// What it has of a namespace.
     pub fn space(&self, ns: NamespaceId) -> Option<&Space> {
         self.spaces.get(&ns)
@@ -242,9 +261,9 @@ impl Segment {
         present
     }
 
-    /// Namespaces that it has something of.
-    pub fn namespaces(&self) -> usize {
-        self.spaces.len()
+    /// True when it has files of no namespaces but these, old versions aside: what is found by words of the present is theirs.
+    pub fn is_all(&self, present: &[NamespaceId]) -> bool {
+        present.iter().filter(|ns| !past::is_side(**ns)).count() == self.fronts
     }
 
     /// Sums up how long the documents of a namespace are: field, documents, words.

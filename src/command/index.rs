@@ -40,8 +40,12 @@ enum What {
         #[arg(long, value_name = "REASON", group = "which")]
         reason: Option<String>,
     },
-    /// Build the index anew beside the live one, which answers until the new one has caught up
+    /// Build the index anew beside the live one, which answers until the new one has caught up; goes on after a restart
     Rebuild,
+    /// Have building the index anew rest until `resume`, also after a restart; what changes is followed meanwhile
+    Pause,
+    /// Go on with building the index anew
+    Resume,
 }
 
 /// Runs the command.
@@ -60,7 +64,19 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
             println!("{}", answer["message"].as_str().unwrap_or_default());
             Ok(ExitCode::SUCCESS)
         }
+        What::Pause => rest(&admin::call(data, "index/pause", json!({}))?, "rest"),
+        What::Resume => rest(&admin::call(data, "index/resume", json!({}))?, "go on"),
     }
+}
+
+/// Says how many shards rest or go on; exit code 1 when none is being built anew.
+fn rest(answer: &Value, what: &str) -> Result<ExitCode> {
+    if answer["shards"] == 0 {
+        println!("no index is being built anew");
+        return Ok(ExitCode::FAILURE);
+    }
+    println!("{} shards that are built anew {what}", answer["shards"]);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn status(answer: &Value, as_json: bool) -> Result<ExitCode> {
@@ -71,7 +87,17 @@ fn status(answer: &Value, as_json: bool) -> Result<ExitCode> {
     for shard in answer["shards"].as_array().into_iter().flatten() {
         let state = match (&shard["error"], &shard["rebuilding"], &shard["complete"]) {
             (Value::String(error), _, _) => format!("stands still: {error}"),
-            (_, Value::Bool(true), _) => "being built anew".to_owned(),
+            (_, Value::Bool(true), _) => {
+                let rests = if shard["paused"] == true {
+                    ", resting"
+                } else {
+                    ""
+                };
+                format!(
+                    "being built anew ({} documents so far{rests})",
+                    shard["rebuilt_documents"]
+                )
+            }
             (_, _, Value::Bool(false)) => "reading all files for the first time".to_owned(),
             _ => "follows".to_owned(),
         };

@@ -17,6 +17,12 @@ pub struct Retry {
     reason: String,
 }
 
+/// Has what is being built anew rest, or go on: `{"shards"}`, how many there are.
+pub fn pause(indexer: &Indexer, is_paused: bool) -> Result<Value> {
+    let shards = indexer.pause_rebuild(is_paused)?;
+    Ok(json!({ "shards": shards, "paused": is_paused && shards > 0 }))
+}
+
 /// How many files there are for each way in which their extraction ended, as the index has them.
 pub fn reasons(indexer: &Indexer) -> Result<Value> {
     let mut counts = [0_u64; OUTCOMES.len()];

@@ -51,7 +51,7 @@ pub enum Change {
         /// What it was called there.
         name: String,
     },
-    /// Partition log only: extraction of the file's head content finished.
+    /// Partition log only: extraction of the file's head content finished, or an old version of it is gone for good.
     Extracted {
         /// The file.
         file: FileId,

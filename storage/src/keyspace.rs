@@ -32,6 +32,8 @@ pub const GROUP: u8 = 0x27;
 pub const INVITATION: u8 = 0x28;
 /// What administrators decide for a team (`meta::team`).
 pub const TEAM: u8 = 0x29;
+/// What an account looked at last, by account.
+pub const OPENED: u8 = 0x2a;
 /// Nodes: file id -> entity (`meta::node`).
 pub const NODE: u8 = 0x30;
 /// Children: parent file id, folded name -> file id (`meta::node`).

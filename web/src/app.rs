@@ -19,6 +19,7 @@ use crate::frame::Failure;
 use crate::frame::limiter::Limiter;
 use crate::frame::sessions::Sessions;
 use crate::frame::tie::Running;
+use crate::opened::OpenedQueue;
 use crate::own::admin::Operations;
 use crate::own::member::{Open, Opener};
 use crate::thumbnail::Thumbnails;
@@ -100,6 +101,7 @@ struct Inner {
     sessions: Sessions,
     limiter: Limiter,
     audit: AuditQueue,
+    looks: OpenedQueue,
     thumbnails: Thumbnails,
     opener: Opener,
     event_streams: Arc<Semaphore>,
@@ -149,6 +151,8 @@ impl App {
         let challenges = sealer(b"second-factor")?;
         let audit = AuditQueue::start(parts.meta.clone())
             .map_err(|e| crate::Error::io("starting a thread", e))?;
+        let looks = OpenedQueue::start(parts.meta.clone())
+            .map_err(|e| crate::Error::io("starting a thread", e))?;
         Ok(App(Arc::new(Inner {
             links,
             unlocked,
@@ -157,6 +161,7 @@ impl App {
             sessions: Sessions::default(),
             limiter: Limiter::default(),
             audit,
+            looks,
             thumbnails: Thumbnails::default(),
             opener: Opener::new(parts.open_member.clone()),
             parts,
@@ -269,6 +274,11 @@ impl App {
     /// What is written to the audit log soon.
     pub fn audit(&self) -> &AuditQueue {
         &self.0.audit
+    }
+
+    /// What people look at, written soon.
+    pub fn looks(&self) -> &OpenedQueue {
+        &self.0.looks
     }
 
     /// What the process is doing now.

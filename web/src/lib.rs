@@ -9,6 +9,7 @@ pub mod files;
 pub mod frame;
 pub mod metrics;
 pub mod oauth;
+mod opened;
 pub mod own;
 pub mod page;
 pub mod router;

@@ -3,6 +3,7 @@
 mod damage;
 mod exclusion;
 mod model;
+mod rebuild;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use tantivy::query::{AllQuery, TermQuery};
 use tantivy::schema::IndexRecordOption;
 
 use crate::reconcile::Sources;
-use crate::schema::{FLAG_DELETED, Fields};
+use crate::schema::{FLAG_DELETED, FLAG_PAST, Fields};
 use crate::shard::ShardView;
 use crate::stepped::Stepped;
 use crate::term::Terms;
@@ -266,7 +267,8 @@ pub(super) fn dump(searcher: &Searcher, fields: &Fields) -> Vec<(u64, Row)> {
         .expect("a search");
     let schema = searcher.schema();
     let name = |field| schema.get_field_name(field);
-    let rows = docs.into_iter().map(|doc| {
+    let is_old = |doc| column(searcher, "flags", doc) & FLAG_PAST != 0;
+    let rows = docs.into_iter().filter(|doc| !is_old(*doc)).map(|doc| {
         let segment = searcher.segment_reader(doc.segment_ord);
         let names = segment
             .fast_fields()

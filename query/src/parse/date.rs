@@ -21,6 +21,16 @@ pub(super) fn range(value: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
     }
 }
 
+/// The end of the time that `value` means, as it stands by itself, without a sign or a range; `7d` is seven days ago.
+pub(super) fn end(value: &str, now: OffsetDateTime) -> Option<i64> {
+    let text = value.to_ascii_lowercase();
+    let back = last_few(&text, now).or_else(|| ago(&text, now));
+    match back {
+        Some((from, _)) => Some(from),
+        None => span(value, now).map(|(_, until)| until),
+    }
+}
+
 /// A range with both ends in it; one of them may be left open.
 fn between(from: &str, until: &str, now: OffsetDateTime) -> Option<(i64, i64)> {
     let end = |text: &str| match text {

@@ -14,6 +14,8 @@ pub(super) enum Read {
     Name,
     /// Deleted files are asked for.
     Deleted,
+    /// Old versions are asked for, with this property.
+    Versions(Clause),
     /// A field whose value is still being typed.
     Nothing,
     /// A field of ours with a value that makes no sense: a warning.
@@ -82,6 +84,11 @@ fn known(name: &str, value: &str, now: OffsetDateTime) -> Option<Read> {
     let filter = match name {
         "name" => return Some(Read::Name),
         "is" if lower == "deleted" => return Some(Read::Deleted),
+        "version" => return version(&lower).map(Read::Versions),
+        "asof" => {
+            let until = Filter::AsOf(date::end(value, now)?);
+            return Some(Read::Versions(Clause::Filter(until)));
+        }
         "type" => {
             return any(value, |one| category_of(one).map(Filter::Category)).map(Read::Filter);
         }
@@ -110,6 +117,14 @@ fn known(name: &str, value: &str, now: OffsetDateTime) -> Option<Read> {
         _ => return None,
     };
     Some(Read::Filter(Clause::Filter(filter)))
+}
+
+fn version(value: &str) -> Option<Clause> {
+    match value {
+        "any" | "all" => Some(Clause::All),
+        "old" => Some(Clause::Filter(Filter::Past)),
+        _ => None,
+    }
 }
 
 fn letter_part(name: &str) -> Option<LetterPart> {

@@ -35,6 +35,8 @@ pub struct Query {
     pub warnings: Vec<String>,
     /// The query itself asks for deleted files (`is:deleted`).
     pub deleted: bool,
+    /// Old versions are asked for too (`version:`, `asof:`).
+    pub versions: bool,
 }
 
 /// A node of the query tree.
@@ -114,6 +116,10 @@ pub enum Filter {
     Owner(String),
     /// By how it is shared.
     Shared(Shared),
+    /// The content of files before this time, seconds since 1970: the version that was the newest then.
+    AsOf(i64),
+    /// An old version.
+    Past,
     /// Extraction found text in it.
     HasText,
     /// How its extraction ended: a number into `indexer::document::OUTCOMES`. Not to be typed.
@@ -190,6 +196,7 @@ pub fn parse(text: &str, now: OffsetDateTime) -> Query {
         leaves: 0,
         typing,
         deleted: false,
+        versions: false,
         warnings,
         now,
     };
@@ -202,6 +209,7 @@ pub fn parse(text: &str, now: OffsetDateTime) -> Query {
     Query {
         clause: all_of(clauses),
         deleted: parser.deleted,
+        versions: parser.versions,
         warnings: parser.warnings,
     }
 }
@@ -212,6 +220,7 @@ struct Parser<'a> {
     leaves: usize,
     typing: bool,
     deleted: bool,
+    versions: bool,
     warnings: Vec<String>,
     now: OffsetDateTime,
 }
@@ -290,6 +299,10 @@ impl Parser<'_> {
             field::Read::Deleted => {
                 self.deleted = true;
                 Clause::All
+            }
+            field::Read::Versions(clause) => {
+                self.versions = true;
+                self.leaf(clause)
             }
             field::Read::Nothing => Clause::All,
             field::Read::Unknown(warning) => {

@@ -168,6 +168,18 @@ pub const OPERATORS: &[Operator] = &[
         values: DATES,
     },
     Operator {
+        name: "version",
+        about: "old versions too, or only these",
+        kind: Kind::Choice,
+        values: &["any", "old"],
+    },
+    Operator {
+        name: "asof",
+        about: "what files contained then",
+        kind: Kind::Date,
+        values: &["yesterday", "7d", "30d", "last-week", "last-month"],
+    },
+    Operator {
         name: "is",
         about: "deleted, a folder, a file, or shared",
         kind: Kind::Choice,

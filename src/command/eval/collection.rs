@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use query::Request;
+use query::{LatelyWeights, Request};
 use serde::Deserialize;
 use storage::chunk::content_hash;
-use storage::meta::{Actor, Address, NewFile, WriteMode};
+use storage::meta::{Actor, Address, FileId, Meta, NewFile, Opened, WriteMode};
 use time::OffsetDateTime;
 
 use crate::command::serve::Services;
@@ -41,20 +41,29 @@ pub fn documents(folder: &Path) -> Result<Vec<Document>> {
     lines.map(read).collect()
 }
 
+/// A document as a file.
+pub struct Filed {
+    /// Its name.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// When it was modified, milliseconds since 1970; now when that is not told.
+    pub modified_ms: Option<i64>,
+}
+
 /// A collection that is stored and indexed.
 pub struct Collection {
     services: Services,
     actor: Actor,
     documents: HashMap<String, String>,
+    files: HashMap<String, FileId>,
+    meta: Meta,
     _folder: tempfile::TempDir,
 }
 
 impl Collection {
-    /// Stores every document as a file in a temporary store, and waits until all are indexed. `file` gives its name and text.
-    pub fn store(
-        documents: &[Document],
-        file: impl Fn(usize, &Document) -> (String, String),
-    ) -> Result<Self> {
+    /// Stores every document as a file in a temporary store, and waits until all are indexed. `file` says how.
+    pub fn store(documents: &[Document], file: impl Fn(usize, &Document) -> Filed) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = DataArg {
             data: folder.path().join("data"),
@@ -64,16 +73,19 @@ impl Collection {
         let services = Services::start(&config, &node)?;
         let account = node.meta.create_account("eval@localhost", "eval", false)?;
         let actor = account.actor();
-        let mut names = HashMap::new();
+        let (mut names, mut files) = (HashMap::new(), HashMap::new());
         for (number, document) in documents.iter().enumerate() {
-            let (name, body) = file(number, document);
-            put(&node, actor, &name, &body)?;
-            names.insert(name, document.id.clone());
+            let filed = file(number, document);
+            let stored = put(&node, actor, &filed)?;
+            files.insert(filed.name.clone(), stored);
+            names.insert(filed.name, document.id.clone());
         }
         let collection = Collection {
             services,
             actor,
             documents: names,
+            files,
+            meta: node.meta.clone(),
             _folder: folder,
         };
         collection.wait()?;
@@ -93,11 +105,22 @@ impl Collection {
 
     /// The first documents for a query that is typed to its end, best first.
     pub fn ask(&self, query: &str, depth: usize) -> Result<Vec<String>> {
+        self.ask_with(query, depth, query::LATELY)
+    }
+
+    /// The same with other weights of what counts beside words.
+    pub fn ask_with(
+        &self,
+        query: &str,
+        depth: usize,
+        lately: LatelyWeights,
+    ) -> Result<Vec<String>> {
         let request = Request {
             query: format!("{query} "), // the last word is whole
             max_results: depth,
             facets: false,
             marks: query::Marks::None,
+            lately,
             ..Request::default()
         };
         let now = OffsetDateTime::now_utc();
@@ -108,13 +131,24 @@ impl Collection {
             .collect())
     }
 
+    /// The file of a name.
+    pub fn file(&self, name: &str) -> Option<FileId> {
+        self.files.get(name).copied()
+    }
+
+    /// Has files count as opened by who asks.
+    pub fn note_opened(&self, opened: &[Opened]) -> Result<()> {
+        Ok(self.meta.note_opened(self.actor.account, opened)?)
+    }
+
     /// Stops the store.
     pub fn stop(self) {
         self.services.stop();
     }
 }
 
-fn put(node: &Node, actor: Actor, name: &str, body: &str) -> Result<()> {
+fn put(node: &Node, actor: Actor, filed: &Filed) -> Result<FileId> {
+    let body = &filed.text;
     let blocks = vec![node.blocks.put(body.as_bytes())?];
     let file = NewFile {
         size: body.len() as u64,
@@ -123,9 +157,8 @@ fn put(node: &Node, actor: Actor, name: &str, body: &str) -> Result<()> {
         mode: WriteMode::Overwrite,
         autorename: false,
         strict_conflict: false,
-        client_modified_ms: None,
+        client_modified_ms: filed.modified_ms,
     };
-    node.meta
-        .commit_file(actor, &Address::parse(&format!("/{name}"))?, &file)?;
-    Ok(())
+    let at = Address::parse(&format!("/{}", filed.name))?;
+    Ok(node.meta.commit_file(actor, &at, &file)?.node.id)
 }

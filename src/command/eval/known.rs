@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::collection::{Collection, Document, documents};
+use super::collection::{Collection, Document, Filed, documents};
 
 /// Hits among which the file must be to count as found.
 const DEPTH: usize = 10;
@@ -45,8 +45,10 @@ struct Scores {
 pub fn run(folder: &Path, json: bool) -> Result<()> {
     let documents = documents(folder)?;
     let names = names(&documents);
-    let collection = Collection::store(&documents, |number, document| {
-        (names[number].clone(), document.text.clone())
+    let collection = Collection::store(&documents, |number, document| Filed {
+        name: names[number].clone(),
+        text: document.text.clone(),
+        modified_ms: None,
     })?;
     let mut all = Vec::new();
     for (kind, parts) in KINDS {
@@ -87,8 +89,13 @@ fn scores(kind: &'static str, ranks: &[Option<usize>]) -> Scores {
     }
 }
 
+/// What a rank is worth in the mean: nothing where it was not found.
+pub fn reciprocal(rank: Option<usize>) -> f64 {
+    rank.map_or(0.0, |rank| 1.0 / (rank + 1) as f64)
+}
+
 /// File names from titles, each one once.
-fn names(documents: &[Document]) -> Vec<String> {
+pub fn names(documents: &[Document]) -> Vec<String> {
     let mut taken: HashMap<String, usize> = HashMap::new();
     let each = documents.iter().enumerate().map(|(number, document)| {
         let words: Vec<&str> = words(&document.title).take(NAME_WORDS).collect();
@@ -120,7 +127,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What somebody types who remembers so many words of a document's name and text, and some that are of another one.
-fn query(
+pub fn query(
     documents: &[Document],
     names: &[String],
     number: usize,

@@ -3,6 +3,7 @@
 mod collection;
 mod extraction;
 mod known;
+mod lately;
 mod relevance;
 
 use std::path::PathBuf;
@@ -50,6 +51,11 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Store the documents in DIR (docs.jsonl) as files of many ages, some of them opened, and print what each weight of recency and of own activity does to finding them
+    Lately {
+        /// The collection
+        folder: PathBuf,
+    },
 }
 
 /// Runs the command.
@@ -69,6 +75,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         }
         What::Relevance { folder, json } => relevance::run(&folder, json),
         What::Known { folder, json } => known::run(&folder, json),
+        What::Lately { folder } => lately::run(&folder),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use super::collection::{Collection, documents};
+use super::collection::{Collection, Filed, documents};
 
 /// How many hits are judged.
 const DEPTH: usize = 100;
@@ -28,7 +28,11 @@ pub fn run(folder: &Path, json: bool) -> Result<()> {
     // A name that no query can mean: ids are numbers, and numbers are words.
     let collection = Collection::store(&documents, |number, document| {
         let body = format!("{}\n\n{}\n", document.title, document.text);
-        (format!("{}.txt", letters(number)), body)
+        Filed {
+            name: format!("{}.txt", letters(number)),
+            text: body,
+            modified_ms: None,
+        }
     })?;
     let mut all = Vec::new();
     for line in queries.lines() {

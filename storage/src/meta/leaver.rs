@@ -13,7 +13,8 @@ use super::mount::{is_live, make_mount};
 use super::node::{Node, Role};
 use super::tree::edit;
 use super::{
-    Account, Meta, Refusal, link, namespace, path, quota, searches, second_factor, token_rows,
+    Account, Meta, Refusal, link, namespace, opened, path, quota, searches, second_factor,
+    token_rows,
 };
 use crate::error::Result;
 use crate::keyspace::{CHILD, TOMBSTONE};
@@ -77,6 +78,7 @@ impl Meta {
             token_rows::forget(txn, id)?;
             link::forget(txn, id)?;
             searches::forget(txn, id);
+            opened::forget(txn, id);
             second_factor::forget(txn, id);
             remove_account(txn, &account)
         })?;

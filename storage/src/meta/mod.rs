@@ -24,7 +24,8 @@ pub mod member;
 mod mount;
 mod namespace;
 pub mod node;
-pub mod options;
+pub mod opened;
+mod options;
 pub mod password;
 pub mod path;
 #[cfg(test)]
@@ -60,6 +61,7 @@ pub use job::{JobId, JobState};
 pub use leaver::HandedOver;
 pub use link::{Link, LinkChange, LinkPage, LinkSettings, LinkedPlace, OpenedLink};
 pub use node::*;
+pub use opened::Opened;
 pub use options::Options;
 pub use password::PasswordCost;
 pub use path::Address;

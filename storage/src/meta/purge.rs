@@ -74,7 +74,17 @@ impl Meta {
             let key = keys::version(due.file, due.rev);
             let past: Option<PastVersion> = keys::read(&*txn, &key, "version")?;
             match past {
-                Some(past) => self.drop_version(txn, due.file, &past).map(|()| 1),
+                Some(past) => {
+                    self.drop_version(txn, due.file, &past)?;
+                    // What was indexed of it goes with a look at the file. // I2
+                    if let Some(node) = keys::get_node(&*txn, due.file)?
+                        && let Some(ns) = namespace_of(&*txn, &node)?
+                    {
+                        let again = Change::Extracted { file: due.file };
+                        journal::append_to_partition(txn, ns, &again)?;
+                    }
+                    Ok(1)
+                }
                 None => Ok(0),
             }
         })?;

@@ -108,8 +108,12 @@ impl Meta {
         })
     }
 
-    /// Forgets which searches were run.
+    /// Forgets which searches were run, and which files were looked at.
     pub fn clear_recent_searches(&self, account: AccountId) -> Result<KeptSearches> {
+        self.transact(|txn| {
+            super::opened::forget(txn, account);
+            Ok(())
+        })?;
         self.change_searches(account, |kept| {
             kept.recent.clear();
             Ok(())

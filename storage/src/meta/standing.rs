@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Meta;
 use super::ids::{FileId, NamespaceId};
 use super::keys;
-use super::node::{Node, NodeKind};
+use super::node::{Node, NodeKind, Version};
 use super::place::MAX_DEPTH;
 use crate::error::{Error, Result};
 use crate::extraction::Scope;
@@ -110,6 +110,18 @@ impl Reader<'_> {
             self.folders.insert(node.id, standing);
         }
         Ok(standing)
+    }
+
+    /// The newest `most` past versions of a file, newest first, with the times when newer ones took their places, milliseconds.
+    pub fn past_versions(&self, file: FileId, most: usize) -> Result<Vec<(Version, i64)>> {
+        let prefix = keys::versions_of(file);
+        let rows = self.rows.range(&prefix, &prefix_end(&prefix), true, most)?;
+        let mut versions = Vec::new();
+        for (_, value) in &rows {
+            let past: keys::PastVersion = row::decode("version", value)?;
+            versions.push((past.version, past.superseded_ms));
+        }
+        Ok(versions)
     }
 
     /// A page of what lies directly in `folder`, living or deleted, from `from` (a [`Below::next`]).

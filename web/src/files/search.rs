@@ -1,7 +1,7 @@
 //! `files/search_v2` and `files/search/continue_v2`.
 
 use axum::extract::State;
-use query::{Answer, Hit, Marks, Matched, Members, Order, Request, Status};
+use query::{Answer, Hit, LATELY, Marks, Matched, Members, Order, Request, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use storage::meta::Refusal;
@@ -145,6 +145,7 @@ fn request(query: String, options: &Options) -> Result<Request, Failure> {
         why: false,
         marks: Marks::Kind,
         members: Members::File,
+        lately: LATELY,
     })
 }
 

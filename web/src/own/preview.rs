@@ -42,6 +42,7 @@ pub async fn preview(
             AuditAction::Download,
             found.0.path_display.as_str(),
         );
+        app.note_opened(&caller, found.0.node.id);
         storage::Result::Ok(found)
     });
     let (place, version) = found.await?.map_err(|e| Failure::shaped(e, path_lookup))?;

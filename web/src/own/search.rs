@@ -1,7 +1,7 @@
 //! `/2/firefly/search`: hits with snippets, facets and warnings.
 
 use axum::extract::State;
-use query::{Answer, Facets, Hit, Leaf, Marks, Matched, Members, Order, Request, Spot};
+use query::{Answer, Facets, Hit, LATELY, Leaf, Marks, Matched, Members, Order, Request, Spot};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::extraction::{Letter, Member, MemberKind};
@@ -168,6 +168,7 @@ pub fn request(query: &str, options: &Options) -> Result<Request, Failure> {
         why: options.why,
         marks: Marks::All,
         members: Members::Own,
+        lately: LATELY,
     })
 }
 
@@ -206,6 +207,12 @@ fn hit_of(hit: &Hit, start: Start) -> Value {
     });
     if let Some(member) = &hit.member {
         shown["member"] = member_of(member);
+    }
+    if hit.is_old
+        && let (Some(version), Some(rev)) = (hit.place.node.head(), hit.place.node.rev_id())
+    {
+        let stored = moment(version.server_modified_ms);
+        shown["version"] = json!({ "rev": rev.to_string(), "stored": stored });
     }
     if let Some(letter) = &hit.letter {
         shown["mail"] = letter_of(Some(letter));

@@ -42,6 +42,7 @@ pub async fn text(State(app): State<App>, caller: Caller, Arg(arg): Arg<TextArg>
         let (place, version) = version_at(&view, &caller, &at)?;
         if arg.offset == 0 {
             app.note_here(&caller, AuditAction::Download, place.path_display.as_str());
+            app.note_opened(&caller, place.node.id);
         }
         let record = record_of(app, &place, &version)?;
         let bytes = match record.as_ref().map(|record| &record.text) {

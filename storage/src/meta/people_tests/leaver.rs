@@ -203,6 +203,7 @@ fn a_deleted_account_leaves_no_row_behind() {
         keyspace::NODE,
         keyspace::LINK,
         keyspace::SEARCHES,
+        keyspace::OPENED,
         keyspace::SECOND_FACTOR,
     ];
     let bob = bench.account("bob");
@@ -220,6 +221,11 @@ fn a_deleted_account_leaves_no_row_behind() {
         .unwrap();
     bench.meta.begin_second_factor(ann.id, &keys).unwrap();
     bench.meta.save_search(ann.id, "mine", "words").unwrap();
+    let opened = crate::meta::Opened {
+        file: crate::meta::FileId(1),
+        at_ms: 1,
+    };
+    bench.meta.note_opened(ann.id, &[opened]).unwrap();
     file(&bench, &ann, "/linked", 1);
     let at = Address::parse("/linked").unwrap();
     bench
