@@ -268,7 +268,7 @@ fn uploads_go_on_while_the_broker_is_away_and_search_catches_up() {
 #[test]
 fn shuffled_doubled_and_lost_messages_find_the_same() {
     let broker = Engine::start("rabbitmq");
-    let (troubled, quiet) = (serve(&broker), Server::shared(false));
+    let (troubled, quiet) = (serve(&broker), Server::start(false));
     let stop = Arc::new(AtomicBool::new(false));
     let meddler = meddle(&broker, stop.clone());
     let users = [troubled.user("meddled"), quiet.user("meddled")];
@@ -295,9 +295,57 @@ fn shuffled_doubled_and_lost_messages_find_the_same() {
             (users[0].found(query) == expected).then_some(())
         });
     }
+    // With a further segment, the shard has something to merge, and no deleted document is left to count.
+    for user in &users {
+        user.put("/m/last.txt", b"the last lantern");
+        until("the last one", FOUND_LIMIT_S, || {
+            (user.found("\"last lantern\"") == ["/m/last.txt"]).then_some(())
+        });
+    }
     stop.store(true, Ordering::Relaxed);
     assert!(meddler.join().unwrap() > 0, "the meddler got messages");
+    for server in [&troubled, &quiet] {
+        until("one segment a shard", FOUND_LIMIT_S, || is_merged(server));
+    }
+    for query in ["lantern", "common lantern", "moved", &words[0], &words[7]] {
+        let [meddled, expected] = [&users[0], &users[1]].map(|user| scores(user, query));
+        assert!(!expected.is_empty(), "{query}");
+        assert_eq!(meddled, expected, "{query}");
+    }
     troubled.check();
+}
+
+/// Once no shard has a second segment, and nothing waits.
+fn is_merged(server: &Server) -> Option<()> {
+    let done = server.command(&["index", "status", "--json"]);
+    let status: Value = serde_json::from_slice(&done.stdout).ok()?;
+    let mut shards = status["shards"].as_array()?.iter();
+    let is_merged = shards.all(|shard| shard["segments"].as_u64() <= Some(1) && shard["lag"] == 0);
+    is_merged.then_some(())
+}
+
+/// Each hit with its score and all parts of that, best first.
+fn scores(user: &User, query: &str) -> Vec<(String, Vec<String>)> {
+    let options = serde_json::json!({ "max_results": 1000, "why": true });
+    let argument = serde_json::json!({ "query": query, "options": options });
+    let answer = user.call("firefly/search", &argument);
+    let hits = answer["hits"].as_array().unwrap().iter();
+    let mut scores: Vec<_> = hits
+        .map(|hit| {
+            let path = hit["metadata"]["path_lower"].as_str().unwrap().to_owned();
+            let mut parts = Vec::new();
+            collect_scores(&hit["why"], &mut parts);
+            (path, parts)
+        })
+        .collect();
+    scores.sort(); // hits with equal scores stand in the order of their ids
+    scores
+}
+
+fn collect_scores(why: &Value, parts: &mut Vec<String>) {
+    parts.push(format!("{:.4}", why["score"].as_f64().unwrap()));
+    let of = why["of"].as_array().into_iter().flatten();
+    of.for_each(|part| collect_scores(part, parts));
 }
 
 /// Competes for the messages of the program, and puts back what it gets: lost, doubled, shuffled. Returns how many it got.
