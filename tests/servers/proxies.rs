@@ -99,3 +99,9 @@ fn caddy_as_the_example_has_it() {
     // It drops what a client claims.
     passes_everything("caddy", "127.0.0.1");
 }
+
+#[test]
+fn haproxy_as_the_example_has_it() {
+    // As nginx; and the other server of the example is down.
+    passes_everything("haproxy", "127.0.0.9");
+}
