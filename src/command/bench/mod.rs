@@ -6,6 +6,7 @@
 mod corpus;
 mod fresh;
 mod index;
+mod keystrokes;
 mod load;
 mod queries;
 mod report;
@@ -48,6 +49,8 @@ enum What {
     Fresh(fresh::Args),
     /// Searches by users with few and many namespaces, while files arrive
     Search(search::Args),
+    /// What is answered while one types, with 500,000 files in one namespace and with 500 namespaces
+    Keystrokes(keystrokes::Args),
     /// A folder of many files attacked as ransomware does it, rewound, that undone, and rewound again
     Rewind(rewind::Args),
     /// Processor time and size of the index beside those of a plain tantivy index of the same text; needs no server
@@ -87,6 +90,7 @@ async fn measure(data: &DataArg, args: &Args) -> Result<report::Report> {
         What::Save(save) => save::run(&admin, save, args.seed).await,
         What::Fresh(fresh) => fresh::run(&admin, fresh, args.seed).await,
         What::Search(search) => search::run(&admin, search, args.seed).await,
+        What::Keystrokes(keys) => keystrokes::run(&admin, keys, args.seed).await,
         What::Rewind(rewind) => rewind::run(&admin, data, rewind).await,
         What::Index(_) | What::Corpus(_) => Ok(report::Report::default()), // they need no server
     }

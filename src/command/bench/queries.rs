@@ -60,6 +60,22 @@ impl Words {
         }
     }
 
+    /// What stands in the box after a random key, and what kind that is.
+    pub fn key(&self, random: &mut StdRng) -> (&'static str, String) {
+        let words = self.side_by_side(random);
+        let start = |letters: usize| -> String {
+            let word = words.first().map_or("", String::as_str);
+            word.chars().take(letters).collect()
+        };
+        match random.random_range(0..5) {
+            0 => ("1 letter", start(1)),
+            1 => ("2 letters", start(2)),
+            2 => ("3 letters", start(3)),
+            3 => ("whole word", start(usize::MAX)),
+            _ => ("one typo", typo(&words, random)),
+        }
+    }
+
     fn side_by_side(&self, random: &mut StdRng) -> Vec<String> {
         let Some(words) = self.documents.choose(random) else {
             return Vec::new();
@@ -106,6 +122,8 @@ mod tests {
             kinds.insert(kind, query);
         }
         assert_eq!(kinds.len(), 10);
+        let keys: HashMap<_, _> = (0..100).map(|i| words.key(&mut random_of(2, i))).collect();
+        assert_eq!((keys.len(), keys["2 letters"].len()), (5, 2));
         assert_eq!(kinds["3-letter prefix"].len(), 3);
         let typo = kinds["one typo"].trim();
         assert!(!document.iter().any(|word| word == typo), "{typo}");

@@ -20,6 +20,10 @@ use crate::client::Client;
 /// Shared folders of one owner: with the root, an owner has this many namespaces and one more.
 const FOLDERS_PER_OWNER: u64 = 500;
 
+/// The class of the user whose files are all in one namespace.
+const GIANT: &str = "giant";
+/// The class of the user with very many namespaces.
+const MANY: &str = "500 namespaces";
 /// Files of one folder of the user with one namespace.
 const FILES_PER_FOLDER: u64 = 500;
 /// Documents that queries are made of, for the user with one namespace.
@@ -30,57 +34,59 @@ const MAX_SAMPLES: usize = 500;
 pub struct Args {
     /// Documents
     #[arg(long, default_value_t = 150_000)]
-    documents: u64,
+    pub documents: u64,
     /// Namespaces that they lie in
     #[arg(long, default_value_t = 5_000)]
-    namespaces: u64,
+    pub namespaces: u64,
     /// Documents of one more user, all in one namespace
     #[arg(long, default_value_t = 0)]
-    giant: u64,
+    pub giant: u64,
     /// Text files to use as documents [default: seeded text]
     #[arg(long, value_name = "DIR")]
-    corpus: Option<PathBuf>,
+    pub corpus: Option<PathBuf>,
     /// Searches offered a second
     #[arg(long, default_value_t = 60.0)]
-    rate: f64,
+    pub rate: f64,
     /// Seconds
     #[arg(long, default_value_t = 60)]
-    seconds: u64,
+    pub seconds: u64,
     /// Files that arrive a second meanwhile
     #[arg(long, default_value_t = 100.0)]
-    arriving: f64,
+    pub arriving: f64,
     /// Use the documents that an earlier run has left, as this file describes
     #[arg(long, value_name = "FILE", default_value = "bench-search.json")]
-    state: PathBuf,
+    pub state: PathBuf,
 }
 
 /// What was prepared: tokens of the searching users, and words and phrases that are in the documents they see.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Prepared {
-    users: Vec<User>,
+pub struct Prepared {
+    /// Who searches.
+    pub users: Vec<User>,
     writer: String,
 }
 
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
-struct User {
-    class: String,
-    token: String,
-    samples: Vec<Vec<String>>,
+pub struct User {
+    /// What kind of user it is.
+    pub class: String,
+    /// A token of it.
+    pub token: String,
+    /// Words of documents that it sees.
+    pub samples: Vec<Vec<String>>,
+}
+
+impl User {
+    /// True for who has very many files in one namespace, or very many namespaces.
+    pub fn is_large(&self) -> bool {
+        self.class == GIANT || self.class == MANY
+    }
 }
 
 /// Runs it.
 pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     let text = Arc::new(Text::new(seed));
-    let prepared: Prepared = match std::fs::read(&args.state) {
-        Ok(state) => {
-            serde_json::from_slice(&state).with_context(|| format!("{}", args.state.display()))?
-        }
-        Err(_) => {
-            let prepared = prepare(admin, args, seed, &text).await?;
-            std::fs::write(&args.state, serde_json::to_vec(&prepared)?)?;
-            prepared
-        }
-    };
+    let prepared = prepared(admin, args, seed, &text).await?;
     let writer = admin.with_token(&prepared.writer);
     let arrivals = tokio::spawn(arrive(writer, args.arriving, args.seconds, text, seed));
     let users: Vec<_> = prepared
@@ -121,6 +127,25 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
         .insert("arrived_per_s".into(), arrivals.await? as f64 / seconds);
     report.requests("", &ends);
     Ok(report)
+}
+
+/// What an earlier run has left, or what is stored now.
+pub async fn prepared(
+    admin: &Client,
+    args: &Args,
+    seed: u64,
+    text: &Arc<Text>,
+) -> Result<Prepared> {
+    let state = match std::fs::read(&args.state) {
+        Ok(state) => state,
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
+            let prepared = prepare(admin, args, seed, text).await?;
+            std::fs::write(&args.state, serde_json::to_vec(&prepared)?)?;
+            return Ok(prepared);
+        }
+        Err(error) => return Err(error).with_context(|| format!("{}", args.state.display())),
+    };
+    serde_json::from_slice(&state).with_context(|| format!("{}", args.state.display()))
 }
 
 async fn arrive(writer: Client, rate: f64, seconds: u64, text: Arc<Text>, seed: u64) -> u64 {
@@ -194,10 +219,10 @@ async fn prepare(admin: &Client, args: &Args, seed: u64, text: &Arc<Text>) -> Re
             &member,
             &shared[..19.min(shared.len())].concat(),
         ),
-        user("500 namespaces", &owners[0], &shared[..many].concat()),
+        user(MANY, &owners[0], &shared[..many].concat()),
     ];
     if !giants.is_empty() {
-        users.push(user("giant", &giant, &giants));
+        users.push(user(GIANT, &giant, &giants));
     }
     Ok(Prepared {
         users,
@@ -231,7 +256,12 @@ async fn fill_giant(
             }
         })
         .buffer_unordered(setup::PREPARING);
+    let mut done = 0;
     while let Some(words) = uploads.try_next().await? {
+        done += 1;
+        if done % 50_000 == 0 {
+            eprintln!("{done} of {} files of the giant uploaded", args.giant);
+        }
         if samples.len() < MAX_SAMPLES && words.len() >= 4 {
             samples.push(words);
         }

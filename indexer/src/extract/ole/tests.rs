@@ -1,6 +1,7 @@
 use std::io::{Cursor, Write};
 
 use cfb::CompoundFile;
+use storage::extraction::MemberKind;
 
 use super::super::{Extraction, FileType, Limits, Outcome, extract};
 
@@ -138,6 +139,70 @@ fn outlook_messages_with_attachments() {
     assert_eq!(
         words(&given),
         ["Betreff", "the", "body", "note.txt", "inside"]
+    );
+}
+
+#[test]
+fn outlook_messages_tell_their_heads_and_what_is_attached() {
+    const SENT_MS: u64 = 1_700_000_000_000;
+    let sent = ((SENT_MS + 11_644_473_600_000) * 10_000).to_le_bytes();
+    let mut properties = vec![0; 32];
+    properties.extend([0x40, 0, 0x39, 0, 6, 0, 0, 0]);
+    properties.extend(sent);
+    let inner = "/__attach_version1.0_#00000001/__substg1.0_3701000D";
+    let (inner_subject, inner_body) = (
+        format!("{inner}/__substg1.0_0037001F"),
+        format!("{inner}/__substg1.0_1000001F"),
+    );
+    let given = compound(&[
+        ("/__properties_version1.0", properties),
+        ("/__substg1.0_0037001F", utf16("Autumn counts")),
+        ("/__substg1.0_0C1A001F", utf16("Ann Lee")),
+        ("/__substg1.0_5D01001F", utf16("ann@example.org")),
+        ("/__substg1.0_0E04001F", utf16("Bob")),
+        (
+            "/__recip_version1.0_#00000000/__substg1.0_39FE001F",
+            utf16("bob@example.org"),
+        ),
+        ("/__substg1.0_1000001F", utf16("the letter itself")),
+        (
+            "/__attach_version1.0_#00000000/__substg1.0_3707001F",
+            utf16("list.txt"),
+        ),
+        (
+            "/__attach_version1.0_#00000000/__substg1.0_37010102",
+            b"curlews".to_vec(),
+        ),
+        (&inner_subject, utf16("Forwarded")),
+        (&inner_body, utf16("dunlins")),
+    ]);
+    assert_eq!(given.detected, FileType::Msg);
+    let letter = given.letter.as_ref().expect("a letter");
+    assert_eq!(letter.from, "Ann Lee, ann@example.org");
+    assert_eq!(letter.to, "Bob, bob@example.org");
+    assert_eq!(letter.subject, "Autumn counts");
+    assert_eq!(letter.sent_ms, Some(SENT_MS as i64));
+    let members = given.members.iter().map(|member| {
+        let (start, end) = (member.range.0 as usize, member.range.1 as usize);
+        (member.kind, member.name.as_str(), &given.text[start..end])
+    });
+    let members: Vec<_> = members.collect();
+    let [
+        (file_kind, file, listed),
+        (message_kind, subject, forwarded),
+    ] = members[..]
+    else {
+        panic!("{members:?}")
+    };
+    assert_eq!((file_kind, file), (MemberKind::Attachment, "list.txt"));
+    assert_eq!((message_kind, subject), (MemberKind::Message, "Forwarded"));
+    assert!(
+        listed.contains("curlews") && !listed.contains("dunlins"),
+        "{listed}"
+    );
+    assert!(
+        forwarded.contains("dunlins") && !forwarded.contains("letter"),
+        "{forwarded}"
     );
 }
 
