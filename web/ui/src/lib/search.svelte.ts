@@ -30,6 +30,8 @@ export class Search {
   /** How many hits the first page had: later pages stand below it in their order. */
   firstPage = $state(0);
   busy = $state(false);
+  /** Whether the next page is on its way. */
+  adding = $state(false);
   /** Whether the answer takes so long that somebody wonders. */
   slow = $state(false);
   problem = $state('');
@@ -158,7 +160,7 @@ export class Search {
     const cursor = this.#cursor;
     if (!cursor || this.busy) return;
     const { signal } = this.#controller;
-    this.busy = true;
+    this.busy = this.adding = true;
     try {
       const page = await api.more(cursor, signal);
       if (signal.aborted) return;
@@ -169,6 +171,7 @@ export class Search {
       this.#cursor = null;
       this.problem = wordsOf(error);
     } finally {
+      this.adding = false;
       if (!signal.aborted) this.busy = false;
     }
   }
