@@ -87,15 +87,14 @@ test('several gigabytes arrive, over a reload in the middle', async () => {
   await file.write(Buffer.from('the end'), 0, 7, bytes - 7);
   await file.close();
   await utimes(path, 1_700_000_000, 1_700_000_000);
-  let [parts, sent] = [0, 0];
-  page.on('request', (request) => (sent += Number(request.url().includes('append_v2'))));
   const whole = bytes / (8 * MIB);
-  await page.route('**/upload_session/append_v2', (route) => ((parts += 1) > whole / 3 ? undefined : route.continue()));
+  let sent = 0;
+  // Nothing is held back here: to look into so many bytes on their way takes the browser longer than to send them.
+  page.on('response', (response) => (sent += Number(response.url().includes('append_v2') && response.ok())));
   await page.getByLabel('Files to upload').setInputFiles(path);
-  await until(() => parts > whole / 3, 'a third', 600_000);
+  await until(() => sent > whole / 3, 'a third', 600_000);
   page.once('dialog', (dialog) => dialog.accept());
   await page.reload();
-  await page.unroute('**/upload_session/append_v2');
   await title('1 upload was interrupted');
   sent = 0;
   await page.getByLabel('The files again').setInputFiles(path);
