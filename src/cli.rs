@@ -103,7 +103,10 @@ pub fn run() -> Result<ExitCode> {
         Command::Serve(args) => {
             let args = *args;
             let config = Config::load(data, args.config.as_deref(), args.settings)?;
-            command::serve::run(config, args.import, args.how)
+            match config.is_block_server {
+                true => command::block_server::run(config),
+                false => command::serve::run(config, args.import, args.how),
+            }
         }
         Command::Import(args) => command::import::run(data, args),
         Command::Search(args) => command::search::run(data, args),

@@ -97,6 +97,12 @@ settings! {
     tika_url: String, "tika-url", "FIREFLY_TIKA_URL", "URL";
     /// Space of a new account, GiB [default: 2048]
     quota_gib: u64, "quota-gib", "FIREFLY_QUOTA_GIB", "GIB";
+    /// Seconds that a place for blocks may be away before its copies are made elsewhere [default: 900]
+    replace_after_s: u64, "replace-after-s", "FIREFLY_REPLACE_AFTER_S", "S";
+    /// What this process does: `all`, or `block`: it keeps blocks for servers elsewhere, in one folder, and nothing else [default: all]
+    role: String, "role", "FIREFLY_ROLE", "ROLE";
+    /// File with the key of the cluster, by which block servers know who asks [default: none]
+    cluster_key: PathBuf, "cluster-key", "FIREFLY_CLUSTER_KEY", "FILE";
     /// Command that prints the key-encryption keys, instead of DIR/keys/kek.json
     kek_command: String, "kek-command", "FIREFLY_KEK_COMMAND", "COMMAND";
     /// RabbitMQ, amqp://USER@HOST:PORT/VHOST or amqps://… [default: none, changes stay within this process]
@@ -137,6 +143,12 @@ pub struct Config {
     pub replicas: usize,
     /// Copies with which a write is acknowledged at least.
     pub min_replicas: usize,
+    /// Milliseconds that a place for blocks may be away before its copies are made elsewhere.
+    pub comes_back_ms: u64,
+    /// True for a process that keeps blocks for servers elsewhere and does nothing else.
+    pub is_block_server: bool,
+    /// File with the key of the cluster.
+    pub cluster_key: Option<PathBuf>,
     /// Days that deleted files and old versions are kept.
     pub retention_days: u32,
     /// Index shards.
@@ -284,6 +296,9 @@ impl Config {
             targets,
             replicas,
             min_replicas,
+            comes_back_ms: set.replace_after_s.unwrap_or(900).saturating_mul(1000),
+            is_block_server: is_block_server(set.role.as_deref())?,
+            cluster_key: set.cluster_key.map(|file| data.join(file)),
             retention_days: set.retention_days.unwrap_or(30),
             shards,
             extract_workers: set.extract_workers.unwrap_or(cores).max(1),
@@ -293,6 +308,14 @@ impl Config {
             broker: broker(set.broker, set.broker_secret, set.broker_ca)?,
             data,
         })
+    }
+}
+
+fn is_block_server(role: Option<&str>) -> Result<bool> {
+    match role {
+        None | Some("all") => Ok(false),
+        Some("block") => Ok(true),
+        Some(other) => bail!("role is `{other}`; it must be all or block"),
     }
 }
 

@@ -54,6 +54,7 @@ impl Node {
         let options = block::Options {
             replicas: config.replicas,
             min_replicas: config.min_replicas,
+            comes_back_ms: config.comes_back_ms,
             ..block::Options::default()
         };
         let blocks = BlockStore::open(

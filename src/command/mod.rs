@@ -5,6 +5,7 @@ pub mod admin;
 pub mod audit;
 pub mod backup;
 pub mod bench;
+pub mod block_server;
 pub mod check;
 pub mod doctor;
 pub mod eval;

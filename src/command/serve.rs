@@ -373,7 +373,7 @@ async fn import_folder(import: Import, folder: PathBuf, into: String, watch: boo
 }
 
 /// Listens from now on for Ctrl-C and SIGTERM; what it returns ends when the process is asked to end.
-fn asked_to_end() -> Result<impl Future<Output = ()>> {
+pub(super) fn asked_to_end() -> Result<impl Future<Output = ()> + Send + use<>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

@@ -8,6 +8,7 @@
 mod audit;
 mod backup;
 mod bad_input;
+mod block_servers;
 mod broker;
 mod browser;
 mod certificates;

@@ -390,7 +390,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Reads `output` until a line contains `wanted` and returns it; the rest is read on, so that the program never blocks.
-fn wait_for_line(output: impl std::io::Read + Send + 'static, wanted: &'static str) -> String {
+pub fn wait_for_line(output: impl std::io::Read + Send + 'static, wanted: &'static str) -> String {
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {

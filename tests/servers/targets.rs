@@ -49,7 +49,7 @@ fn s3_url(engine: &Engine, folder: &str, endpoint: &str) -> String {
     )
 }
 
-fn status(server: &Server) -> Value {
+pub fn status(server: &Server) -> Value {
     server
         .admin()
         .call("firefly/admin/storage/status", &json!({}))
@@ -71,7 +71,7 @@ fn noise(number: usize) -> Vec<u8> {
     bytes
 }
 
-fn write(user: &User, folder: &str, count: usize) -> Vec<(String, Vec<u8>)> {
+pub fn write(user: &User, folder: &str, count: usize) -> Vec<(String, Vec<u8>)> {
     let files = (0..count).map(|n| (format!("/{folder}/{n}.bin"), noise(n + folder.len() * 1000)));
     let files: Vec<_> = files.collect();
     for (path, content) in &files {
@@ -80,14 +80,14 @@ fn write(user: &User, folder: &str, count: usize) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-fn all_there(user: &User, files: &[(String, Vec<u8>)]) {
+pub fn all_there(user: &User, files: &[(String, Vec<u8>)]) {
     for (path, content) in files {
         assert!(user.download(path).body == *content, "{path}");
     }
 }
 
 /// Uploads before, while and after something happens; what was acknowledged.
-fn while_writing(user: &User, happens: impl FnOnce()) -> Vec<(String, Vec<u8>)> {
+pub fn while_writing(user: &User, happens: impl FnOnce()) -> Vec<(String, Vec<u8>)> {
     let (stop, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     let written = |more: usize| {
         let before = count.load(Ordering::SeqCst);

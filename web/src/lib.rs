@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod assets;
+pub mod blocks;
 pub mod files;
 pub mod frame;
 pub mod metrics;

@@ -194,6 +194,7 @@ fn time_writes(folder: &Path) -> Result<Duration> {
 fn target(place: &Place) -> Vec<Finding> {
     match place {
         Place::Folder(folder) => block_folder(folder),
+        Place::Url(url) if place.is_block_server() => vec![block_server(url)],
         Place::Url(url) => vec![remote(url)],
     }
 }
@@ -212,6 +213,22 @@ fn remote(url: &str) -> Finding {
         Err(error) => Finding::broken(
             format!("{shown} does not answer as it should: {error}"),
             "look at the endpoint, the credentials and the network; reads of what is there wait for it",
+        ),
+    }
+}
+
+/// Whether a block server answers and keeps a store's extents.
+fn block_server(url: &str) -> Finding {
+    let shown = object::shown(url);
+    match storage::block::served::is_taken(url) {
+        Ok(true) => Finding::ok(format!("blocks on {shown}")),
+        Ok(false) => Finding::broken(
+            format!("{shown} holds nothing of Firefly's"),
+            "its disk was lost or is not mounted: `firefly storage replace` gives its place to another; the other copies are on other targets",
+        ),
+        Err(error) => Finding::broken(
+            format!("{shown} does not answer as it should: {error}"),
+            "look whether it runs (firefly serve --role block) and has the same cluster key",
         ),
     }
 }
@@ -243,6 +260,16 @@ fn apart(config: &Config) -> Option<Finding> {
         Place::Folder(folder) => Some(folder),
         Place::Url(_) => None,
     });
+    let servers = config
+        .targets
+        .iter()
+        .filter(|place| place.is_block_server());
+    if servers.count() > 0 && config.replicas < 2 {
+        return Some(Finding::warning(
+            "every block is on one block server only (replicas = 1)",
+            "name two block servers or more in `targets` and set `replicas = 2`",
+        ));
+    }
     if folders.clone().count() < config.targets.len() {
         return None;
     }

@@ -290,7 +290,7 @@ impl Shared {
         let mut chosen: Vec<Arc<Disk>> = Vec::with_capacity(wanted);
         let remote = candidates
             .iter()
-            .find(|disk| disk.is_remote() && !disk.is_suspect());
+            .find(|disk| disk.keeps_copies() && !disk.is_suspect());
         chosen.extend(remote.map(|disk| (*disk).clone()));
         for distinct in [true, false] {
             for disk in &candidates {
@@ -320,7 +320,7 @@ impl Shared {
 
 impl OpenExtent {
     fn has_room(&self, bytes: usize, limit: u64) -> bool {
-        let is_remote = self.files.iter().any(|(disk, _)| disk.is_remote());
+        let is_remote = self.files.iter().any(|(disk, _)| disk.keeps_copies());
         let limit = if is_remote {
             limit.min(MAX_REMOTE_BYTES)
         } else {

@@ -255,7 +255,7 @@ impl Rebuilder {
             .take(self.disks.len())
             .map(std::sync::Arc::as_ref)
             .collect();
-        if let Some(remote) = disks.iter().position(|disk| disk.is_remote()) {
+        if let Some(remote) = disks.iter().position(|disk| disk.keeps_copies()) {
             disks[..=remote].rotate_right(1);
         }
         disks.into_iter().take(self.replicas)

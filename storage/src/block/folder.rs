@@ -1,6 +1,6 @@
 //! Extents in a folder on one disk: a file each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -52,6 +52,29 @@ impl Folder {
     /// Where an extent's file is.
     pub fn file(&self, extent: ExtentId) -> PathBuf {
         self.path.join(format!("{extent}.extent"))
+    }
+
+    /// The length of an extent's file, bytes.
+    pub fn length(&self, extent: ExtentId) -> Result<u64> {
+        let file = std::fs::metadata(self.file(extent));
+        let file = file.map_err(|error| self.failed("looking at", extent, error))?;
+        Ok(file.len())
+    }
+
+    /// The extents after one and their lengths, in order, so many at most.
+    pub fn extents(&self, after: ExtentId, limit: usize) -> Result<Vec<(ExtentId, u64)>> {
+        let failed = |error| Error::io(format!("listing {}", self.path.display()), error);
+        let mut found = BTreeSet::new();
+        for file in std::fs::read_dir(&self.path).map_err(failed)? {
+            let name = file.map_err(failed)?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(".extent"));
+            let number = number.and_then(|number| u64::from_str_radix(number, 16).ok());
+            found.extend(number.map(ExtentId).filter(|extent| *extent > after));
+        }
+        let first = found.into_iter().take(limit);
+        first
+            .map(|extent| Ok((extent, self.length(extent)?)))
+            .collect()
     }
 
     fn copy(&self, extent: ExtentId) -> PathBuf {

@@ -97,7 +97,7 @@ impl Shared {
         let wanted = self.options.replicas;
         let good = self.good_copies(id, extent);
         let is_good = |disk: &Arc<Disk>| disk.is_usable() && disk.has(id, extent);
-        let remotes = || disks.iter().filter(|disk| disk.is_remote());
+        let remotes = || disks.iter().filter(|disk| disk.keeps_copies());
         // Where there are other machines, one copy at least is there.
         let lacks_remote = remotes().any(|disk| disk.is_healthy())
             && !remotes().any(|disk| holds(disk) && is_good(disk));
@@ -128,14 +128,14 @@ impl Shared {
                 .filter(|disk| !holds(disk))
                 .collect();
             // A target that is away for a moment is not replaced at once: it may come back.
-            let expected_back = disks
-                .iter()
-                .filter(|disk| holds(disk) && disk.is_expected_back(self.now_ms()));
+            let expected_back = disks.iter().filter(|disk| {
+                holds(disk) && disk.is_expected_back(self.now_ms(), self.options.comes_back_ms)
+            });
             let missing = wanted.saturating_sub(good + gain.len() + expected_back.count());
             others.sort_by_key(|disk| {
                 let free = disk.free_bytes().unwrap_or(u64::MAX);
                 (
-                    !disk.is_remote(),
+                    !disk.keeps_copies(),
                     zones.contains(&disk.target.zone.as_str()),
                     std::cmp::Reverse(free),
                 )
@@ -152,7 +152,7 @@ impl Shared {
         let mut lose = Vec::new();
         if good >= wanted && !lacks_remote {
             let mut kept = 0;
-            let locals = disks.iter().filter(|disk| !disk.is_remote());
+            let locals = disks.iter().filter(|disk| !disk.keeps_copies());
             for disk in remotes().chain(locals).filter(|disk| holds(disk)) {
                 kept += usize::from(is_good(disk));
                 if !is_good(disk) || kept > wanted {
@@ -307,11 +307,11 @@ impl Shared {
     /// See [`Shared::open_extent_is_misplaced`].
     pub(super) fn is_misplaced(&self, targets: &[String]) -> bool {
         let leaves = |name: &String| self.disk(name).is_none_or(|disk| !disk.is_usable());
-        let is_remote = |name: &String| self.disk(name).is_some_and(|disk| disk.is_remote());
+        let is_remote = |name: &String| self.disk(name).is_some_and(|disk| disk.keeps_copies());
         let mut disks = self.all_disks().into_iter();
         targets.len() < self.wanted_replicas()
             || targets.iter().any(leaves)
-            || (disks.any(|disk| disk.is_remote() && disk.is_healthy())
+            || (disks.any(|disk| disk.keeps_copies() && disk.is_healthy())
                 && !targets.iter().any(is_remote))
     }
 }

@@ -1,4 +1,4 @@
-//! What a target is made of: a folder on a disk, or objects on other machines.
+//! What a target is made of: a folder on a disk, the folder of a block server, or objects on other machines.
 
 use std::fs::File;
 use std::sync::Mutex;
@@ -15,6 +15,13 @@ pub enum Handle {
     Groups,
     /// A whole extent on its way to another machine.
     Copying(Mutex<Option<Copying>>),
+    /// What a block server writes for us.
+    Served {
+        /// The server's name for it.
+        writer: u64,
+        /// A copy of an extent, which is not there before its end.
+        is_copy: bool,
+    },
 }
 
 /// Where the bytes of extents are.

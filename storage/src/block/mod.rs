@@ -1,7 +1,7 @@
 //! Blocks: immutable, named by their plaintext's SHA-256, stored once, encrypted, on every replica's disk before a write
 //! returns (I1), and collected only when nothing refers to them (I7).
 //!
-//! In reading order: `row` and `extent` (what the index says), `record` and `seal` (a block's bytes), `target` and its `medium` (a `folder`, or `remote` objects),
+//! In reading order: `row` and `extent` (what the index says), `record` and `seal` (a block's bytes), `target` and its `medium` (a `folder`, that of a block server: `served`, or `remote` objects),
 //! `identity` (whose store, which keys), `queue`, `append` and `index` (group commit), `read` (with failover and repair),
 //! `placement` (targets that come and go), `heal` and `scrub` (copies that are missing or bad), `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`, `archive` (for backups) and `carry` (for other targets).
 
@@ -34,6 +34,7 @@ mod rewrap;
 mod row;
 mod scrub;
 mod seal;
+pub mod served;
 mod target;
 mod verify;
 
@@ -80,6 +81,8 @@ pub struct Options {
     pub replicas: usize,
     /// On how many targets a block is at least before a write returns, while fewer than `replicas` can be written.
     pub min_replicas: usize,
+    /// A target that is away is expected back for so long; then its copies are made elsewhere, milliseconds.
+    pub comes_back_ms: u64,
     /// An extent that would grow beyond this is sealed, bytes.
     pub extent_bytes: u64,
     /// How long a stored block stays although nothing refers to it yet, milliseconds. At least three quarters of it are
@@ -101,6 +104,7 @@ impl Default for Options {
         Options {
             replicas: 1,
             min_replicas: 1,
+            comes_back_ms: 15 * 60 * 1000,
             extent_bytes: 1024 * mib as u64,
             lease_ms: 2 * 3_600_000,
             delay_ms: 3_600_000,

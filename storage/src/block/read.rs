@@ -166,18 +166,22 @@ impl Shared {
                 .any(|target| self.read_record(target, hash, row).is_ok())
     }
 
-    /// The targets that should have the block, those of this machine first.
+    /// The targets that should have the block: those that answer first, and among them those of this machine.
     pub(super) fn targets(&self, row: &BlockRow) -> Vec<String> {
         let extent = self.extent(row.location.extent);
         let mut targets = extent.map(|extent| extent.targets).unwrap_or_default();
-        targets.sort_by_key(|name| self.disk(name).is_some_and(|disk| disk.is_remote()));
+        targets.sort_by_key(|name| {
+            let disk = self.disk(name);
+            disk.map(|disk| (disk.is_remote() && disk.is_suspect(), disk.is_remote()))
+        });
         targets
     }
 
     /// Reports faults and repairs them where there is a good record; a fault that stays is reported once.
     fn handle(&self, hash: &BlockHash, row: &BlockRow, record: Option<&[u8]>, faults: &[Fault]) {
         for fault in faults {
-            if !self.note(hash, fault) {
+            // A machine that does not answer has lost nothing yet; its target says so.
+            if matches!(fault.error, Error::Unavailable(_)) || !self.note(hash, fault) {
                 continue;
             }
             tracing::error!(%hash, target = fault.target, error = %fault.error, "a replica of a block is bad");

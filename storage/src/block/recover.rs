@@ -26,7 +26,7 @@ impl Shared {
                     if let Some(older) = open.take() {
                         self.seal(older)?;
                     }
-                    open = match self.is_on_other_machines(&row) {
+                    open = match self.is_in_objects(&row) {
                         true => self.close(id, row)?,
                         false => self.reopen(id, row)?,
                     };
@@ -36,9 +36,9 @@ impl Shared {
         Ok(open)
     }
 
-    fn is_on_other_machines(&self, row: &Extent) -> bool {
+    fn is_in_objects(&self, row: &Extent) -> bool {
         let mut disks = row.targets.iter().filter_map(|target| self.disk(target));
-        disks.any(|disk| disk.is_remote())
+        disks.any(|disk| disk.keeps_copies())
     }
 
     /// Seals an open extent on other machines: a write of the earlier run may still be on its way there, and comes to lie behind the

@@ -239,7 +239,7 @@ impl Medium for Remote {
                 copying.pad(offset)?;
                 copying.append(bytes)
             }
-            Handle::File(_) => Err(not_a_copy()),
+            Handle::File(_) | Handle::Served { .. } => Err(not_a_copy()),
         }
     }
 
@@ -256,7 +256,7 @@ impl Medium for Remote {
                 let mut copying = copying.lock().unwrap_or_else(PoisonError::into_inner);
                 copying.as_mut().ok_or_else(not_a_copy)?.pad(length)
             }
-            Handle::File(_) => Err(not_a_copy()),
+            Handle::File(_) | Handle::Served { .. } => Err(not_a_copy()),
         }
     }
 

@@ -9,13 +9,12 @@ use super::folder::Folder;
 use super::medium::{Handle, Medium};
 use super::remote::Remote;
 use super::row::ExtentId;
+use super::served::{self, Served};
 use crate::error::{Error, Result};
 use crate::object;
 
 /// The file or object that says whose a target is.
 pub const MARKER: &str = "firefly-target";
-/// A target that is away is expected back for so long; then its copies are made elsewhere, milliseconds.
-const COMES_BACK_MS: u64 = 15 * 60 * 1000;
 
 /// A place for extents. Its name is written into every extent's row: the place may move, the name must not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +32,8 @@ pub struct Target {
 pub enum Place {
     /// Files in a local folder.
     Folder(PathBuf),
-    /// Objects on other machines, as [`crate::object::Objects::open`] names them. Such a place keeps copies by itself.
+    /// On other machines: a block server, `block://HOST:PORT?key=FILE`, which keeps one copy as a folder does, or objects, as
+    /// [`crate::object::Objects::open`] names them; such a place keeps copies by itself.
     Url(String),
 }
 
@@ -44,6 +44,11 @@ impl Place {
             true => Place::Url(place.to_owned()),
             false => Place::Folder(place.into()),
         }
+    }
+
+    /// True for the folder of a block server.
+    pub fn is_block_server(&self) -> bool {
+        matches!(self, Place::Url(url) if url.starts_with(served::SCHEME))
     }
 }
 
@@ -75,6 +80,7 @@ impl Target {
     /// True when any store's extents are there.
     pub fn holds_extents(&self) -> Result<bool> {
         match &self.place {
+            Place::Url(url) if self.place.is_block_server() => served::is_taken(url),
             Place::Url(url) => super::remote::holds_extents(url),
             Place::Folder(folder) => {
                 let Ok(files) = std::fs::read_dir(folder) else {
@@ -125,6 +131,7 @@ impl Disk {
                 #[cfg(test)]
                 faults.clone(),
             )),
+            Place::Url(url) if target.place.is_block_server() => Box::new(Served::new(url, store)?),
             Place::Url(url) => Box::new(Remote::new(url, store)?),
         };
         let disk = Disk {
@@ -218,9 +225,14 @@ impl Disk {
         }
     }
 
-    /// True when it is on other machines, which keep copies by themselves.
+    /// True when it is on other machines.
     pub fn is_remote(&self) -> bool {
         self.target.folder().is_none()
+    }
+
+    /// True when it is on other machines, which keep copies by themselves: S3 and HDFS.
+    pub fn keeps_copies(&self) -> bool {
+        self.is_remote() && !self.target.place.is_block_server()
     }
 
     /// See [`Medium::free_bytes`].
@@ -246,10 +258,10 @@ impl Disk {
         self.draining.store(draining, Ordering::SeqCst);
     }
 
-    /// True while it is away for so short a time that it may come back by itself.
-    pub fn is_expected_back(&self, now_ms: u64) -> bool {
+    /// True while it is away for less than `comes_back_ms`: it may come back by itself.
+    pub fn is_expected_back(&self, now_ms: u64, comes_back_ms: u64) -> bool {
         let since_ms = self.away_since_ms.load(Ordering::SeqCst);
-        !self.is_online() && !self.is_draining() && now_ms.saturating_sub(since_ms) < COMES_BACK_MS
+        !self.is_online() && !self.is_draining() && now_ms.saturating_sub(since_ms) < comes_back_ms
     }
 
     /// True when it has an extent, as long as it should be.
@@ -370,7 +382,11 @@ impl Disk {
     /// See [`Medium::read`].
     pub fn read(&self, extent: ExtentId, offset: u64, length: usize) -> Result<Vec<u8>> {
         self.check_online()?;
-        self.medium.read(extent, offset, length)
+        let read = self.medium.read(extent, offset, length);
+        if self.is_remote() && matches!(read, Err(Error::Unavailable(_))) {
+            self.set_suspect(true); // nobody waits for it again before it answers
+        }
+        read
     }
 
     /// See [`Medium::remove`].

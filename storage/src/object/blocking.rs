@@ -113,13 +113,27 @@ impl BlockingObjects {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let (done, result) = sync_channel(1);
-        self.runtime.spawn(async move {
-            // Who asked may have gone.
-            let _unheard = done.send(work.await);
-        });
-        result.recv().map_err(|_| stopped())?
+        wait_on(&self.runtime, work)
     }
+}
+
+/// Does it in one of the threads for other machines.
+pub(crate) fn wait<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    wait_on(&runtime()?, work)
+}
+
+fn wait_on<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let (done, result) = sync_channel(1);
+    runtime.spawn(async move {
+        // Who asked may have gone.
+        let _unheard = done.send(work.await);
+    });
+    result.recv().map_err(|_| stopped())?
 }
 
 /// An object in the making. Given up when it is dropped before its end.

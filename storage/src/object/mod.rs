@@ -22,6 +22,7 @@ use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
 };
 
+pub(crate) use blocking::wait;
 pub use blocking::{BlockingObjects, BlockingUpload};
 use hdfs::Hdfs;
 pub use place::{is_url, shown, with_folder};

@@ -19,7 +19,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// What may stand in an S3 URL's query.
 const S3_OPTIONS: [&str; 4] = ["endpoint", "region", "credentials", "ca"];
 /// Options that name files.
-const FILES: [&str; 2] = ["credentials", "ca"];
+const FILES: [&str; 3] = ["credentials", "ca", "key"];
 
 /// What a URL names.
 pub struct Place {
