@@ -91,6 +91,7 @@ test('several gigabytes arrive, over a reload in the middle', async () => {
   let sent = 0;
   // Nothing is held back here: to look into so many bytes on their way takes the browser longer than to send them.
   page.on('response', (response) => (sent += Number(response.url().includes('append_v2') && response.ok())));
+  await open(page, '/files');
   await page.getByLabel('Files to upload').setInputFiles(path);
   await until(() => sent > whole / 3, 'a third', 600_000);
   page.once('dialog', (dialog) => dialog.accept());
