@@ -87,6 +87,10 @@ settings! {
     min_replicas: usize, "min-replicas", "FIREFLY_MIN_REPLICAS", "N";
     /// Days that deleted files and old versions are kept [default: 30]
     retention_days: u32, "retention-days", "FIREFLY_RETENTION_DAYS", "DAYS";
+    /// Hours after which a browser signs in again [default: 720]
+    session_hours: u32, "session-hours", "FIREFLY_SESSION_HOURS", "HOURS";
+    /// Minutes without a request after which a browser signs in again; at least 5 [default: 10080, seven days]
+    session_idle_minutes: u32, "session-idle-minutes", "FIREFLY_SESSION_IDLE_MINUTES", "MINUTES";
     /// Index shards; another number rebuilds the index [default: 8]
     shards: usize, "shards", "FIREFLY_SHARDS", "N";
     /// Processes that extract text [default: one per core]
@@ -151,6 +155,8 @@ pub struct Config {
     pub cluster_key: Option<PathBuf>,
     /// Days that deleted files and old versions are kept.
     pub retention_days: u32,
+    /// How long browsers stay signed in.
+    pub sessions: Sessions,
     /// Index shards.
     pub shards: usize,
     /// Extraction processes.
@@ -169,6 +175,15 @@ pub struct Config {
     pub import_roots: Vec<PathBuf>,
     /// Where log lines go, and how.
     pub log: Log,
+}
+
+/// How long browsers stay signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sessions {
+    /// Since signing in, milliseconds.
+    pub lifetime_ms: i64,
+    /// Without a request, milliseconds.
+    pub idle_ms: i64,
 }
 
 /// Where log lines go, and how.
@@ -289,6 +304,7 @@ impl Config {
             trusted_proxies: networks(set.trusted_proxies.as_deref().unwrap_or_default())?,
             import_roots: import_roots(set.import_roots.as_deref().unwrap_or_default())?,
             log: log(&set, &data)?,
+            sessions: sessions(&set)?,
             listen: set.listen.unwrap_or_else(|| "127.0.0.1:8080".into()),
             public_url: set
                 .public_url
@@ -334,6 +350,20 @@ fn helpers(languages: Option<String>, tika_url: Option<String>) -> Result<Helper
     Ok(HelperOptions {
         ocr_languages: (languages != "off").then_some(languages),
         tika_url,
+    })
+}
+
+fn sessions(set: &Settings) -> Result<Sessions> {
+    let (hours, minutes) = (
+        set.session_hours.unwrap_or(720),
+        set.session_idle_minutes.unwrap_or(7 * 24 * 60),
+    );
+    if hours == 0 || minutes < 5 {
+        bail!("session_hours is {hours} and session_idle_minutes {minutes}; at least 1 and 5");
+    }
+    Ok(Sessions {
+        lifetime_ms: i64::from(hours) * 3_600_000,
+        idle_ms: i64::from(minutes) * 60_000,
     })
 }
 

@@ -66,6 +66,7 @@ impl Node {
         )?;
         let meta = Meta::open(store.clone(), env)?.with_options(storage::meta::Options {
             default_quota_bytes: config.quota_bytes,
+            session_idle_ms: config.sessions.idle_ms,
             ..storage::meta::Options::default()
         });
         Ok(Node {

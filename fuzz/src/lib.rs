@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 pub type Target = fn(&[u8]);
 
 /// The targets by name, which is also their folder in `fuzz/seeds`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("formats", formats),
     ("query", query),
     ("cursors", rows::cursors),
@@ -26,6 +26,13 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("blocks", storage::fuzz::blocks),
     ("backup", storage::fuzz::backup),
     ("keys", keys),
+    ("log", storage::fuzz::log),
+    ("members", storage::fuzz::members),
+    ("answers", indexer::extract::fuzz::answers),
+    ("messages", sync::fuzz::messages),
+    ("patterns", sync::fuzz::patterns),
+    ("pictures", web::fuzz::pictures),
+    ("requests", web::fuzz::requests),
 ];
 
 /// Names whose ending says how a file is read where its bytes leave that open; the input's first byte chooses.

@@ -212,6 +212,7 @@ async fn serve(config: Config, folder: Option<PathBuf>, how: import::How) -> Res
             trusted_proxies: config.trusted_proxies.clone(),
             open_metrics: false,
             retention_days: config.retention_days,
+            session_ms: config.sessions.lifetime_ms,
         },
     )?;
     ServerAddress {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub mod later;
+#[cfg(feature = "fuzz")]
+pub(crate) use member::decode as decode_members;
 pub use member::{Letter, MAX_FACTS_BYTES, MAX_MEMBERS, Member, MemberKind, Members};
 
 use crate::chunk::BlockHash;

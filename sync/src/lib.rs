@@ -7,6 +7,8 @@
 pub mod bus;
 pub mod csv;
 mod error;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod import;
 pub mod listing;
 pub mod notify;

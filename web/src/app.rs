@@ -45,6 +45,8 @@ pub struct Settings {
     pub open_metrics: bool,
     /// How long the trash and old versions are kept unless an administrator has said otherwise, days.
     pub retention_days: u32,
+    /// How long a browser stays signed in, milliseconds.
+    pub session_ms: i64,
 }
 
 impl Settings {

@@ -20,16 +20,19 @@ pub mod tls;
 pub mod users;
 
 mod audit;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod health;
 mod line;
 mod search;
 mod stall;
 mod streams;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 #[allow(
+    dead_code,
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "a test that cannot be set up has failed"
+    reason = "a test that cannot be set up has failed; the fuzz targets need less of it"
 )]
 mod testing;
 #[cfg(test)]

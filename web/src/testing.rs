@@ -137,6 +137,7 @@ impl Bench {
             trusted_proxies: Vec::new(),
             open_metrics: false,
             retention_days: 30,
+            session_ms: 30 * 24 * 3600 * 1000,
         };
         let app = App::new(parts, settings).expect("an app");
         Bench {

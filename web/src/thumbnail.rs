@@ -141,7 +141,7 @@ impl Thumbnails {
 }
 
 /// A picture's small form.
-fn make(bytes: &[u8], wanted: Wanted) -> Result<Vec<u8>, NoThumbnail> {
+pub(crate) fn make(bytes: &[u8], wanted: Wanted) -> Result<Vec<u8>, NoThumbnail> {
     let picture = decode(bytes).map_err(|e| NoThumbnail::Picture(e.to_string()))?;
     let (width, height) = (wanted.width, wanted.height);
     let is_small = picture.width() <= width && picture.height() <= height;

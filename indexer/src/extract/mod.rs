@@ -11,6 +11,8 @@ mod detect;
 mod docx;
 mod epub;
 mod file_type;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod html;
 mod image;
 mod iwork;

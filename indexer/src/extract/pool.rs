@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
+use storage::extraction::MAX_MEMBERS;
 
 use super::detect::by_name;
 use super::wire::{self, Request};
@@ -143,7 +144,7 @@ impl WorkerPool {
         let mut worker = shared.take();
         let given = shared.ask(&mut worker, name, sent);
         shared.give_back(worker);
-        restore(given, bytes)
+        restore(given, bytes, &shared.limits)
     }
 
     /// Opens a member of a file in a free worker, waiting for one. Blocks.
@@ -185,14 +186,21 @@ impl Drop for WorkerPool {
     }
 }
 
-/// Text that is the file's own content does not travel back.
-fn restore(mut given: Extraction, bytes: &[u8]) -> Extraction {
+/// Text that is the file's own content does not travel back. A worker that a file has taken over answers what it likes: nothing of
+/// it may be more than a worker's own limits allow.
+pub(super) fn restore(mut given: Extraction, bytes: &[u8], limits: &Limits) -> Extraction {
     if given.is_content {
         match std::str::from_utf8(bytes) {
             Ok(text) => text.clone_into(&mut given.text),
             Err(_) => given.is_content = false,
         }
     }
+    let kept = given.text.floor_char_boundary(limits.text_bytes);
+    if kept < given.text.len() {
+        given.text.truncate(kept);
+        given.is_content = false;
+    }
+    given.members.truncate(MAX_MEMBERS);
     given
 }
 

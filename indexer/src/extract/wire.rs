@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Most bytes a frame may claim.
 const MAX_FRAME_BYTES: u32 = 256 << 20;
 
+/// Room that is made at once for what is claimed.
+const FIRST_BYTES: usize = 1 << 20;
+
 /// What a worker is asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
@@ -57,9 +60,12 @@ pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<O
         .map_err(io::Error::other)
 }
 
-/// Reads `length` raw bytes.
+/// Reads `length` raw bytes. What was claimed takes memory only as it comes.
 pub(super) fn receive_raw(from: &mut impl Read, length: u32) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length as usize];
-    from.read_exact(&mut bytes)?;
-    Ok(bytes)
+    let mut bytes = Vec::with_capacity((length as usize).min(FIRST_BYTES));
+    from.take(length.into()).read_to_end(&mut bytes)?;
+    match bytes.len() == length as usize {
+        true => Ok(bytes),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::point::{Chunk, Point};
-use super::{open, restore, rows, segment};
+use super::{open, restore, rows, seal, segment};
 use crate::block::ExtentId;
 
 /// The first byte says what the rest is; hashes are made to fit, since whoever writes a backup can do that too.
@@ -11,8 +11,9 @@ pub(crate) fn decode(bytes: &[u8]) {
     let Some((&kind, rest)) = bytes.split_first() else {
         return;
     };
-    match kind % 3 {
+    match kind % 4 {
         0 => manifest(rest),
+        3 => seal::decode(rest),
         1 => {
             let chunk = Chunk {
                 sha256: hex::encode(Sha256::digest(rest)),

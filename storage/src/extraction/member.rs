@@ -130,7 +130,7 @@ impl Members {
     }
 }
 
-fn decode(block: &[u8]) -> Result<Vec<Member>> {
+pub(crate) fn decode(block: &[u8]) -> Result<Vec<Member>> {
     row::decode("members of a file", block)
 }
 

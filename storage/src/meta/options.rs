@@ -6,6 +6,9 @@ use super::env::Random;
 use super::password::PasswordCost;
 use super::token_cache::TokenCache;
 
+/// How long a browser session lives without being used unless a setting says otherwise, milliseconds: seven days.
+const SESSION_IDLE_MS: i64 = 7 * 24 * 3600 * 1000;
+
 /// Settings that are not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -13,6 +16,8 @@ pub struct Options {
     pub default_quota_bytes: u64,
     /// What a password hash costs.
     pub password_cost: PasswordCost,
+    /// A browser session that was not used for so long has ended, milliseconds.
+    pub session_idle_ms: i64,
 }
 
 impl Default for Options {
@@ -20,6 +25,7 @@ impl Default for Options {
         Options {
             default_quota_bytes: DEFAULT_QUOTA_BYTES,
             password_cost: PasswordCost::default(),
+            session_idle_ms: SESSION_IDLE_MS,
         }
     }
 }

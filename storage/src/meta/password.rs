@@ -5,12 +5,16 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use zxcvbn::zxcvbn;
 
 use super::Refusal;
 use crate::error::{Error, Result};
 
 /// Fewest characters of a password.
-pub const MIN_CHARS: usize = 10;
+pub const MIN_CHARS: usize = 12;
+/// Fewer guesses than ten to this power, by somebody who knows what people choose, are too few: what is on the lists of the most
+/// common passwords, words and names, and what is made of one of them, of dates, rows of keys and repetitions.
+const MIN_GUESSES_LOG10: f64 = 8.0;
 /// Most bytes of a password; longer ones are refused before they are hashed.
 pub const MAX_BYTES: usize = 1024;
 /// Hashes computed at once in this process; each takes [`PasswordCost::memory_kib`].
@@ -53,11 +57,12 @@ impl PasswordCost {
     }
 }
 
-/// Refuses as [`Refusal::WeakPassword`] what is too short, too long, or the account's e-mail address.
+/// Refuses as [`Refusal::WeakPassword`] what is too short, too long, the account's e-mail address, or easily guessed. Nobody
+/// else is asked.
 pub fn check_strength(email: &str, password: &str) -> Result<()> {
     let local = email.split('@').next().unwrap_or(email);
     let weak = if password.chars().count() < MIN_CHARS {
-        "a password has at least 10 characters"
+        "a password has at least 12 characters"
     } else if password.len() > MAX_BYTES {
         "a password has at most 1,024 bytes"
     } else if [email, local]
@@ -65,6 +70,8 @@ pub fn check_strength(email: &str, password: &str) -> Result<()> {
         .any(|own| password.eq_ignore_ascii_case(own))
     {
         "the e-mail address is no password"
+    } else if zxcvbn(password, &[email, local, "firefly"]).guesses_log10() < MIN_GUESSES_LOG10 {
+        "the password is one of those that are tried first"
     } else {
         return Ok(());
     };
@@ -162,11 +169,18 @@ mod tests {
     }
 
     #[test]
-    fn short_long_and_own_address_are_weak() {
+    fn short_long_known_and_own_address_are_weak() {
         let long = "x".repeat(MAX_BYTES + 1);
         for weak in [
             "",
-            "ninechars",
+            "elevenchars",
+            "password1234",
+            "PasswordPassword",
+            "P@ssw0rd2024!",
+            "qwertyuiop[]",
+            "123456789012",
+            "iloveyou1234",
+            "aaaaaaaaaaaaaaaa",
             "someone@example.com",
             "Someone@Example.com",
             long.as_str(),
@@ -177,7 +191,17 @@ mod tests {
             );
         }
         assert!(check_strength("longlocalpart@example.com", "longlocalpart").is_err());
-        assert!(check_strength("someone@example.com", "zehn Zeich").is_ok());
+        for good in [
+            "zwölf Zeichen",
+            "correct horse battery",
+            "lantern gravel nine",
+            "another password 3",
+        ] {
+            assert!(
+                check_strength("someone@example.com", good).is_ok(),
+                "{good}"
+            );
+        }
     }
 
     #[test]

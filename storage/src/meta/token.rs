@@ -11,6 +11,7 @@ use super::token_rows::{
 };
 use super::{Meta, Refusal};
 use crate::error::Result;
+use crate::kv::Snapshot;
 
 /// What every secret starts with, so that leaked ones are recognisable.
 const PREFIX: &str = "ff_";
@@ -246,12 +247,32 @@ impl Meta {
             return Ok(Authentication::Valid(token));
         }
         let generation = self.token_cache().generation();
-        let found = look_up(&*self.store().snapshot()?, &hash, now_ms, &is_access)?;
+        let rows = self.store().snapshot()?;
+        let found = look_up(&*rows, &hash, now_ms, &is_access)?;
         if let Authentication::Valid(token) = &found {
+            if self.is_idle(&*rows, &hash, token, now_ms)? {
+                return Ok(Authentication::Expired);
+            }
             self.token_cache().remember(hash, token, generation, now_ms);
             self.token_cache().used(hash, now_ms);
         }
         Ok(found)
+    }
+
+    /// Whether a session was not used for [`super::Options::session_idle_ms`]. Uses are written within two minutes.
+    fn is_idle(
+        &self,
+        rows: &dyn Snapshot,
+        hash: &SecretHash,
+        token: &Token,
+        now_ms: i64,
+    ) -> Result<bool> {
+        if !matches!(token.kind, TokenKind::Session { .. }) {
+            return Ok(false);
+        }
+        let written_ms = last_used(rows, hash)?.unwrap_or(token.created_ms);
+        let used_ms = written_ms.max(self.token_cache().last_use(hash).unwrap_or(0));
+        Ok(now_ms - used_ms > self.options().session_idle_ms)
     }
 
     /// What a presented refresh token is.

@@ -77,6 +77,13 @@ impl TokenCache {
         }
     }
 
+    /// When the token was last used, as far as this process knows; milliseconds since 1970.
+    pub(super) fn last_use(&self, hash: &SecretHash) -> Option<i64> {
+        let inner = self.lock();
+        let waiting_ms = inner.uses.get(hash);
+        waiting_ms.max(inner.saved.get(hash)).copied()
+    }
+
     /// Takes the uses that are due to be written.
     pub(super) fn take_uses(&self) -> Vec<(SecretHash, i64)> {
         let mut inner = self.lock();

@@ -71,7 +71,7 @@ impl Rules {
     }
 
     /// The pattern that leaves out what is at `relative`, looked at by itself: the walk does not go into what is left out.
-    pub(super) fn excluded(&self, relative: &str, is_folder: bool) -> Option<&str> {
+    pub(crate) fn excluded(&self, relative: &str, is_folder: bool) -> Option<&str> {
         let mut later_first = self.patterns.iter().rev();
         let last = later_first.find(|pattern| pattern.matches(relative, is_folder));
         last.filter(|pattern| !pattern.is_negated)
@@ -79,7 +79,7 @@ impl Rules {
     }
 
     /// The same, where a folder above it may be left out too.
-    pub(super) fn excluded_below(&self, relative: &str, is_folder: bool) -> Option<&str> {
+    pub(crate) fn excluded_below(&self, relative: &str, is_folder: bool) -> Option<&str> {
         let parents = Path::new(relative).ancestors().skip(1);
         let mut parents = parents.filter_map(|path| path.to_str().filter(|path| !path.is_empty()));
         parents

@@ -17,8 +17,9 @@ use super::{Failure, Union, tie};
 use crate::App;
 use crate::files::shape::Start;
 
-/// The cookie that carries a browser's session.
-pub const SESSION_COOKIE: &str = "firefly_session";
+/// The cookies that carry a browser's session: plain, and over https, where no other host or path can set it and it never goes
+/// out unencrypted.
+const SESSION_COOKIES: [&str; 2] = ["firefly_session", "__Host-firefly_session"];
 /// The header that repeats the session's CSRF secret.
 const CSRF_HEADER: &str = "x-firefly-csrf";
 
@@ -97,7 +98,7 @@ impl FromRequestParts<App> for Caller {
             &parts.extensions,
             &parts.headers,
         );
-        let (secret, from_cookie) = secret(&parts.headers)?;
+        let (secret, from_cookie) = secret(app, &parts.headers)?;
         let (token, account) = app.sessions().authenticate(app, secret).await?;
         check_kind(&token, from_cookie, &parts.method, &parts.headers)?;
         tie::bind(app, account.id, Some(token.id));
@@ -119,7 +120,7 @@ impl FromRequestParts<App> for Caller {
 }
 
 /// The secret that the request presents, and whether it came as a cookie.
-fn secret(headers: &HeaderMap) -> Result<(&str, bool), Failure> {
+fn secret<'a>(app: &App, headers: &'a HeaderMap) -> Result<(&'a str, bool), Failure> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let value = value.to_str().unwrap_or("");
         let bearer = value
@@ -129,9 +130,14 @@ fn secret(headers: &HeaderMap) -> Result<(&str, bool), Failure> {
             .map(|(_, secret)| (secret.trim(), false))
             .ok_or(Failure::Unauthorized("invalid_access_token"));
     }
-    cookie(headers, SESSION_COOKIE)
+    cookie(headers, session_cookie(app))
         .map(|secret| (secret, true))
         .ok_or(Failure::Unauthorized("invalid_access_token"))
+}
+
+/// The name of the cookie that carries a browser's session.
+pub fn session_cookie(app: &App) -> &'static str {
+    SESSION_COOKIES[usize::from(app.settings().is_https())]
 }
 
 /// The value of a cookie.
@@ -252,7 +258,7 @@ mod tests {
             axum::http::HeaderValue::from_static("a=1; firefly_session=ff_x"),
         );
         headers.append(header::COOKIE, axum::http::HeaderValue::from_static("b=2"));
-        assert_eq!(cookie(&headers, SESSION_COOKIE), Some("ff_x"));
+        assert_eq!(cookie(&headers, SESSION_COOKIES[0]), Some("ff_x"));
         assert_eq!(cookie(&headers, "b"), Some("2"));
         assert_eq!(cookie(&headers, "c"), None);
     }

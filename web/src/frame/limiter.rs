@@ -65,6 +65,14 @@ impl Limiter {
             .clamp(1.0, 3600.0) as u32)
     }
 
+    /// Gives back one attempt of `key`, one that was right.
+    pub fn give_back(&self, key: &str) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(bucket) = buckets.get_mut(&hash(key)) {
+            bucket.left += 1.0;
+        }
+    }
+
     /// Forgets `key`'s attempts, after one that was right.
     pub fn forget(&self, key: &str) {
         self.buckets
@@ -111,6 +119,10 @@ mod tests {
         );
         limiter.forget("a");
         assert_eq!(limiter.take("a", RATE, now), Ok(()));
+        for _ in 0..10 {
+            assert_eq!(limiter.take("c", RATE, now), Ok(()));
+            limiter.give_back("c");
+        }
     }
 
     #[test]

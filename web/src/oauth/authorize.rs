@@ -8,7 +8,7 @@ use storage::meta::{AccountId, AuditAction, Challenge, NewToken, Purpose, TokenK
 
 use crate::App;
 use crate::frame::Failure;
-use crate::frame::caller::{Caller, SESSION_COOKIE, cookie, same};
+use crate::frame::caller::{Caller, cookie, same, session_cookie};
 use crate::own::session::From;
 use crate::page::html::{escape, page};
 
@@ -68,8 +68,8 @@ pub async fn allow(
     Form(allowed): Form<Allowed>,
 ) -> Result<Response, Failure> {
     check(&allowed.asked)?;
-    let secret =
-        cookie(&headers, SESSION_COOKIE).ok_or(Failure::Unauthorized("invalid_access_token"))?;
+    let secret = cookie(&headers, session_cookie(&app));
+    let secret = secret.ok_or(Failure::Unauthorized("invalid_access_token"))?;
     let (token, account) = app.sessions().authenticate(&app, secret).await?;
     match &token.kind {
         TokenKind::Session { csrf } if same(csrf.as_bytes(), allowed.csrf.as_bytes()) => {}

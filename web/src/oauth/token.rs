@@ -9,9 +9,12 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use storage::meta::{Authentication, Challenge, NewToken, Purpose, Token, TokenKind};
+use storage::meta::{
+    AccountId, AuditAction, AuditEvent, Authentication, Challenge, NewToken, Purpose, Token,
+    TokenKind,
+};
 
 use crate::App;
 use crate::frame::caller::same;
@@ -53,28 +56,54 @@ pub async fn token(
     let Ok(Form(presented)) = form else {
         return Ok(refused("invalid_request", "a form is expected"));
     };
-    app.blocking(move |app| match presented.grant_type.as_str() {
-        "authorization_code" => exchange(app, &presented),
-        "refresh_token" => refresh(app, &presented),
-        _ => Ok(refused(
-            "unsupported_grant_type",
-            "authorization_code or refresh_token",
-        )),
+    app.blocking(move |app| {
+        let made = match presented.grant_type.as_str() {
+            "authorization_code" => exchange(app, &presented)?,
+            "refresh_token" => refresh(app, &presented)?,
+            _ => {
+                let known = "authorization_code or refresh_token";
+                return Ok(refused("unsupported_grant_type", known));
+            }
+        };
+        let at_ms = app.meta().env().clock.now_ms();
+        let (actor, action, subject) = match &made {
+            Ok(made) => (Some(made.account), AuditAction::TokenCreated, &made.name),
+            Err(_) => (None, AuditAction::SignInFailed, &presented.grant_type),
+        };
+        app.meta().audit(AuditEvent {
+            at_ms,
+            actor,
+            action,
+            subject: subject.clone(),
+            address: Some(address.to_string()),
+        })?;
+        Ok(match made {
+            Ok(made) => reply::json(&made.answer),
+            Err(why) => refused("invalid_grant", why),
+        })
     })
     .await?
     .map_err(Failure::from_storage)
 }
 
-fn exchange(app: &App, presented: &Presented) -> storage::Result<Response> {
+/// A new access token, and what the application hears of it.
+struct Made {
+    account: AccountId,
+    name: String,
+    answer: Value,
+}
+
+/// What an application got, or why it gets nothing.
+type Granted = storage::Result<Result<Made, &'static str>>;
+
+fn exchange(app: &App, presented: &Presented) -> Granted {
+    const GONE: &str = "code doesn't exist or has expired";
     let code = presented.code.as_deref().unwrap_or("");
     let Some(code) = app
         .meta()
         .redeem(code, |purpose| fits(purpose, presented))?
     else {
-        return Ok(refused(
-            "invalid_grant",
-            "code doesn't exist or has expired",
-        ));
+        return Ok(Err(GONE));
     };
     let TokenKind::OneTime {
         purpose: Purpose::Authorization {
@@ -82,10 +111,7 @@ fn exchange(app: &App, presented: &Presented) -> storage::Result<Response> {
         },
     } = &code.kind
     else {
-        return Ok(refused(
-            "invalid_grant",
-            "code doesn't exist or has expired",
-        ));
+        return Ok(Err(GONE));
     };
     let refresh = match offline {
         true => Some(
@@ -95,47 +121,39 @@ fn exchange(app: &App, presented: &Presented) -> storage::Result<Response> {
         false => None,
     };
     let parent = refresh.as_ref().map(|(token, _)| token);
-    let mut answer = access(app, &code, client_id, parent)?;
+    let mut made = access(app, &code, client_id, parent)?;
     if let Some((_, secret)) = &refresh {
-        answer["refresh_token"] = json!(secret.expose());
+        made.answer["refresh_token"] = json!(secret.expose());
     }
-    Ok(reply::json(&answer))
+    Ok(Ok(made))
 }
 
-fn refresh(app: &App, presented: &Presented) -> storage::Result<Response> {
+fn refresh(app: &App, presented: &Presented) -> Granted {
     let secret = presented.refresh_token.as_deref().unwrap_or("");
     match app.meta().refresh_authentication(secret)? {
-        Authentication::Valid(token) => Ok(reply::json(&access(
-            app,
-            &token,
-            &token.name,
-            Some(&token),
-        )?)),
-        _ => Ok(refused(
-            "invalid_grant",
-            "refresh token is invalid or revoked",
-        )),
+        Authentication::Valid(token) => access(app, &token, &token.name, Some(&token)).map(Ok),
+        _ => Ok(Err("refresh token is invalid or revoked")),
     }
 }
 
 /// A new access token for the account of `of`.
-fn access(
-    app: &App,
-    of: &Token,
-    name: &str,
-    parent: Option<&Token>,
-) -> storage::Result<serde_json::Value> {
+fn access(app: &App, of: &Token, name: &str, parent: Option<&Token>) -> storage::Result<Made> {
     let expires_ms = app.meta().env().clock.now_ms() + ACCESS_S * 1000;
     let new = new(TokenKind::Bearer, name, Some(expires_ms), parent);
     let (_, secret) = app.meta().create_token_with(of.account, new)?;
-    Ok(json!({
+    let answer = json!({
         "access_token": secret.expose(),
         "token_type": "bearer",
         "expires_in": ACCESS_S,
         "scope": "",
         "uid": of.account.0.to_string(),
         "account_id": of.account.to_string(),
-    }))
+    });
+    Ok(Made {
+        account: of.account,
+        name: name.to_owned(),
+        answer,
+    })
 }
 
 fn new(kind: TokenKind, name: &str, expires_ms: Option<i64>, parent: Option<&Token>) -> NewToken {

@@ -1,12 +1,10 @@
 //! `/2/firefly/account/change_password`: a new password for who knows the old one; other browsers are signed out.
 
-use std::time::Instant;
-
 use axum::extract::State;
 use serde::Deserialize;
 use storage::meta::AuditAction;
 
-use super::session::{PER_ACCOUNT, end_sessions, password};
+use super::session::{PER_ACCOUNT, end_sessions, limit, password};
 use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
@@ -25,21 +23,30 @@ pub async fn change(
     caller: Caller,
     Arg(arg): Arg<ChangeArg>,
 ) -> Answer<()> {
-    let key = format!("account {}", caller.account.email.to_lowercase());
-    let taken = app.limiter().take(&key, PER_ACCOUNT, Instant::now());
-    taken.map_err(|wait_s| Failure::TooMany("too_many_requests", wait_s))?;
     let changed = app.blocking(move |app| {
-        let (meta, email) = (app.meta(), &caller.account.email);
-        let known = meta
-            .verify_password(email, &arg.old_password)
-            .map_err(Failure::from_storage)?;
-        known.ok_or_else(|| Failure::tag("invalid_credentials"))?;
-        meta.set_password(caller.id(), &arg.new_password)
-            .map_err(password)?;
+        check_password(app, &caller, &arg.old_password)?;
+        let set = app.meta().set_password(caller.id(), &arg.new_password);
+        set.map_err(password)?;
         end_sessions(app, caller.id(), Some(caller.token_id())).map_err(Failure::from_storage)?;
-        app.record(&caller, AuditAction::PasswordSet, email.clone())
+        app.record(
+            &caller,
+            AuditAction::PasswordSet,
+            caller.account.email.clone(),
+        )
     });
-    changed.await??;
+    changed.await?.map(Reply)
+}
+
+/// Refuses as `invalid_credentials` what is not the caller's password; a bounded number of times. Blocks.
+pub fn check_password(app: &App, caller: &Caller, password: &str) -> Result<(), Failure> {
+    let email = &caller.account.email;
+    let key = format!("account {}", email.to_lowercase());
+    limit(app, &key, PER_ACCOUNT)?;
+    let known = app.meta().verify_password(email, password);
+    if known.map_err(Failure::from_storage)?.is_none() {
+        app.record(caller, AuditAction::SignInFailed, email.clone())?;
+        return Err(Failure::tag("invalid_credentials"));
+    }
     app.limiter().forget(&key);
-    Ok(Reply(()))
+    Ok(())
 }

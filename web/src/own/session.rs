@@ -16,14 +16,12 @@ use storage::meta::{
 
 use super::challenge::enter;
 use crate::App;
-use crate::frame::caller::{Caller, SESSION_COOKIE};
+use crate::frame::caller::{Caller, session_cookie};
 use crate::frame::device::Device;
 use crate::frame::limiter::{Rate, network};
 use crate::frame::proxy::client_address;
 use crate::frame::{Failure, StrangerArg, Void, reply};
 
-/// How long a browser stays signed in, milliseconds: 30 days.
-const LIFETIME_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Attempts for one account, from anywhere.
 pub const PER_ACCOUNT: Rate = Rate {
     burst: 10.0,
@@ -114,6 +112,8 @@ pub async fn claim(
         let meta = app.meta();
         let found = meta.peek_code(&arg.code).map_err(Failure::from_storage)?;
         let Authentication::Valid(code) = found else {
+            let (action, subject) = (AuditAction::SignInFailed, "one-time link".to_owned());
+            log(app, None, action, subject, address)?;
             return Err(Failure::tag("invalid_code"));
         };
         if !matches!(
@@ -211,7 +211,7 @@ pub fn open(
     address: IpAddr,
     device: &str,
 ) -> Result<Response, Failure> {
-    let expires_ms = app.meta().env().clock.now_ms() + LIFETIME_MS;
+    let expires_ms = app.meta().env().clock.now_ms() + app.settings().session_ms;
     let session = app.meta().create_session(account.id, device, expires_ms);
     let (token, secret) = session.map_err(Failure::from_storage)?;
     log(
@@ -229,7 +229,8 @@ pub fn open(
         return Err(Failure::Internal("a session without a CSRF secret".into()));
     };
     let mut response = reply::json(&answer(app, &account, csrf)?);
-    set_cookie(app, &mut response, secret.expose(), LIFETIME_MS / 1000)?;
+    let age_s = app.settings().session_ms / 1000;
+    set_cookie(app, &mut response, secret.expose(), age_s)?;
     Ok(response)
 }
 
@@ -256,9 +257,9 @@ fn set_cookie(app: &App, response: &mut Response, secret: &str, age_s: i64) -> R
     } else {
         ""
     };
-    let cookie = format!(
-        "{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}"
-    );
+    let name = session_cookie(app);
+    let cookie =
+        format!("{name}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}");
     let value = HeaderValue::from_str(&cookie).map_err(|e| Failure::Internal(e.to_string()))?;
     response.headers_mut().append(header::SET_COOKIE, value);
     Ok(())

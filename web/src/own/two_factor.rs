@@ -1,7 +1,5 @@
 //! `/2/firefly/two_factor/*`: setting the second factor up and taking it away, by its owner.
 
-use std::time::Instant;
-
 use axum::extract::State;
 use qrcodegen::{QrCode, QrCodeEcc};
 use serde::Deserialize;
@@ -10,7 +8,8 @@ use storage::meta::second_factor::{DIGITS, STEP_S};
 use storage::meta::{AuditAction, Refusal};
 
 use super::challenge::{attempt, factor_key, refused, take_code};
-use super::session::{PER_ACCOUNT, end_sessions};
+use super::password::check_password;
+use super::session::end_sessions;
 use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
@@ -141,18 +140,6 @@ pub async fn disable(State(app): State<App>, caller: Caller, Arg(arg): Arg<BothA
 fn check_both(app: &App, caller: &Caller, arg: &BothArg) -> Result<(), Failure> {
     check_password(app, caller, &arg.password)?;
     take_code(app, &caller.account, &arg.code).map(drop)
-}
-
-/// Refuses as `invalid_credentials` what is not the caller's password; a bounded number of times.
-fn check_password(app: &App, caller: &Caller, password: &str) -> Result<(), Failure> {
-    let key = format!("account {}", caller.account.email.to_lowercase());
-    let taken = app.limiter().take(&key, PER_ACCOUNT, Instant::now());
-    taken.map_err(|wait_s| Failure::TooMany("too_many_requests", wait_s))?;
-    let known = app.meta().verify_password(&caller.account.email, password);
-    let known = known.map_err(Failure::from_storage)?;
-    known.ok_or_else(|| Failure::tag("invalid_credentials"))?;
-    app.limiter().forget(&key);
-    Ok(())
 }
 
 /// What applications read: the format that all of them know.

@@ -66,27 +66,22 @@ pub async fn open(
     };
     tie::bind(&app, opened.actor.account, None);
     let wants = |flag: &Option<String>| flag.as_deref() == Some("1");
+    if !wants(&query.small) {
+        note(&app, &opened, address).await?;
+    }
     match opened.place.node.head() {
         Some(version) if opened.link.allow_download && (wants(&query.dl) || wants(&query.raw)) => {
             let attachment = Some(opened.place.node.name.as_str()).filter(|_| wants(&query.dl));
-            let response = outgoing(
-                &app,
-                &headers,
-                version,
-                Presentation {
-                    attachment,
-                    ..Presentation::BYTES
-                },
-            )
-            .await?;
-            note(&app, &opened, address).await?;
-            Ok(response)
+            let presentation = Presentation {
+                attachment,
+                ..Presentation::BYTES
+            };
+            outgoing(&app, &headers, version, presentation).await
         }
         Some(version) if wants(&query.view) => view(&app, &headers, &opened, version).await,
         Some(version) if wants(&query.small) => small(&app, &opened, version).await,
         Some(_) => file_page(&app, opened, &key, query.path.as_deref().unwrap_or("")).await,
         None if opened.link.allow_download && wants(&query.dl) => {
-            note(&app, &opened, address).await?;
             let (account, folder) = (opened.actor.account, opened.place);
             let planned = app.blocking(move |app| {
                 let view = app.meta().view(account).map_err(Failure::from_storage)?;

@@ -16,12 +16,20 @@ use crate::frame::content::{Presentation, outgoing};
 use crate::frame::limiter::{Rate, network};
 use crate::frame::reply::Answer;
 use crate::frame::{Arg, Failure, HeaderArg, Reply, api_result};
+use crate::own::session::{limit, log};
 
-/// Guesses of a link's password from one address.
-const GUESSES: Rate = Rate {
+/// Wrong guesses of a link's password from one address.
+const PER_ADDRESS: Rate = Rate {
     burst: 10.0,
     per_second: 0.1,
 };
+/// Wrong guesses of a link's password from anywhere.
+const PER_LINK: Rate = Rate {
+    burst: 50.0,
+    per_second: 50.0 / 3600.0,
+};
+/// Characters of a link's key that the audit log may know: too few to open it.
+const KEY_SHOWN: usize = 6;
 
 /// Which link, and what below it.
 #[derive(Deserialize)]
@@ -93,7 +101,7 @@ pub async fn file(
     Ok(response)
 }
 
-/// Opens a link, with a bound on how often its password may be guessed.
+/// Opens a link, with a bound on how often its password may be guessed; wrong guesses are in the audit log.
 pub async fn open(
     app: &App,
     from: std::net::IpAddr,
@@ -102,17 +110,28 @@ pub async fn open(
     below: Option<&str>,
 ) -> Result<OpenedLink, Failure> {
     let below = names(below)?;
-    if password.is_some() {
-        let guesser = format!("link {key} {}", network(from));
-        let taken = app
-            .limiter()
-            .take(&guesser, GUESSES, std::time::Instant::now());
-        taken.map_err(|wait_s| Failure::TooMany("too_many_requests", wait_s))?;
-    }
-    let opened = app
-        .blocking(move |app| app.meta().open_link(&key, password.as_deref(), &below))
-        .await?;
-    opened.map_err(|e| Failure::shaped(e, shape_error))
+    let opened = app.blocking(move |app| {
+        let shaped = |e| Failure::shaped(e, shape_error);
+        if password.is_none() {
+            return app.meta().open_link(&key, None, &below).map_err(shaped);
+        }
+        let keys = [
+            format!("link {key} {}", network(from)),
+            format!("link {key}"),
+        ];
+        limit(app, &keys[0], PER_ADDRESS)?;
+        limit(app, &keys[1], PER_LINK)?;
+        let opened = app.meta().open_link(&key, password.as_deref(), &below);
+        if let Err(storage::Error::Refused(Refusal::WrongPassword)) = &opened {
+            let shown: String = key.chars().take(KEY_SHOWN).collect();
+            let subject = format!("shared link {shown}…");
+            log(app, None, AuditAction::SignInFailed, subject, from)?;
+        } else {
+            keys.iter().for_each(|key| app.limiter().give_back(key));
+        }
+        opened.map_err(shaped)
+    });
+    opened.await?
 }
 
 /// The names of a path below a link.

@@ -303,3 +303,90 @@ async fn an_account_is_made_by_an_administrator() {
     let again = bench.rpc(&admin, "firefly/account/create", argument).await;
     assert_eq!(again.json()["error"][".tag"], "email_taken");
 }
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_ends() {
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+    let bench = Bench::new();
+    let (account, _) = bench.account("a@example.com", false);
+    let set = bench
+        .app
+        .meta()
+        .set_password(account.id, "correct horse battery");
+    set.expect("a password");
+    let cookie = cookie(&sign_in(&bench, "correct horse battery").await);
+    let seen = async || {
+        let current = Request::get("/2/firefly/session/current").header(header::COOKIE, &cookie);
+        let current = current.body(Body::empty()).unwrap_or_default();
+        bench.send(current).await.refusal()
+    };
+    for _ in 0..2 {
+        bench.clock.advance_ms(6 * DAY_MS);
+        assert_eq!(seen().await.0, 200, "used within a week");
+        bench.app.meta().save_token_uses().expect("uses");
+    }
+    bench.clock.advance_ms(7 * DAY_MS + 1);
+    assert_eq!(seen().await, (401, "expired_access_token".to_owned()));
+}
+
+#[tokio::test]
+async fn wrong_passwords_and_codes_are_in_the_audit_log() {
+    let bench = Bench::new();
+    let (account, token) = bench.account("a@example.com", false);
+    let set = bench
+        .app
+        .meta()
+        .set_password(account.id, "correct horse battery");
+    set.expect("a password");
+    let nothing = json!({ "code": "ff_guess", "password": "correct horse battery" });
+    let refused = post(&bench, "firefly/session/claim", "", "", nothing).await;
+    assert_eq!(refused.refusal().1, "invalid_code");
+    let change = json!({ "old_password": "wrong wrong 1", "new_password": "lantern gravel nine" });
+    let refused = bench
+        .rpc(&token, "firefly/account/change_password", change)
+        .await;
+    assert_eq!(refused.refusal().1, "invalid_credentials");
+    let wrong = json!({ "password": "wrong wrong 1" });
+    let refused = bench.rpc(&token, "firefly/two_factor/begin", wrong).await;
+    assert_eq!(refused.refusal().1, "invalid_credentials");
+    bench
+        .content(&token, "files/upload", json!({ "path": "/a.txt" }), b"a")
+        .await;
+    let settings = json!({ "requested_visibility": "password", "link_password": "open sesame" });
+    let link = json!({ "path": "/a.txt", "settings": settings });
+    let link = bench
+        .rpc(&token, "sharing/create_shared_link_with_settings", link)
+        .await;
+    let url = link.json()["url"].clone();
+    for n in 0..70 {
+        let open =
+            json!({ "url": url, "link_password": if n < 3 { "wrong" } else { "open sesame" } });
+        let seen = bench
+            .rpc(&token, "sharing/get_shared_link_metadata", open)
+            .await;
+        // What is right does not count as a guess.
+        assert_eq!(
+            seen.status,
+            if n < 3 { 409 } else { 200 },
+            "{}",
+            seen.text()
+        );
+    }
+    let found = bench
+        .app
+        .meta()
+        .audit_search(0, &storage::meta::AuditFilter::default(), 100);
+    let failed = found.expect("a log").0.into_iter().map(|(_, event)| event);
+    let failed = failed.filter(|event| event.action == storage::meta::AuditAction::SignInFailed);
+    let subjects: Vec<_> = failed.map(|event| event.subject).collect();
+    assert_eq!(
+        subjects[..3],
+        ["one-time link", "a@example.com", "a@example.com"]
+    );
+    assert_eq!(subjects.len(), 6, "{subjects:?}");
+    assert!(
+        subjects[3..]
+            .iter()
+            .all(|subject| subject.starts_with("shared link "))
+    );
+}

@@ -62,7 +62,7 @@ fn newest_log(folder: &Path) -> Result<Option<PathBuf>> {
 }
 
 /// Where the last batch begins, if it was written in part.
-fn torn_batch(log: &[u8]) -> Option<usize> {
+pub(crate) fn torn_batch(log: &[u8]) -> Option<usize> {
     let (mut at, mut unfinished) = (0, None);
     loop {
         match record(log, at) {

@@ -14,6 +14,9 @@ mod log_tail;
 mod tests;
 mod view;
 
+#[cfg(feature = "fuzz")]
+pub(crate) use log_tail::torn_batch;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;

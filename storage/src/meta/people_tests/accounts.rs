@@ -72,22 +72,31 @@ fn passwords_open_and_disabled_accounts_do_not() {
             .unwrap()
             .map(|account| account.id)
     };
-    assert_eq!(verify("ann@example.com", "right horse"), None);
-    bench.meta.set_password(ann.id, "right horse").unwrap();
-    assert_eq!(verify("Ann@example.com", "right horse"), Some(ann.id));
+    assert_eq!(verify("ann@example.com", "right horse gravel"), None);
+    bench
+        .meta
+        .set_password(ann.id, "right horse gravel")
+        .unwrap();
+    assert_eq!(
+        verify("Ann@example.com", "right horse gravel"),
+        Some(ann.id)
+    );
     assert_eq!(verify("ann@example.com", "wrong horse"), None);
-    assert_eq!(verify("nobody@example.com", "right horse"), None);
+    assert_eq!(verify("nobody@example.com", "right horse gravel"), None);
     assert!(matches!(
         refusal(bench.meta.set_password(ann.id, "short")),
         Refusal::WeakPassword(_)
     ));
-    assert_eq!(verify("ann@example.com", "right horse"), Some(ann.id));
+    assert_eq!(
+        verify("ann@example.com", "right horse gravel"),
+        Some(ann.id)
+    );
     let disabled = AccountChange {
         disabled: Some(true),
         ..AccountChange::default()
     };
     bench.meta.change_account(ann.id, disabled).unwrap();
-    assert_eq!(verify("ann@example.com", "right horse"), None);
+    assert_eq!(verify("ann@example.com", "right horse gravel"), None);
 }
 
 #[test]

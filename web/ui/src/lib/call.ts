@@ -33,7 +33,7 @@ const SENTENCES: Record<string, string> = {
   invalid_search: later('That search cannot be kept.'),
   too_large: later('That is too much for one archive.'),
   invalid_code: later('This link was used before or has expired. Ask for a new one.'),
-  weak_password: later('That password is too easy to guess. Use at least 10 characters.'),
+  weak_password: later('That password is too easy to guess. Use at least 12 characters, and no words that many people use.'),
   not_found: later('It is not there any more. Someone may have moved or deleted it.'),
   conflict: later('Something with that name is already there.'),
   insufficient_space: later('There is not enough space left for this.'),
