@@ -37,4 +37,5 @@ mod sign_in;
 mod status;
 mod suspension;
 mod targets;
+mod upgrade;
 mod user;

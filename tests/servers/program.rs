@@ -64,9 +64,14 @@ impl Server {
 
     /// Starts a server on new data, with its metadata in the data folder whatever the environment asks for.
     pub fn start_embedded() -> Server {
-        let mut server = Self::new(None, None, false);
+        let mut server = Self::stopped_embedded();
         server.start_again();
         server
+    }
+
+    /// The same, not started yet.
+    pub fn stopped_embedded() -> Server {
+        Self::new(None, None, false)
     }
 
     /// A server on new data that was not started yet, with its metadata in a database of its own.

@@ -241,3 +241,28 @@ fn only_admins_administer() {
         .call("firefly/admin/account/list", &json!({}));
     assert!(!listed.to_string().contains("made-by-ordinary"));
 }
+
+#[test]
+fn over_https_the_session_is_this_hosts_alone() {
+    let mut server = Server::stopped(false);
+    server.start_with(&["--public-url", "https://files.example.org"]);
+    let http = server.http();
+    let answer = claim(&http, code(server.greeting()), PASSWORD);
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-firefly_session="), "{cookie}");
+    assert!(
+        cookie.contains("; Secure") && !cookie.contains("Domain"),
+        "{cookie}"
+    );
+    assert!(answer.header("strict-transport-security").is_some());
+    let browser = Browser::of(&http, &answer);
+    let current = browser.call("firefly/session/current", &Value::Null);
+    assert_eq!(current.status, 200);
+    let plain = browser.cookie.replacen("__Host-", "", 1);
+    let other = [("Cookie", plain.as_str())];
+    let address = "/2/firefly/session/current";
+    assert_eq!(
+        http.request("GET", address, &other, b"").unwrap().status,
+        401
+    );
+}

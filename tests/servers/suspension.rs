@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 use serde_json::json;
 
-use crate::program::{Server, succeeds};
+use crate::program::{Server, succeeds, until};
 use crate::user::User;
 
 /// Larger than all that kernels buffer between a server and its client.
@@ -213,4 +213,74 @@ fn suspending_resets_streams_of_a_connection_whose_others_go_on() {
         drop(client);
         connection.await.unwrap().unwrap();
     });
+}
+
+/// Searches at once: together they take seconds, whatever the machine.
+const SEARCHERS: usize = 48;
+
+#[test]
+fn suspending_ends_searches_that_run() {
+    let server = Server::start(false);
+    let user = server.user("searcher");
+    for n in 0..20 {
+        let mut words = StdRng::seed_from_u64(n);
+        let words =
+            (0..20_000).map(|_| ["ab", "ba", "cab", "abba"][(words.next_u32() % 4) as usize]);
+        let text = words.collect::<Vec<_>>().join(" ");
+        user.put(&format!("/{n}.txt"), text.as_bytes());
+    }
+    until("all are found", 60, || {
+        (user.found("ab ").len() == 20).then_some(())
+    });
+    let phrase = |n: usize| {
+        let words = (0..6).map(|at| ["ab", "ba", "cab", "abba"][(n >> (at * 2)) & 3]);
+        format!("\"{}\"", words.collect::<Vec<_>>().join(" "))
+    };
+    let query = (0..30)
+        .map(|n| phrase(n * 131))
+        .collect::<Vec<_>>()
+        .join(" OR ");
+    let searches = std::thread::scope(|scope| {
+        let searching: Vec<_> = std::iter::repeat_with(|| {
+            scope.spawn(|| {
+                loop {
+                    let begun = Instant::now();
+                    let answer = user
+                        .rpc("firefly/search", &json!({ "query": query }))
+                        .unwrap();
+                    if answer.status != 200 {
+                        return (begun, Instant::now(), answer.status, answer.refusal());
+                    }
+                }
+            })
+        })
+        .take(SEARCHERS)
+        .collect();
+        let metrics = server.http();
+        until("they are all answered", 60, || {
+            let health = metrics.request("GET", "/healthz", &[], b"").unwrap().json();
+            (health["requests_in_flight"].as_u64() > Some(SEARCHERS as u64 * 3 / 4)).then_some(())
+        });
+        let asked = Instant::now();
+        succeeds(&server, &["account", "suspend", &user.email]);
+        let suspended = Instant::now();
+        let ends = searching
+            .into_iter()
+            .map(|searching| searching.join().unwrap());
+        (asked, suspended, ends.collect::<Vec<_>>())
+    });
+    let (asked, suspended, ends) = searches;
+    for (_, ended, status, refusal) in &ends {
+        assert_eq!((*status, refusal.as_str()), (401, "user_suspended"));
+        assert!(ended.saturating_duration_since(suspended) < CUT_LIMIT);
+    }
+    let ran = ends.iter().filter(|(begun, ..)| *begun < asked);
+    let last = ran
+        .clone()
+        .map(|(_, ended, ..)| ended.saturating_duration_since(suspended));
+    println!("{} that ran ended within {:?}", ran.count(), last.max());
+    assert!(
+        ends.iter().any(|(begun, ..)| *begun < asked),
+        "none was cut"
+    );
 }
