@@ -9,7 +9,7 @@ use crate::testing::Bench;
 use crate::thumbnail::{Encoding, Wanted, make};
 
 /// Routes that are called. Not those that wait, nor an import of the machine's folders.
-const ROUTES: [&str; 96] = [
+const ROUTES: [&str; 102] = [
     "files/upload",
     "files/upload_session/start",
     "files/upload_session/append_v2",
@@ -106,6 +106,12 @@ const ROUTES: [&str; 96] = [
     "firefly/admin/account/quota",
     "firefly/admin/account/invite",
     "firefly/admin/account/rename",
+    "firefly/invitations/create",
+    "firefly/invitations/list",
+    "firefly/invitations/withdraw",
+    "firefly/invitations/look",
+    "firefly/invitations/accept",
+    "firefly/invitations/claim",
 ];
 /// Requests that one store takes; then there is a new one.
 const REQUESTS_A_STORE: u32 = 500;
