@@ -53,6 +53,9 @@ fn tag<'t>(rest: &'t str, job: &mut Job) -> &'t str {
     let end = tag_end(rest);
     let inside = rest[1..end].trim_end_matches('/');
     let after = rest.get(end + 1..).unwrap_or_default();
+    if inside.is_empty() {
+        return after; // `</>`
+    }
     let name_end = inside[1..]
         .find(|c: char| c.is_ascii_whitespace() || c == '/')
         .map_or(inside.len(), |at| at + 1);
@@ -304,6 +307,12 @@ mod tests {
         let page = "<html><head><title>T&amp;T</title><style>p{}</style></head><body><p>one</p><p>two&nbsp;caf&eacute;\
             <script>var a='</b>no'</script><img alt='a picture'><!-- hidden --><b>bo</b>ld &#8364;&#x41; 1 < 2</body>";
         assert_eq!(text(page), "T&T one two café a picture bold €A 1 < 2");
+    }
+
+    #[test]
+    fn a_tag_without_a_name_is_nothing() {
+        let text = text("<p>one</>two<//>three</");
+        assert_eq!(text.replace(' ', ""), "onetwothree");
     }
 
     #[test]
