@@ -214,7 +214,7 @@ impl Sources {
         let Some(head) = place.node.head() else {
             return Ok(None);
         };
-        let Some(scope) = self.meta.reader()?.scope(place.ns)? else {
+        let Some(scope) = self.meta.scope(place.ns)? else {
             return Ok(None);
         };
         let extension = path::extension(&place.node.name);

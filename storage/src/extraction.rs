@@ -263,7 +263,9 @@ impl Extractions {
         extension: &str,
     ) -> Result<Option<ExtractionRecord>> {
         let key = record_key(scope, content_hash, extension);
-        keys::read(&*self.store.snapshot()?, &key, "extraction record")
+        let row = self.store.get(&key)?;
+        row.map(|row| row::decode("extraction record", &row))
+            .transpose()
     }
 
     /// One transaction: the record, its references to the text's blocks, `Extracted` in the partition log; the job is done.

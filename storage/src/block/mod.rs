@@ -240,7 +240,8 @@ impl Shared {
     }
 
     fn row(&self, hash: &BlockHash) -> Result<Option<BlockRow>> {
-        row::read(&*self.store.snapshot()?, hash)
+        let row = self.store.get(&row::block_key(hash))?;
+        row.map(|row| BlockRow::decode(hash, &row)).transpose()
     }
 
     /// The targets, in the order in which they were told.

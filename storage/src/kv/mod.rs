@@ -26,6 +26,11 @@ pub trait Store: Send + Sync {
     /// Its reads fail with [`crate::Error::Conflict`] when the engine had to end it early; take a new one then.
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>>;
 
+    /// The value of `key`, at least as new as all that was committed before the call: a snapshot for one row.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.snapshot()?.get(key)
+    }
+
     /// Runs `body` with serializable isolation and commits it durably (fsync) before returning.
     ///
     /// `body` runs again on a conflict, so it must have no effects but those on the transaction, and must not start or

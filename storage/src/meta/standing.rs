@@ -60,6 +60,13 @@ impl Meta {
             scopes: HashMap::new(),
         })
     }
+
+    /// Who shares extraction results in `ns`: its owner's team, else its owner; `None` when there is no such namespace.
+    pub fn scope(&self, ns: NamespaceId) -> Result<Option<Scope>> {
+        let row = self.store.get(&keys::namespace(ns))?;
+        let row = row.map(|row| row::decode("namespace", &row)).transpose()?;
+        Ok(row.as_ref().map(scope_of))
+    }
 }
 
 impl Reader<'_> {
@@ -171,16 +178,19 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// Who shares extraction results in `ns`: its owner's team, else its owner; `None` when there is no such namespace.
+    /// As [`Meta::scope`]; remembered.
     pub fn scope(&mut self, ns: NamespaceId) -> Result<Option<Scope>> {
         if let Some(known) = self.scopes.get(&ns) {
             return Ok(*known);
         }
-        let scope = keys::get_namespace(&*self.rows, ns)?
-            .map(|row| row.team.map_or(Scope::Account(row.owner), Scope::Team));
+        let scope = keys::get_namespace(&*self.rows, ns)?.as_ref().map(scope_of);
         self.scopes.insert(ns, scope);
         Ok(scope)
     }
+}
+
+fn scope_of(row: &keys::NamespaceRow) -> Scope {
+    row.team.map_or(Scope::Account(row.owner), Scope::Team)
 }
 
 fn root_of(node: &Node) -> Option<NamespaceId> {

@@ -31,7 +31,7 @@ use self::drive::Driver;
 use self::group::Group;
 use self::pool::Pool;
 use self::pulse::Pulse;
-use self::view::View;
+use self::view::{GET, View};
 use super::optimistic::{Attempt, Plain, Queue, Retries, Turns, Versions, numbers};
 use super::{Batch, Commit, Snapshot, Store, Transaction};
 use crate::error::{Error, Result};
@@ -183,6 +183,13 @@ impl Store for MySqlStore {
             None => View::open(&self.pool)?,
         };
         Ok(Box::new(Plain(view)))
+    }
+
+    /// One statement, where a snapshot begins and ends: less than asking whether the cache's entry holds.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let read = |connection: &mut Connection| connection.fetch(GET, &[key], None);
+        let rows = self.pool.read(read)?;
+        Ok(rows.first().map(|row| column(row, 0)).transpose()?)
     }
 
     fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit> {

@@ -13,7 +13,8 @@ use crate::kv::optimistic::{Base, after, numbers};
 use crate::kv::{Number, Visit};
 
 const START: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
-const GET: &str = "SELECT v FROM firefly_rows WHERE k = ?";
+/// The value of a key.
+pub const GET: &str = "SELECT v FROM firefly_rows WHERE k = ?";
 const FORWARD: &str = "SELECT k, v FROM firefly_rows WHERE k >= ? AND k < ? ORDER BY k LIMIT ?";
 const BACKWARD: &str =
     "SELECT k, v FROM firefly_rows WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?";
@@ -48,9 +49,8 @@ impl View {
             let sets = connection.run(format!("{START}; {}", question.sql))?;
             Ok((question, sets))
         })?;
-        let clock = sets.get(1).and_then(|rows| rows.first());
-        let commits = sets.get(2).map_or(&[][..], Vec::as_slice);
-        let cached = cache.follow(&question, clock, commits)?;
+        let commits = sets.get(1).map_or(&[][..], Vec::as_slice);
+        let cached = cache.follow(&question, commits)?;
         Ok(View::new(lease, cached))
     }
 

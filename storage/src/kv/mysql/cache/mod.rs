@@ -1,7 +1,7 @@
 //! memcached in front of point reads of snapshots: what it answers is believed only where the database's own history says
 //! that the row is still the same.
 //!
-//! A snapshot begins with one round trip, as ever, which also reads the clock and the commits since this process last looked:
+//! A snapshot begins with one round trip, as ever, which also reads the commits since this process last looked:
 //! which rows were written, and when. An entry says as of which commit its row was read. It holds at the snapshot when the
 //! row was not written between the two; anything else in memcached is as good as nothing. So no read is ever stale, whatever
 //! memcached does. Transactions, ranges, log heads and counters never ask it. `docs/decisions/cache.md` says why. In reading
@@ -40,7 +40,7 @@ pub struct Cache {
 pub struct Question {
     history: Arc<History>,
     known: Point,
-    /// Selects the clock, then the commits since.
+    /// Selects the commits since, the newest first.
     pub sql: String,
 }
 
@@ -80,10 +80,9 @@ impl Cache {
         let known = history.tip();
         let after = known.version;
         let sql = format!(
-            "SELECT version, batch FROM firefly_clock WHERE id = 1; \
-             SELECT version, batch, IF(version = {after}, NULL, written) FROM firefly_commits \
-             WHERE version >= {after} ORDER BY version LIMIT {}",
-            MAX_BEHIND + 2
+            "SELECT version, batch, IF(version = {after}, NULL, written) FROM firefly_commits \
+             WHERE version >= {after} ORDER BY version DESC LIMIT {}",
+            MAX_BEHIND + 1
         );
         Question {
             history,
@@ -92,18 +91,18 @@ impl Cache {
         }
     }
 
-    /// Takes in the answer: the clock and the commits that a snapshot sees. `None` when the snapshot is to do without.
+    /// Takes in the answer: the commits that a snapshot sees. `None` when the snapshot is to do without: the database was set
+    /// back, or rows may still be loaded, which no commit tells of.
     pub fn follow(
         self: &Arc<Self>,
         question: &Question,
-        clock: Option<&MySqlRow>,
         commits: &[MySqlRow],
     ) -> Result<Option<Cached>, Failure> {
-        let clock = clock.map(point).transpose()?;
-        let Some(at) = clock.filter(|clock| clock.version > 0) else {
-            return Ok(None); // rows may still be loaded, which no commit tells of
+        let newest = commits.first().map(point).transpose()?;
+        let Some(at) = newest.filter(|newest| newest.version > 0) else {
+            return Ok(None);
         };
-        let history = if question.learn(&at, commits)? {
+        let history = if question.learn(commits)? {
             question.history.clone()
         } else {
             self.begin_anew(&question.history, at)
@@ -131,16 +130,16 @@ impl Cache {
 }
 
 impl Question {
-    /// Takes in the commits after the known one up to `clock`. False when they are not all there, or others than before.
-    fn learn(&self, clock: &Point, commits: &[MySqlRow]) -> Result<bool, Failure> {
-        let (Some(first), Some(last)) = (commits.first(), commits.last()) else {
+    /// Takes in the commits after the known one. False when they are not all there, or others than before.
+    fn learn(&self, commits: &[MySqlRow]) -> Result<bool, Failure> {
+        let Some((oldest, newer)) = commits.split_last() else {
             return Ok(false);
         };
-        if point(first)? != self.known || point(last)? != *clock {
+        if point(oldest)? != self.known {
             return Ok(false);
         }
-        let mut points = Vec::with_capacity(commits.len());
-        for row in &commits[1..] {
+        let mut points = Vec::with_capacity(newer.len());
+        for row in newer.iter().rev() {
             let (point, written): (_, Option<Vec<u8>>) = (point(row)?, column(row, 2)?);
             self.history.write(point.version, written.as_deref());
             points.push(point);
