@@ -25,7 +25,7 @@ pub struct LatelyWeights {
 
 /// Measured with `firefly eval lately`.
 pub const LATELY: LatelyWeights = LatelyWeights {
-    recent: 0.1,
+    recent: 0.05,
     own: 0.1,
 };
 

@@ -6,6 +6,17 @@ use crate::bench::{Bench, NOW_MS, asked};
 
 const DAY_MS: i64 = 86_400_000;
 
+/// A search in which both count, whatever they count by themselves.
+fn weighed(query: &str) -> query::Request {
+    query::Request {
+        lately: query::LatelyWeights {
+            recent: 0.1,
+            own: 0.1,
+        },
+        ..asked(query)
+    }
+}
+
 #[test]
 fn of_equals_the_newer_one_comes_first() {
     let bench = Bench::new();
@@ -21,11 +32,11 @@ fn of_equals_the_newer_one_comes_first() {
         NOW_MS - 3_000 * DAY_MS,
     );
     bench.settle();
-    let paths = bench.paths(&ann, &asked("walnut harvest "));
+    let paths = bench.paths(&ann, &weighed("walnut harvest "));
     assert_eq!(paths[..2], ["/walnut.txt", "/new.txt"]);
     let why = query::Request {
         why: true,
-        ..asked("walnut harvest ")
+        ..weighed("walnut harvest ")
     };
     let answer = bench.ask(&ann, &why).expect("an answer");
     let why = answer.hits[1].why.as_ref().expect("told");
@@ -39,7 +50,7 @@ fn of_equals_the_newer_one_comes_first() {
             recent: 0.0,
             own: 0.0,
         },
-        ..asked("walnut harvest ")
+        ..weighed("walnut harvest ")
     };
     let scores = |request| -> Vec<String> { bench.paths(&ann, request) };
     assert_eq!(scores(&plain)[0], "/walnut.txt");
@@ -55,7 +66,7 @@ fn what_one_opened_comes_first_for_oneself_alone_and_pages_keep_to_it() {
         .collect();
     bench.share(&ann, "/f", &[&bob]);
     bench.settle();
-    let by_bob = || bench.paths(&bob, &asked("walnut "));
+    let by_bob = || bench.paths(&bob, &weighed("walnut "));
     let before = by_bob();
     let wanted = &places[places.len() / 2];
     let opened = Opened {
@@ -65,13 +76,13 @@ fn what_one_opened_comes_first_for_oneself_alone_and_pages_keep_to_it() {
     bench.meta.note_opened(bob.id, &[opened]).expect("noted");
     assert_eq!(by_bob()[0], wanted.path_display.to_string());
     assert_eq!(
-        bench.paths(&ann, &asked("walnut ")),
+        bench.paths(&ann, &weighed("walnut ")),
         before,
         "not for others"
     );
     let request = query::Request {
         max_results: 2,
-        ..asked("walnut ")
+        ..weighed("walnut ")
     };
     let all = by_bob();
     let other = Opened {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use query::{Leaf, Marks, Request};
+use query::{LatelyWeights, Leaf, Marks, Request};
 
 use crate::bench::{Bench, asked};
 
@@ -160,6 +160,10 @@ fn hits_say_where_and_why() {
     bench.settle();
     let request = Request {
         why: true,
+        lately: LatelyWeights {
+            recent: 0.1,
+            own: 0.1,
+        },
         ..asked("fire ")
     };
     let answer = bench.ask(&ann, &request).expect("an answer");

@@ -105,15 +105,16 @@ impl Collection {
 
     /// The first documents for a query that is typed to its end, best first.
     pub fn ask(&self, query: &str, depth: usize) -> Result<Vec<String>> {
-        self.ask_with(query, depth, query::LATELY)
+        self.ask_with(query, depth, query::LATELY, OffsetDateTime::now_utc())
     }
 
-    /// The same with other weights of what counts beside words.
+    /// The same at another time, with other weights of what counts beside words.
     pub fn ask_with(
         &self,
         query: &str,
         depth: usize,
         lately: LatelyWeights,
+        now: OffsetDateTime,
     ) -> Result<Vec<String>> {
         let request = Request {
             query: format!("{query} "), // the last word is whole
@@ -123,7 +124,6 @@ impl Collection {
             lately,
             ..Request::default()
         };
-        let now = OffsetDateTime::now_utc();
         let answer = self.services.engine.search(self.actor, &request, now)?;
         let names = answer.hits.iter().map(|hit| &hit.place.node.name);
         Ok(names

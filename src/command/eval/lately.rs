@@ -4,13 +4,14 @@
 //! for old ones, and for what they had in hand more often than for the rest; the scores are weighted by how often, as it was observed:
 //! of what people searched for on their own machines, 22 of 100 were a week old at most and 46 a month (Dumais and others, Stuff I've
 //! Seen, SIGIR 2003); of all searches, 39 of 100 look for something again (Teevan and others, SIGIR 2007). Beside that stands what the others
-//! lose. The files' ages are spread evenly over a year.
+//! lose. The files' ages reach back a year, denser the newer: every seventh file is a week old at most, two of seven a month.
 
 use std::path::Path;
 
 use anyhow::Result;
 use query::LatelyWeights;
 use storage::meta::Opened;
+use time::{Duration, OffsetDateTime};
 
 use super::collection::{Collection, Filed, documents};
 use super::known::{names, query, reciprocal};
@@ -18,13 +19,13 @@ use super::known::{names, query, reciprocal};
 /// Hits among which the file must be to count as found.
 const DEPTH: usize = 10;
 /// Every so many-th document is looked for.
-const EVERY: usize = 2;
+const EVERY: usize = 8;
 /// Every so many-th document was opened lately.
 const OPENED_EVERY: usize = 28;
 /// What is remembered: words of the name, of the text, and wrong ones.
 const REMEMBERED: [[usize; 3]; 3] = [[1, 0, 0], [0, 2, 0], [1, 1, 0]];
 /// Weights that are tried.
-const WEIGHTS: [f32; 6] = [0.0, 0.05, 0.1, 0.2, 0.4, 0.8];
+const WEIGHTS: [f32; 5] = [0.0, 0.05, 0.1, 0.2, 0.4];
 /// Days back to where files go.
 const DAYS: i64 = 365;
 /// Up to which age (days) a file is in which share of the searches.
@@ -32,15 +33,21 @@ const AGES: [(i64, f64); 3] = [(7, 0.22), (30, 0.24), (DAYS, 0.54)];
 /// The share of searches for what was in hand before.
 const AGAIN: f64 = 0.39;
 
+/// Days after which what was stored is nobody's own any more.
+const STORED_LONG_AGO: i64 = 40;
+
 const DAY_MS: i64 = 86_400_000;
 
 /// Stores the collection as files of many ages and prints what each weight does.
 pub fn run(folder: &Path) -> Result<()> {
     let documents = documents(folder)?;
     let names = names(&documents);
-    let now_ms = time::OffsetDateTime::now_utc().unix_timestamp() * 1000;
-    // A step that shares no factor with the number of days spreads the ages over any order of the collection.
-    let days = |number: usize| (number as i64 * 149 + 3) % DAYS;
+    let now_ms = OffsetDateTime::now_utc().unix_timestamp() * 1000;
+    let days = |number: usize| {
+        // A step that shares no factor with the number of days spreads the ages over any order of the collection.
+        let evenly = (number as i64 * 149 + 3) % DAYS;
+        evenly * evenly / DAYS
+    };
     let collection = Collection::store(&documents, |number, document| Filed {
         name: names[number].clone(),
         text: document.text.clone(),
@@ -51,8 +58,11 @@ pub fn run(folder: &Path) -> Result<()> {
         let queries = REMEMBERED.map(|parts| query(&documents, &names, number, parts));
         asked.extend(queries.into_iter().flatten().map(|query| (number, query)));
     }
-    let rank = |number: usize, query: &str, weights| -> Result<f64> {
-        let found = collection.ask_with(query, DEPTH, weights)?;
+    let now = OffsetDateTime::now_utc();
+    // What one stored lately is one's own too: by then nothing is.
+    let later = now + Duration::days(STORED_LONG_AGO);
+    let rank = |number: usize, query: &str, weights, now| -> Result<f64> {
+        let found = collection.ask_with(query, DEPTH, weights, now)?;
         Ok(reciprocal(
             found.iter().position(|id| *id == documents[number].id),
         ))
@@ -64,7 +74,7 @@ pub fn run(folder: &Path) -> Result<()> {
         let mut means = [Mean::default(); AGES.len()];
         for (number, query) in &asked {
             let age = AGES.iter().position(|(most, _)| days(*number) < *most);
-            means[age.unwrap_or(AGES.len() - 1)].add(rank(*number, query, weights)?);
+            means[age.unwrap_or(AGES.len() - 1)].add(rank(*number, query, weights, now)?);
         }
         let people: f64 = means
             .iter()
@@ -81,7 +91,7 @@ pub fn run(folder: &Path) -> Result<()> {
         .filter_map(|number| collection.file(&names[number]))
         .map(|file| Opened {
             file,
-            at_ms: now_ms,
+            at_ms: later.unix_timestamp() * 1000,
         })
         .collect();
     collection.note_opened(&opened)?;
@@ -90,7 +100,7 @@ pub fn run(folder: &Path) -> Result<()> {
         let weights = LatelyWeights { recent: 0.0, own };
         let mut means = [Mean::default(); 2];
         for (number, query) in &asked {
-            means[usize::from(!is_opened(*number))].add(rank(*number, query, weights)?);
+            means[usize::from(!is_opened(*number))].add(rank(*number, query, weights, later)?);
         }
         let [opened, others] = means.map(|mean| mean.get());
         let people = AGAIN * opened + (1.0 - AGAIN) * others;
