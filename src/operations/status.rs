@@ -65,7 +65,10 @@ impl Operations {
             "metadata": self.node.metadata,
             "storage": self.node.blocks.storage_status()?,
             "index": index.as_ref().map(|index| json!({
-                "unindexed": index.lag(),
+                "unindexed": match behind.is_complete {
+                    true => behind.by_namespace.values().sum(),
+                    false => index.lag(),
+                },
                 "oldest_unindexed_s": behind.oldest_ms.map(|at_ms| (now_ms - at_ms).max(0) / 1000),
                 "oldest_is_exact": behind.is_complete,
                 "follows": index.is_healthy(),

@@ -20,11 +20,12 @@ fn a_fault_in_one_namespace_is_seen() {
         .map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 37) as u8)
         .collect();
     ann.put("/large.bin", &noise);
-    until("the index has all", 60, || {
+    let before = until("the index has all", 60, || {
         let (status, is_well) = status(&server);
-        (is_well && status["index"]["unindexed"] == 0).then_some(())
+        let waits = &status["waiting_for_extraction"];
+        let is_quiet = status["index"]["unindexed"] == 0 && waits == 0;
+        (is_well && is_quiet && status["index"]["extracted"] == 2).then_some(status)
     });
-    let (before, _) = status(&server);
     assert_eq!(before["metadata"], "embedded", "{before}");
     assert_eq!(before["namespaces"], serde_json::json!([]), "{before}");
     assert!(before["roles"].as_array().unwrap().len() >= 4, "{before}");

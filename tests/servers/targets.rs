@@ -114,12 +114,22 @@ pub fn while_writing(user: &User, happens: impl FnOnce()) -> Vec<(String, Vec<u8
             }
             told
         });
+        let stopping = Stop(&stop);
         written(5);
         happens();
         written(10);
-        stop.store(true, Ordering::SeqCst);
+        drop(stopping);
         writer.join().unwrap()
     })
+}
+
+/// Ends the writer, also when what happens fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Writing to HDFS: a file is written beside its place, synced to the datanodes' disks, closed, and renamed. When a datanode dies
 //! on the way, the whole file is written again by who wanted it: an open write does not outlive it for some seconds.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hdfs_native::file::FileWriter;
 use hdfs_native::{Client, ClientBuilder, HdfsError, WriteOptions};
@@ -10,6 +12,9 @@ use crate::error::{Error, Result};
 
 /// A multiple of what is written between two syncs, so that no block is left before it is synced.
 const BLOCK_BYTES: u64 = 16 * super::upload::PART_BYTES as u64;
+
+/// An answer that has not come by then does not come: the library may wait for a dead datanode's without end.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
 /// A folder of HDFS.
 #[derive(Debug, Clone)]
@@ -72,9 +77,7 @@ impl Hdfs {
         let temporary = format!("{folder}/.{file}.tmp.{:016x}", rand::random::<u64>());
         let options = WriteOptions::default().block_size(BLOCK_BYTES);
         let creating = self.client.create(&temporary, options);
-        let file = creating
-            .await
-            .map_err(|error| failed("creating", &path, error))?;
+        let file = timed("creating", &path, creating).await?;
         Ok(Draft {
             client: self.client.clone(),
             file,
@@ -96,31 +99,41 @@ impl Hdfs {
 impl Draft {
     /// Appends, and waits until it is on the datanodes' disks.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        let written = self.file.write_bytes(bytes).await;
-        written.map_err(|error| failed("writing", &self.path, error))?;
-        let synced = self.file.hsync().await;
-        synced.map_err(|error| failed("syncing", &self.path, error))
+        timed("writing", &self.path, self.file.write_bytes(bytes)).await?;
+        timed("syncing", &self.path, self.file.hsync()).await
     }
 
     /// Gives the file its name.
     pub async fn finish(mut self, replace: bool) -> Result<()> {
-        let closed = self.file.close().await;
-        closed.map_err(|error| failed("closing", &self.path, error))?;
+        timed("closing", &self.path, self.file.close()).await?;
         let renaming = self.client.rename(&self.temporary, &self.path, replace);
-        if let Err(error) = renaming.await {
+        if let Err(error) = timed("renaming", &self.path, renaming).await {
             // As above.
-            let _left_behind = self.client.delete(&self.temporary, false).await;
-            return Err(failed("renaming", &self.path, error));
+            let removing = self.client.delete(&self.temporary, false);
+            let _left_behind = timed("removing", &self.temporary, removing).await;
+            return Err(error);
         }
         Ok(())
     }
 
     /// Removes what was written.
     pub async fn abort(self) -> Result<()> {
-        let removed = self.client.delete(&self.temporary, false).await;
-        removed
-            .map(drop)
-            .map_err(|error| failed("removing", &self.temporary, error))
+        let removing = self.client.delete(&self.temporary, false);
+        timed("removing", &self.temporary, removing).await.map(drop)
+    }
+}
+
+async fn timed<T>(
+    doing: &str,
+    path: &str,
+    work: impl Future<Output = Result<T, HdfsError>>,
+) -> Result<T> {
+    match tokio::time::timeout(ANSWER_LIMIT, work).await {
+        Ok(done) => done.map_err(|error| failed(doing, path, error)),
+        Err(_) => Err(Error::Engine(format!(
+            "{doing} {path} on HDFS: no answer within {} s",
+            ANSWER_LIMIT.as_secs()
+        ))),
     }
 }
 

@@ -32,6 +32,8 @@ use crate::error::{Error, Result};
 
 /// Most objects that one listing returns.
 pub const MAX_LISTED: usize = 10_000;
+/// What another machine has not done by then is tried again, if it is to be.
+const TRY_LIMIT: Duration = Duration::from_secs(60);
 /// Before each further try of what another machine refused, milliseconds.
 const RESTS_MS: &[u64] = &[100, 300, 1_000, 2_000, 4_000];
 
@@ -138,7 +140,7 @@ impl Objects {
         work: impl Fn() -> BoxFuture<'a, Result<T>> + Send,
     ) -> Result<T> {
         for rest_ms in self.rests_ms {
-            match work().await {
+            match self.timed(work()).await {
                 Err(error) if is_passing(&error) => {
                     tracing::debug!(place = self.url, %error, "trying again");
                     tokio::time::sleep(Duration::from_millis(*rest_ms)).await;
@@ -146,10 +148,25 @@ impl Objects {
                 done => return done,
             }
         }
-        let last = work().await;
+        let last = self.timed(work()).await;
         last.map_err(|error| match self.is_remote {
             true => unavailable(error),
             false => error,
+        })
+    }
+
+    /// Nobody waits for another machine without end.
+    async fn timed<T>(&self, work: BoxFuture<'_, Result<T>>) -> Result<T> {
+        if !self.is_remote {
+            return work.await;
+        }
+        let done = tokio::time::timeout(TRY_LIMIT, work).await;
+        done.unwrap_or_else(|_| {
+            let limit_s = TRY_LIMIT.as_secs();
+            Err(Error::Unavailable(format!(
+                "{}: no answer within {limit_s} s",
+                self.url
+            )))
         })
     }
 
