@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 /// Connections that snapshots may use at once unless something else is said.
 const DEFAULT_CONNECTIONS: usize = 48;
 
+/// Says of a key whether the cache is asked for its row.
+pub type IsCached = fn(&[u8]) -> bool;
+
 /// How to reach the database. Shows itself without the password.
 #[derive(Clone)]
 pub struct Options {
@@ -24,7 +27,7 @@ pub struct Options {
     /// committer's and the pulse's.
     pub connections: usize,
     /// memcached in front of point reads, and which keys' rows it is asked for.
-    pub cache: Option<(Address, fn(&[u8]) -> bool)>,
+    pub cache: Option<(Address, IsCached)>,
 }
 
 impl Options {
