@@ -24,7 +24,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start the server: storage, search, API and web page in one process
+    /// Start the server: storage, search, API and web page in one process, or one of several with a --role
     Serve(Box<ServeArgs>),
     /// Bring a folder in (skips what is there unchanged, goes on after an interruption)
     Import(command::import::Args),
@@ -78,7 +78,7 @@ enum Command {
     },
 }
 
-/// Starts the server.
+/// Starts the server. With --cluster-key several processes share one database, each with the roles of --role.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
     /// Import this folder; searches are answered meanwhile

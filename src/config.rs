@@ -12,10 +12,13 @@ use storage::block::Place;
 use storage::kv::mysql::CacheAddress;
 use sync::bus::amqp::AmqpBus;
 
+use crate::cluster::role::Roles;
 use crate::node;
 
 /// Name of the settings file in the data folder.
 const FILE_NAME: &str = "firefly.toml";
+/// The role of a process that keeps blocks for servers elsewhere.
+const BLOCK_SERVER: &str = "block";
 /// Variables with our prefix that are not settings of the server.
 const OTHER_VARIABLES: [&str; 4] = [
     "FIREFLY_CONFIG",
@@ -103,10 +106,6 @@ settings! {
     quota_gib: u64, "quota-gib", "FIREFLY_QUOTA_GIB", "GIB";
     /// Seconds that a place for blocks may be away before its copies are made elsewhere [default: 900]
     replace_after_s: u64, "replace-after-s", "FIREFLY_REPLACE_AFTER_S", "S";
-    /// What this process does: `all`, or `block`: it keeps blocks for servers elsewhere, in one folder, and nothing else [default: all]
-    role: String, "role", "FIREFLY_ROLE", "ROLE";
-    /// File with the key of the cluster, by which block servers know who asks [default: none]
-    cluster_key: PathBuf, "cluster-key", "FIREFLY_CLUSTER_KEY", "FILE";
     /// Command that prints the key-encryption keys, instead of DIR/keys/kek.json
     kek_command: String, "kek-command", "FIREFLY_KEK_COMMAND", "COMMAND";
     /// RabbitMQ, amqp://USER@HOST:PORT/VHOST or amqps://… [default: none, changes stay within this process]
@@ -115,6 +114,17 @@ settings! {
     broker_secret: PathBuf, "broker-secret", "FIREFLY_BROKER_SECRET", "FILE";
     /// Certificates to trust for amqps beside the system's, PEM
     broker_ca: PathBuf, "broker-ca", "FIREFLY_BROKER_CA", "FILE";
+    /// What this process does: `all`; some of web, shard, extract, relay and upkeep, separated by commas; or `block`: it keeps blocks for
+    /// servers elsewhere, in one folder, and nothing else [default: all]
+    role: String, "role", "FIREFLY_ROLE", "ROLES";
+    /// File with the key that all processes of a cluster share, block servers too; with it several run on one database
+    cluster_key: PathBuf, "cluster-key", "FIREFLY_CLUSTER_KEY", "FILE";
+    /// Address for calls of the cluster's other processes, and for /healthz, /readyz and /metrics of this one [default: 127.0.0.1:0]
+    cluster_listen: String, "cluster-listen", "FIREFLY_CLUSTER_LISTEN", "ADDR";
+    /// Where the others reach that address, http://HOST:PORT [default: from --cluster-listen]
+    cluster_url: String, "cluster-url", "FIREFLY_CLUSTER_URL", "URL";
+    /// Where a cluster keeps snapshots of its index: file:///FOLDER, s3://… or hdfs://… [default: none, a shard that moves is made anew]
+    index_snapshots: String, "index-snapshots", "FIREFLY_INDEX_SNAPSHOTS", "URL";
     /// Proxies of yours, whose X-Forwarded-For is believed: addresses or networks (10.0.0.0/8), separated by commas [default: none]
     trusted_proxies: String, "trusted-proxies", "FIREFLY_TRUSTED_PROXIES", "NETS";
     /// Folders of this machine that administrators may import from the page, with all below them, separated by commas [default: none]
@@ -169,6 +179,8 @@ pub struct Config {
     pub kek_command: Option<String>,
     /// RabbitMQ.
     pub broker: Option<Broker>,
+    /// The cluster that this process is one of.
+    pub cluster: Option<Cluster>,
     /// Proxies whose word on a caller's address is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Folders that administrators may import from the page.
@@ -184,6 +196,23 @@ pub struct Sessions {
     pub lifetime_ms: i64,
     /// Without a request, milliseconds.
     pub idle_ms: i64,
+}
+
+/// A process's place in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// This process's number, random.
+    pub process: u64,
+    /// What it does.
+    pub roles: Roles,
+    /// The file with the cluster's key.
+    pub key: PathBuf,
+    /// Where it listens for the others.
+    pub listen: String,
+    /// Where the others reach it; none: there.
+    pub url: Option<String>,
+    /// Where snapshots of the index are.
+    pub snapshots: Option<String>,
 }
 
 /// Where log lines go, and how.
@@ -301,6 +330,7 @@ impl Config {
         Ok(Config {
             tls: tls(&set)?,
             metadata: metadata(&set, &data)?,
+            cluster: cluster(&set, &data)?,
             trusted_proxies: networks(set.trusted_proxies.as_deref().unwrap_or_default())?,
             import_roots: import_roots(set.import_roots.as_deref().unwrap_or_default())?,
             log: log(&set, &data)?,
@@ -313,7 +343,7 @@ impl Config {
             replicas,
             min_replicas,
             comes_back_ms: set.replace_after_s.unwrap_or(900).saturating_mul(1000),
-            is_block_server: is_block_server(set.role.as_deref())?,
+            is_block_server: set.role.as_deref() == Some(BLOCK_SERVER),
             cluster_key: set.cluster_key.map(|file| data.join(file)),
             retention_days: set.retention_days.unwrap_or(30),
             shards,
@@ -324,14 +354,6 @@ impl Config {
             broker: broker(set.broker, set.broker_secret, set.broker_ca)?,
             data,
         })
-    }
-}
-
-fn is_block_server(role: Option<&str>) -> Result<bool> {
-    match role {
-        None | Some("all") => Ok(false),
-        Some("block") => Ok(true),
-        Some(other) => bail!("role is `{other}`; it must be all or block"),
     }
 }
 
@@ -379,6 +401,45 @@ fn broker(
         }
         None => Ok(None),
     }
+}
+
+fn cluster(set: &Settings, data: &Path) -> Result<Option<Cluster>> {
+    if set.role.as_deref() == Some(BLOCK_SERVER) {
+        return Ok(None);
+    }
+    let roles = Roles::parse(set.role.as_deref().unwrap_or("all"))?;
+    let Some(key) = &set.cluster_key else {
+        let of_a_cluster = [&set.cluster_listen, &set.cluster_url, &set.index_snapshots];
+        if of_a_cluster.iter().any(|set| set.is_some()) || roles != Roles::all() {
+            bail!("role, cluster_listen, cluster_url and index_snapshots go with cluster_key");
+        }
+        return Ok(None);
+    };
+    if matches!(metadata(set, data)?, Metadata::Embedded) {
+        bail!(
+            "the processes of a cluster share a database: cluster_key goes with metadata = \"mysql://…\""
+        );
+    }
+    if let Some(url) = &set.cluster_url
+        && !url.starts_with("http://")
+    {
+        bail!("cluster_url is `{url}`; it must start with http://");
+    }
+    let url = set.cluster_url.as_ref();
+    Ok(Some(Cluster {
+        process: rand::random::<u64>().max(1),
+        roles,
+        key: data.join(key),
+        listen: set
+            .cluster_listen
+            .clone()
+            .unwrap_or_else(|| "127.0.0.1:0".into()),
+        url: url.map(|url| url.trim_end_matches('/').to_owned()),
+        snapshots: set
+            .index_snapshots
+            .as_ref()
+            .map(|url| storage::object::with_folder(url, data)),
+    }))
 }
 
 fn metadata(set: &Settings, data: &Path) -> Result<Metadata> {

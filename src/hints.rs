@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::cluster::role::{Role, Roles};
 use anyhow::{Context, Result};
 use indexer::Indexer;
 use storage::block::BlockStore;
@@ -43,23 +44,36 @@ trait Consumer: Send {
 }
 
 impl Hints {
-    /// Follows the bus on behalf of the index, extraction, and the blocks.
-    pub fn start(bus: &dyn Bus, indexer: &Arc<Indexer>, blocks: &BlockStore) -> Result<Self> {
+    /// Follows the bus on behalf of the index, extraction, and the blocks, as far as they are this process's.
+    pub fn start(
+        bus: &dyn Bus,
+        roles: &Roles,
+        indexer: Option<&Arc<Indexer>>,
+        blocks: &BlockStore,
+    ) -> Result<Self> {
         let mut hints = Hints {
             stop: Arc::default(),
             threads: Vec::new(),
         };
-        let index = Index {
-            indexer: indexer.clone(),
-            checkpoints: HashMap::new(),
-        };
+        let of = |role| indexer.filter(|_| roles.has(role)).cloned();
         let repair = Repair {
             blocks: blocks.clone(),
             failed: HashMap::new(),
         };
-        hints.follow(bus, Group::INDEX, Box::new(index))?;
-        hints.follow(bus, Group::EXTRACT, Box::new(Extract(indexer.clone())))?;
-        hints.follow(bus, Group::REPAIR, Box::new(repair))?;
+        if let Some(indexer) = of(Role::Shard) {
+            let checkpoints = HashMap::new();
+            let index = Index {
+                indexer,
+                checkpoints,
+            };
+            hints.follow(bus, Group::INDEX, Box::new(index))?;
+        }
+        if let Some(indexer) = of(Role::Extract) {
+            hints.follow(bus, Group::EXTRACT, Box::new(Extract(indexer)))?;
+        }
+        if roles.has(Role::Upkeep) {
+            hints.follow(bus, Group::REPAIR, Box::new(repair))?;
+        }
         Ok(hints)
     }
 
@@ -174,8 +188,9 @@ impl Consumer for Index {
         else {
             return Ok(true);
         };
-        let read = self.checkpoints.get(partition).copied().unwrap_or(0);
-        Ok(read >= *sequence)
+        // A shard that another process holds: that one looks at its logs by itself.
+        let read = self.checkpoints.get(partition);
+        Ok(read.is_none_or(|read| read >= sequence))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod client;
+mod cluster;
 mod command;
 mod config;
 mod healing;
@@ -12,7 +13,9 @@ mod metadata;
 mod moment;
 mod node;
 mod operations;
+mod rpc;
 mod task;
+mod work;
 
 use std::process::ExitCode;
 

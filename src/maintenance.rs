@@ -1,15 +1,13 @@
 //! What has to be done now and then: trash and old versions that are past their time, expired rows, garbage blocks,
 //! extents that are mostly dead, logs that every shard is past, and a slow reading of every block's replicas.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use indexer::Indexer;
 use storage::block::{NoHolds, ScrubBudget, ScrubPosition};
-
+use storage::journal::Partition;
 use storage::meta::{AuditAction, AuditEvent};
 
 use crate::node::Node;
@@ -32,6 +30,12 @@ const ANCHOR_EVERY: Duration = Duration::from_secs(3600);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
+/// Per partition, the sequence below which no shard needs its log.
+pub type Needed = Box<dyn Fn() -> Result<Vec<(Partition, u64)>> + Send>;
+
+/// Closes what processes that are gone left behind.
+pub type Closing = Box<dyn Fn() -> Result<()> + Send>;
+
 /// The maintenance thread.
 pub struct Maintenance {
     stop: Sender<()>,
@@ -40,18 +44,20 @@ pub struct Maintenance {
 
 struct Round {
     node: Node,
-    indexer: Arc<Indexer>,
+    needed: Needed,
+    closing: Option<Closing>,
     scrubbed_to: Option<ScrubPosition>,
     anchored: Option<Instant>,
 }
 
 impl Maintenance {
     /// Starts it.
-    pub fn start(node: &Node, indexer: Arc<Indexer>) -> Result<Self> {
+    pub fn start(node: &Node, needed: Needed, closing: Option<Closing>) -> Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let mut round = Round {
             node: node.clone(),
-            indexer,
+            needed,
+            closing,
             scrubbed_to: None,
             anchored: None,
         };
@@ -79,7 +85,8 @@ impl Round {
     /// One round; each kind of work goes on in the next one if it fails or is not through.
     fn run(&mut self) {
         type Work = fn(&mut Round) -> Result<()>;
-        let all: [(&str, Work); 6] = [
+        let all: [(&str, Work); 7] = [
+            ("what is left behind", Round::close),
             ("expired rows", Round::expire),
             ("retention", Round::purge),
             ("garbage", Round::collect),
@@ -96,6 +103,10 @@ impl Round {
                 );
             }
         }
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.closing.as_ref().map_or(Ok(()), |close| close())
     }
 
     fn expire(&mut self) -> Result<()> {
@@ -175,7 +186,7 @@ impl Round {
 
     fn cut_logs(&mut self) -> Result<()> {
         let begun = Instant::now();
-        for (partition, below) in self.indexer.checkpoints() {
+        for (partition, below) in (self.needed)()? {
             while self.node.journal.cut(partition, below)? > 0 && begun.elapsed() < PATIENCE {}
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use storage::keyspace::is_hot;
@@ -9,7 +10,9 @@ use storage::kv::Store;
 use storage::kv::carry;
 use storage::kv::leveldb::{self, LevelDbStore};
 use storage::kv::mysql::{self, MySqlStore};
+use storage::lease::{Leases, Terms};
 
+use crate::cluster::note::PROCESSES;
 use crate::config::{Config, Metadata};
 
 /// What one process at a time does on a database: its blocks, its index and its maintenance are its own.
@@ -50,10 +53,38 @@ pub fn open_empty(config: &Config) -> Result<Arc<dyn Store>> {
             }
             options.cache = cache.clone().map(|address| (address, is_hot as _));
             let store = MySqlStore::open(options)?;
-            store.claim(NODE)?;
-            Ok(Arc::new(store))
+            match config.cluster {
+                None => {
+                    store.claim(NODE)?;
+                    let store: Arc<dyn Store> = Arc::new(store);
+                    refuse_cluster(&store)?;
+                    Ok(store)
+                }
+                Some(_) if store.is_claimed(NODE)? => {
+                    bail!("a process without a cluster key has the metadata database for itself")
+                }
+                Some(_) => Ok(Arc::new(store)),
+            }
         }
     }
+}
+
+/// Refuses while processes of a cluster are there: what was left by one that was killed must stand still for a while first.
+fn refuse_cluster(store: &Arc<dyn Store>) -> Result<()> {
+    let leases = Leases::new(
+        store.clone(),
+        rand::random(),
+        String::new(),
+        Terms::default(),
+    );
+    let begun = Instant::now();
+    while !leases.alive(PROCESSES)?.is_empty() {
+        if begun.elapsed() > Terms::default().lasts + Terms::default().margin {
+            bail!("the metadata database is used by a cluster: end its processes first");
+        }
+        std::thread::sleep(Terms::default().renewed_every / 4);
+    }
+    Ok(())
 }
 
 fn read_password(file: &Path) -> Result<String> {

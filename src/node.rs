@@ -55,6 +55,7 @@ impl Node {
             replicas: config.replicas,
             min_replicas: config.min_replicas,
             comes_back_ms: config.comes_back_ms,
+            writer: config.cluster.as_ref().map(|cluster| cluster.process),
             ..block::Options::default()
         };
         let blocks = BlockStore::open(

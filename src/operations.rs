@@ -20,6 +20,8 @@ use storage::meta::{Account, FileId, NodeKind, Reader, TokenId, TokenKind};
 use sync::bus::amqp::AmqpBus;
 use web::OperationFailure;
 
+use crate::cluster;
+use crate::cluster::member::Member;
 use crate::node::Node;
 use crate::task::Tasks;
 
@@ -44,8 +46,10 @@ pub struct Operations {
 pub struct Running {
     /// Start of links to this server.
     pub public_url: String,
-    /// The live index.
-    pub indexer: std::sync::Arc<indexer::Indexer>,
+    /// The live index, or this process's part of it; none in a process that has no part in it.
+    pub indexer: Option<std::sync::Arc<indexer::Indexer>>,
+    /// The cluster that this process is one of.
+    pub member: Option<std::sync::Arc<Member>>,
     /// The broker, where there is one.
     pub bus: Option<std::sync::Arc<AmqpBus>>,
 }
@@ -119,13 +123,8 @@ impl Operations {
             "check" => self.check(read(argument)?),
             "keys/status" => self.key_status(),
             "keys/rotate" => self.rotate_keys(),
-            "reindex" => self.reindex(),
-            "index/pause" => index::pause(self.indexer()?, true),
-            "index/resume" => index::pause(self.indexer()?, false),
-            "index/status" => Ok(serde_json::to_value(self.indexer()?.status())?),
-            "index/verify" => self.verify_index(),
-            "index/reasons" => index::reasons(self.indexer()?),
-            "index/retry" => index::retry(self.indexer()?, &self.node.extractions, read(argument)?),
+            "reindex" | "index/pause" | "index/resume" | "index/status" | "index/verify"
+            | "index/reasons" | "index/retry" => self.of_index(operation, argument),
             "queue/status" | "queue/list" | "queue/replay" => {
                 let running = self.running.get();
                 let bus = running.and_then(|running| running.bus.as_deref());
@@ -149,6 +148,32 @@ impl Operations {
                 Some(done) => Ok(done?),
                 None => Err(OperationFailure::Unknown.into()),
             },
+        }
+    }
+
+    /// What is asked of the index, wherever it is.
+    fn of_index(&self, operation: &str, argument: Value) -> Result<Value> {
+        let member = self
+            .running
+            .get()
+            .and_then(|running| running.member.as_ref());
+        match member {
+            Some(member) => cluster::index::ask(member, operation, &argument),
+            None => self.of_own_index(operation, argument),
+        }
+    }
+
+    /// The same of this process's part of the index.
+    pub fn of_own_index(&self, operation: &str, argument: Value) -> Result<Value> {
+        match operation {
+            "reindex" => self.reindex(),
+            "index/pause" => index::pause(self.indexer()?, true),
+            "index/resume" => index::pause(self.indexer()?, false),
+            "index/status" => Ok(serde_json::to_value(self.indexer()?.status())?),
+            "index/verify" => self.verify_index(),
+            "index/reasons" => index::reasons(self.indexer()?),
+            "index/retry" => index::retry(self.indexer()?, &self.node.extractions, read(argument)?),
+            _ => Err(OperationFailure::Unknown.into()),
         }
     }
 
@@ -274,7 +299,7 @@ impl Operations {
         let running = self.running.get();
         let bus = running.and_then(|running| running.bus.as_deref());
         Ok(json!({
-            "index": self.indexer()?.status(),
+            "index": self.of_index("index/status", Value::Null)?,
             "storage": self.node.blocks.storage_status()?,
             "queue": bus.map(queue::status).transpose()?,
         }))
@@ -283,7 +308,7 @@ impl Operations {
     fn indexer(&self) -> Result<&indexer::Indexer> {
         let running = self.running.get();
         running
-            .map(|running| &*running.indexer)
+            .and_then(|running| running.indexer.as_deref())
             .context("no server runs: start it with `firefly serve`")
     }
 
@@ -309,14 +334,14 @@ impl Operations {
     }
 
     fn reindex(&self) -> Result<Value> {
-        match self.running.get() {
-            Some(running) => {
-                running.indexer.rebuild();
+        match self.indexer() {
+            Ok(indexer) => {
+                indexer.rebuild();
                 Ok(
                     json!({"message": "the index is being built anew; searches go on with the old one until it is ready"}),
                 )
             }
-            None => bail!(
+            Err(_) => bail!(
                 "no server runs: start it with `firefly serve`; it rebuilds an index that is missing or of another format by itself"
             ),
         }

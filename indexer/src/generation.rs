@@ -132,6 +132,15 @@ impl Generations {
         })
     }
 
+    /// Makes a generation of what `fill` writes into its folder the searched one.
+    pub fn fill(&self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let number = self.numbers()?.into_iter().max().unwrap_or(0) + 1;
+        let path = self.path(number);
+        fs::create_dir_all(&path).map_err(error::io(format!("making {}", path.display())))?;
+        fill(&path)?;
+        self.switch(number)
+    }
+
     /// Makes `number` the searched generation, durably, and removes the others.
     pub fn switch(&self, number: u64) -> Result<()> {
         self.write(CURRENT, &number.to_string())?;
@@ -195,7 +204,8 @@ impl Generations {
         Ok(numbers)
     }
 
-    fn path(&self, number: u64) -> PathBuf {
+    /// The folder of a generation.
+    pub fn path(&self, number: u64) -> PathBuf {
         self.dir.join(number.to_string())
     }
 }

@@ -25,6 +25,7 @@ use crate::pace::{self, Pace};
 use crate::payload;
 use crate::reconcile::Sources;
 use crate::shard::{Shard, ShardView};
+use crate::snapshot;
 use crate::stage::Stage;
 use crate::status::IndexerStatus;
 use crate::tidy::Turn;
@@ -42,7 +43,7 @@ const WATCH_TIMEOUT: Duration = Duration::from_millis(500);
 const RETRY_PERIODS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 
 /// How the indexer works.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Shards; another number than the index has makes it anew.
     pub shards: u16,
@@ -60,6 +61,8 @@ pub struct Options {
     pub sharing: Option<Sharing>,
     /// Which shards this process holds.
     pub holding: Holding,
+    /// Where snapshots of leased shards are.
+    pub snapshots: Option<snapshot::Place>,
 }
 
 /// Which shards a process holds.
@@ -94,6 +97,7 @@ impl Default for Options {
             helpers: HelperOptions::default(),
             sharing: None,
             holding: Holding::All,
+            snapshots: None,
         }
     }
 }
@@ -170,6 +174,7 @@ impl Indexer {
                 rebuild: Arc::default(),
                 paused: Arc::default(),
                 turn: turn.clone(),
+                snapshots: options.snapshots.clone(),
                 lease: None,
             };
             indexer.shards.push(shard);
@@ -418,10 +423,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Runs a shard's owner, and opens the shard again from its last commit after an error.
 fn keep(charge: &Charge) {
     let mut rest = RETRY_PERIODS.0;
-    while !charge.stop.load(Ordering::Acquire) && charge.is_ours() {
+    while !charge.stop.load(Ordering::Acquire) {
+        if !charge.is_ours() {
+            charge.bell.wait(rest); // the lease may be renewed yet, if nobody took it
+            continue;
+        }
         let began = Instant::now();
         let Err(error) = Owner::open(charge.clone()).and_then(Owner::run) else {
-            return;
+            continue; // asked to end, or the lease is over
         };
         tracing::error!(shard = charge.shard.number, %error, "the shard stands still and is opened again");
         let mut status = charge.shard.status();

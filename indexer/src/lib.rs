@@ -4,7 +4,7 @@
 //! where the text goes; its rules in `board`), [`analyse`] (text to tokens), [`term`] (tokens to terms of one namespace),
 //! [`schema`], [`document`] and [`member`] (a node, and what is in it, as documents), [`text`] (its words again, for highlights), `writer`, `reconcile`
 //! (log entries to documents), `payload` (how far), `generation` and `line` (an index on disk, being written), `owner`
-//! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), `pace` (who has to slow down), [`verify`]
+//! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), `pace` (who has to slow down), [`snapshot`] (kept elsewhere), [`verify`]
 //! (is all there), [`indexer`] (all).
 
 pub mod analyse;
@@ -29,6 +29,7 @@ mod payload;
 mod reconcile;
 pub mod schema;
 pub mod shard;
+pub mod snapshot;
 mod stage;
 pub mod status;
 #[cfg(any(test, feature = "testing"))]

@@ -13,6 +13,7 @@ use crate::heads::Heads;
 use crate::line::Line;
 use crate::reconcile::Sources;
 use crate::shard::Shard;
+use crate::snapshot::{Place, Publishing};
 use crate::tidy::{Tidy, Turn};
 
 /// Between commits while little waits.
@@ -58,6 +59,8 @@ pub struct Charge {
     pub paused: Arc<AtomicBool>,
     /// Whose turn it is to merge while nothing changes.
     pub turn: Turn,
+    /// Where snapshots are, if anywhere.
+    pub snapshots: Option<Place>,
     /// Under which lease the shard is held; `None` where nobody else could hold it.
     pub lease: Option<Held>,
 }
@@ -77,13 +80,25 @@ pub struct Owner {
     next: Option<Line>,
     commits: u64,
     tidy: Tidy,
+    publishing: Option<Publishing>,
 }
 
 impl Owner {
     /// Opens the shard: continues its index, or begins one.
     pub fn open(charge: Charge) -> Result<Self> {
         let (number, memory) = (charge.shard.number, charge.memory_bytes);
-        let live = match charge.generations.current(charge.shards)? {
+        let mut current = charge.generations.current(charge.shards)?;
+        if let Some(place) = &charge.snapshots {
+            let own = current.as_ref().map(|(_, payload)| payload);
+            match place.restore(&charge.generations, number, charge.shards, own) {
+                Ok(true) => current = charge.generations.current(charge.shards)?,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(shard = number, %error, "the shard's snapshot cannot be used")
+                }
+            }
+        }
+        let live = match current {
             Some((generation, payload)) => Line::resume(number, generation, payload, memory)?,
             None => {
                 let generation = charge.generations.create()?;
@@ -110,7 +125,9 @@ impl Owner {
         let is_paused = charge.generations.is_paused();
         charge.paused.store(is_paused, Ordering::Release);
         let tidy = Tidy::new(charge.turn.clone());
+        let publishing = charge.snapshots.clone().zip(charge.lease.clone());
         let owner = Owner {
+            publishing: publishing.map(|(place, held)| Publishing::new(place, number, held)),
             tidy,
             charge,
             live,
@@ -126,6 +143,14 @@ impl Owner {
         while !self.charge.stop.load(Ordering::Acquire) && self.charge.is_ours() {
             let moved = self.step(Instant::now())?;
             self.report(None);
+            if let Some(publishing) = &mut self.publishing {
+                let (live, folder) = (&self.live, self.charge.generations.path(self.live.number));
+                publishing.look(
+                    live.searcher().index(),
+                    &folder,
+                    &live.committed().checkpoint,
+                );
+            }
             if !moved {
                 self.charge.bell.wait(self.rest());
             }
@@ -136,6 +161,14 @@ impl Owner {
         if let Some(mut next) = self.next.take() {
             next.commit()?;
             next.close()?;
+        }
+        if let Some(publishing) = self.publishing.take().filter(|_| self.charge.is_ours()) {
+            let (live, folder) = (&self.live, self.charge.generations.path(self.live.number));
+            publishing.end(
+                live.searcher().index(),
+                &folder,
+                &live.committed().checkpoint,
+            );
         }
         self.live.close()
     }

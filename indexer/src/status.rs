@@ -1,7 +1,7 @@
 //! How the indexer is, for `/healthz` and the index state.
 
 /// How a shard is.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ShardStatus {
     /// Its number.
     pub shard: u16,
@@ -53,7 +53,7 @@ impl ShardStatus {
 }
 
 /// How the indexer is.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct IndexerStatus {
     /// Every shard.
     pub shards: Vec<ShardStatus>,

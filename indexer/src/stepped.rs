@@ -90,6 +90,7 @@ impl Stepped {
             rebuild: Arc::new(AtomicBool::new(false)),
             paused: self.paused.clone(),
             turn: Turn::default(),
+            snapshots: None,
             lease: None,
         }
     }

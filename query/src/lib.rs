@@ -36,7 +36,7 @@ mod prepared;
 pub mod request;
 pub mod resolve;
 pub mod scope;
-mod segment;
+pub mod segment;
 mod similar;
 pub mod statistics;
 pub mod suggest;

@@ -208,17 +208,13 @@ pub enum Leaf {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Why {
     /// What counts.
-    #[serde(rename(deserialize = "description"))]
+    #[serde(alias = "description")]
     pub what: String,
     /// How much.
-    #[serde(rename(deserialize = "value"))]
+    #[serde(alias = "value")]
     pub score: f32,
     /// Its parts.
-    #[serde(
-        default,
-        rename(deserialize = "details"),
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, alias = "details", skip_serializing_if = "Vec::is_empty")]
     pub of: Vec<Why>,
 }
 

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indexer::extract::{Limits, Unopened, WorkerCommand, WorkerPool};
-use indexer::{Indexer, Sharing};
+use indexer::snapshot::Place;
+use indexer::{Holding, Indexer, Sharing};
 use query::Engine;
 use query::hit::Sources;
 use storage::meta::{Account, TokenKind};
@@ -18,23 +19,23 @@ use sync::import::hosted::{self, Hosted};
 use sync::import::{Import, LocalDestination};
 use sync::listing::Listing;
 use sync::notify::Notifier;
-use sync::relay::{self, Relay};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::ServerAddress;
+use crate::cluster::member::Member;
+use crate::cluster::role::{Role, Roles};
 use crate::command::import;
 use crate::config::{Config, TlsMode};
-use crate::healing::Healing;
 use crate::hints::Hints;
-use crate::maintenance::Maintenance;
 use crate::node::Node;
 use crate::operations::{ADMIN_EMAIL, Operations, Running};
+use crate::work::Work;
 
 /// Everything that runs beside storage.
 pub struct Services {
-    /// Shards and extraction.
-    pub indexer: Arc<Indexer>,
+    /// Shards and extraction; none where the process has neither.
+    pub indexer: Option<Arc<Indexer>>,
     /// Search.
     pub engine: Engine,
     /// Wakes longpolls.
@@ -49,7 +50,6 @@ pub struct Services {
 pub struct Wire {
     /// The transport.
     pub bus: Arc<AmqpBus>,
-    relay: Relay,
     hints: Hints,
 }
 
@@ -57,38 +57,31 @@ pub struct Wire {
 const SHARING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
 impl Services {
-    /// Starts them on an opened store.
-    pub fn start(config: &Config, node: &Node) -> Result<Services> {
-        let indexer = Arc::new(Indexer::start(
-            node.meta.clone(),
-            node.journal.clone(),
-            node.extractions.clone(),
-            node.blocks.clone(),
-            &config.data.join("index"),
-            indexer::Options {
-                shards: u16::try_from(config.shards)?,
-                worker: Some(WorkerCommand::current_exe()?),
-                extractions: config.extract_workers,
-                limits: Limits::default(),
-                helpers: config.helpers.clone(),
-                sharing: config.broker.as_ref().map(|_| Sharing {
-                    owner: rand::random(),
-                    patience: SHARING.0,
-                    claim: SHARING.1,
-                }),
-                ..indexer::Options::default()
-            },
-        )?);
+    /// Starts them on an opened store; of a cluster's process those that its roles need.
+    pub fn start(config: &Config, node: &Node, member: Option<&Member>) -> Result<Services> {
+        let all = Roles::all();
+        let roles = member.map_or(&all, |member| &member.roles);
+        let indexer = match roles.has(Role::Shard) || roles.has(Role::Extract) {
+            true => Some(Arc::new(start_indexer(config, node, member, roles)?)),
+            false => None,
+        };
         let sources = Sources {
             meta: node.meta.clone(),
             extractions: node.extractions.clone(),
             blocks: node.blocks.clone(),
         };
-        let shards = indexer.shards().to_vec();
+        let engine = match member.filter(|_| roles.has(Role::Web)) {
+            Some(member) => Engine::over(Arc::new(member.remote()), sources, &*node.store)?,
+            None => {
+                let shards = indexer.as_ref().map(|indexer| indexer.shards().to_vec());
+                let shards = shards.unwrap_or_default();
+                Engine::new(move || shards.clone(), sources, &*node.store)?
+            }
+        };
         let notifier = Arc::new(Notifier::start(&EmbeddedBus::new(node.store.clone()))?);
-        let wire = Wire::start(config, node, &indexer, &notifier)?;
+        let wire = Wire::start(config, node, roles, indexer.as_ref(), &notifier)?;
         Ok(Services {
-            engine: Engine::new(move || shards.clone(), sources, &*node.store)?,
+            engine,
             notifier,
             wire,
             listing: Listing::new(node.meta.clone(), node.journal.clone(), &*node.store)?,
@@ -98,9 +91,9 @@ impl Services {
 
     /// How long acknowledgements wait. Does not keep the indexer from ending.
     pub fn pace(&self) -> sync::Pace {
-        let indexer = Arc::downgrade(&self.indexer);
+        let indexer = self.indexer.as_ref().map(Arc::downgrade);
         Arc::new(move |ns| {
-            let indexer = indexer.upgrade();
+            let indexer = indexer.as_ref().and_then(Weak::upgrade);
             indexer.map_or(Duration::ZERO, |indexer| indexer.delay(ns))
         })
     }
@@ -112,43 +105,80 @@ impl Services {
             wire.stop();
         }
         drop(self.engine);
-        match Arc::try_unwrap(self.indexer) {
-            Ok(indexer) => indexer.stop(),
-            Err(_) => {
+        match self.indexer.map(Arc::try_unwrap) {
+            None => {}
+            Some(Ok(indexer)) => indexer.stop(),
+            Some(Err(_)) => {
                 tracing::warn!("the indexer is still in use; its log is replayed at the next start")
             }
         }
     }
 }
 
+/// The shards of this process, and its extraction.
+fn start_indexer(
+    config: &Config,
+    node: &Node,
+    member: Option<&Member>,
+    roles: &Roles,
+) -> Result<Indexer> {
+    let worker = roles.has(Role::Extract).then(WorkerCommand::current_exe);
+    let patience = match config.broker {
+        Some(_) => SHARING.0,
+        None => Duration::ZERO,
+    };
+    let is_shared = config.broker.is_some() || member.is_some();
+    Ok(Indexer::start(
+        node.meta.clone(),
+        node.journal.clone(),
+        node.extractions.clone(),
+        node.blocks.clone(),
+        &config.data.join("index"),
+        indexer::Options {
+            shards: u16::try_from(config.shards)?,
+            worker: worker.transpose()?,
+            extractions: config.extract_workers,
+            limits: Limits::default(),
+            helpers: config.helpers.clone(),
+            sharing: is_shared.then(|| Sharing {
+                owner: rand::random(),
+                patience,
+                claim: SHARING.1,
+            }),
+            snapshots: match config.cluster.as_ref().and_then(|c| c.snapshots.as_deref()) {
+                Some(url) => Some(Place::open(url, node.store.clone())?),
+                None => None,
+            },
+            holding: match member {
+                Some(_) => Holding::Leased,
+                None => Holding::All,
+            },
+            ..indexer::Options::default()
+        },
+    )?)
+}
+
 impl Wire {
-    /// Publishes the logs, and follows what comes back; `None` when no broker is set.
+    /// Follows what comes from the broker; `None` when no broker is set.
     fn start(
         config: &Config,
         node: &Node,
-        indexer: &Arc<Indexer>,
+        roles: &Roles,
+        indexer: Option<&Arc<Indexer>>,
         notifier: &Notifier,
     ) -> Result<Option<Wire>> {
         let Some(bus) = config.bus()? else {
             return Ok(None);
         };
-        let sources = relay::Sources {
-            meta: node.meta.clone(),
-            journal: node.journal.clone(),
-            extractions: node.extractions.clone(),
-            blocks: node.blocks.clone(),
-        };
-        let hints = Hints::start(&bus, indexer, &node.blocks)?;
+        let hints = Hints::start(&bus, roles, indexer, &node.blocks)?;
         notifier.listen(&bus)?;
         Ok(Some(Wire {
-            relay: Relay::start(sources, bus.publisher()?)?,
             bus: Arc::new(bus),
             hints,
         }))
     }
 
     fn stop(self) {
-        drop(self.relay);
         self.hints.stop();
     }
 }
@@ -168,90 +198,165 @@ pub fn run(config: Config, folder: Option<PathBuf>, how: import::How) -> Result<
 async fn serve(config: Config, folder: Option<PathBuf>, how: import::How) -> Result<()> {
     // Before anything says that it is there: whoever hears that may want it to end.
     let end = asked_to_end()?;
-    let listener = TcpListener::bind(&config.listen)
-        .await
-        .with_context(|| format!("listen on {}", config.listen))?;
-    let url = own_url(&config, listener.local_addr()?);
+    let is_front = config
+        .cluster
+        .as_ref()
+        .is_none_or(|cluster| cluster.roles.has(Role::Web));
+    let listener = match is_front {
+        true => Some(
+            TcpListener::bind(&config.listen)
+                .await
+                .with_context(|| format!("listen on {}", config.listen))?,
+        ),
+        false => None,
+    };
     let node = Node::open(&config)?;
-    let admin = admin(&node, &config.data)?;
-    let services = Services::start(&config, &node)?;
-    let operations = Operations::new(node.clone());
-    let public_url = config.public_url.clone().unwrap_or_else(|| url.clone());
-    operations.set_running(Running {
-        public_url: public_url.clone(),
-        indexer: services.indexer.clone(),
-        bus: services.wire.as_ref().map(|wire| wire.bus.clone()),
-    })?;
-    let maintenance = Maintenance::start(&node, services.indexer.clone())?;
-    let healing = Healing::start(&node)?;
-    let imports = Hosted::open(
-        node.meta.clone(),
-        node.blocks.clone(),
-        services.pace(),
-        hosted::Settings {
-            roots: config.import_roots.clone(),
-            closed: import::own_folders(&config),
-            records: config.data.join(import::RECORDS),
-        },
-    )?;
-    let app = web::App::new(
-        web::Parts {
-            meta: node.meta.clone(),
-            blocks: node.blocks.clone(),
-            extractions: node.extractions.clone(),
-            listing: services.listing.clone(),
-            notifier: services.notifier.clone(),
-            query: services.engine.clone(),
-            operations: operations.for_web(),
-            imports,
-            pace: services.pace(),
-            open_member: open_member()?,
-        },
-        web::Settings {
-            public_url: public_url.clone(),
-            trusted_proxies: config.trusted_proxies.clone(),
-            open_metrics: false,
-            retention_days: config.retention_days,
-            session_ms: config.sessions.lifetime_ms,
-        },
-    )?;
-    ServerAddress {
-        url: url.clone(),
-        pid: std::process::id(),
-    }
-    .write(&config.data)?;
-    greet(&config, &operations, &admin, &public_url)?;
-    let pace = services.pace();
-    let importing = match folder {
-        Some(folder) => {
-            let destination =
-                LocalDestination::new(node.meta.clone(), node.blocks.clone(), admin.actor(), pace);
-            let into = import::default_target(&folder)?;
-            let import = how.import(
-                Arc::new(destination),
-                &admin.id.to_string(),
-                &folder,
-                &into,
-                how.rules(&import::own_folders(&config))?,
-                &config.data,
-            )?;
-            Some(tokio::spawn(import_folder(import, folder, into, how.watch)))
+    let member = match &config.cluster {
+        Some(cluster) => {
+            let shards = u16::try_from(config.shards)?;
+            Some(Arc::new(
+                Member::join(cluster, node.store.clone(), shards).await?,
+            ))
         }
         None => None,
     };
-    let served = web::serve(app, listener, tls(&config), end).await;
-    ServerAddress::remove(&config.data);
-    if let Some(importing) = importing {
-        importing.abort();
-    }
-    maintenance.stop();
-    healing.stop();
+    let services = Services::start(&config, &node, member.as_deref())?;
+    let operations = Operations::new(node.clone());
+    let running = |public_url: String| Running {
+        public_url,
+        indexer: services.indexer.clone(),
+        member: member.clone(),
+        bus: services.wire.as_ref().map(|wire| wire.bus.clone()),
+    };
+    let ended = match listener {
+        Some(listener) => {
+            let url = own_url(&config, listener.local_addr()?);
+            let public_url = config.public_url.clone().unwrap_or_else(|| url.clone());
+            operations.set_running(running(public_url.clone()))?;
+            let work = Work::start(&node, &services, member.as_ref(), &operations)?;
+            let front = Front {
+                config: &config,
+                node: &node,
+                services: &services,
+                operations: &operations,
+                urls: (url, public_url),
+            };
+            let served = front.serve(listener, folder, how, end).await;
+            (served, work)
+        }
+        None => {
+            operations.set_running(running(String::new()))?;
+            web::metrics::install();
+            let work = Work::start(&node, &services, member.as_ref(), &operations)?;
+            if let Some(member) = &member {
+                println!(
+                    "Firefly: {} of the cluster at {}",
+                    member.roles, member.note.url
+                );
+            }
+            end.await;
+            (Ok(()), work)
+        }
+    };
+    let (served, work) = ended;
+    tokio::task::spawn_blocking(move || work.stop()).await?;
     let ending = operations.clone();
     tokio::task::spawn_blocking(move || ending.stop()).await?;
     drop(operations);
+    drop(member);
     tokio::task::spawn_blocking(move || services.stop()).await?;
     tracing::info!("stopped");
-    Ok(served?)
+    served
+}
+
+/// The web: what people and programs talk to.
+struct Front<'a> {
+    config: &'a Config,
+    node: &'a Node,
+    services: &'a Services,
+    operations: &'a Operations,
+    /// Its own address, and the one that links start with.
+    urls: (String, String),
+}
+
+impl Front<'_> {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        folder: Option<PathBuf>,
+        how: import::How,
+        end: impl Future<Output = ()>,
+    ) -> Result<()> {
+        let Front {
+            config,
+            node,
+            services,
+            operations,
+            urls: (url, public_url),
+        } = self;
+        let admin = admin(node, &config.data)?;
+        let imports = Hosted::open(
+            node.meta.clone(),
+            node.blocks.clone(),
+            services.pace(),
+            hosted::Settings {
+                roots: config.import_roots.clone(),
+                closed: import::own_folders(config),
+                records: config.data.join(import::RECORDS),
+            },
+        )?;
+        let app = web::App::new(
+            web::Parts {
+                meta: node.meta.clone(),
+                blocks: node.blocks.clone(),
+                extractions: node.extractions.clone(),
+                listing: services.listing.clone(),
+                notifier: services.notifier.clone(),
+                query: services.engine.clone(),
+                operations: operations.for_web(),
+                imports,
+                pace: services.pace(),
+                open_member: open_member()?,
+            },
+            web::Settings {
+                public_url: public_url.clone(),
+                trusted_proxies: config.trusted_proxies.clone(),
+                open_metrics: false,
+                retention_days: config.retention_days,
+                session_ms: config.sessions.lifetime_ms,
+            },
+        )?;
+        ServerAddress {
+            url,
+            pid: std::process::id(),
+        }
+        .write(&config.data)?;
+        greet(config, operations, &admin, &public_url)?;
+        let importing = match folder {
+            Some(folder) => {
+                let (meta, blocks) = (node.meta.clone(), node.blocks.clone());
+                let destination =
+                    LocalDestination::new(meta, blocks, admin.actor(), services.pace());
+                let into = import::default_target(&folder)?;
+                let import = how.import(
+                    Arc::new(destination),
+                    &admin.id.to_string(),
+                    &folder,
+                    &into,
+                    how.rules(&import::own_folders(config))?,
+                    &config.data,
+                )?;
+                Some(tokio::spawn(import_folder(import, folder, into, how.watch)))
+            }
+            None => None,
+        };
+        let served = web::serve(app, listener, tls(config), end).await;
+        ServerAddress::remove(&config.data);
+        if let Some(importing) = importing {
+            importing.abort();
+        }
+        Ok(served?)
+    }
 }
 
 /// Where this server answers.

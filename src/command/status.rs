@@ -43,6 +43,7 @@ fn is_well(status: &Value) -> bool {
     targets.iter().all(good)
         && status["storage"]["short_extents"] == 0
         && status["index"]["follows"] != false
+        && status["cluster"]["missing"].as_u64().unwrap_or(0) == 0
         && !status["broker"]["error"].is_string()
         && namespaces.iter().all(|named| named["bad_copies"] == 0)
 }
@@ -60,6 +61,39 @@ fn table(status: &Value) {
             false => format!("{}: {}", text(&status["version"]), roles.join(", ")),
         },
     );
+    let cluster = &status["cluster"];
+    for process in list(&cluster["processes"]) {
+        let roles: Vec<String> = list(&process["roles"]).iter().map(text).collect();
+        row(
+            "process",
+            format!(
+                "{}: {}, {}",
+                text(&process["url"]),
+                text(&process["version"]),
+                roles.join(", ")
+            ),
+        );
+    }
+    for lease in list(&cluster["shards"])
+        .iter()
+        .chain(&list(&cluster["duties"]))
+    {
+        row(
+            "lease",
+            format!(
+                "{}\t{}, epoch {}",
+                text(&lease["lease"]),
+                text(&lease["holder"]),
+                lease["epoch"]
+            ),
+        );
+    }
+    if let Some(missing @ 1..) = cluster["missing"].as_u64() {
+        row(
+            "",
+            format!("{missing} SHARDS ARE HELD BY NOBODY: searches are partial"),
+        );
+    }
     row("metadata", text(&status["metadata"]));
     let storage = &status["storage"];
     for target in list(&storage["targets"]) {

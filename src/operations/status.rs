@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use indexer::status::IndexerStatus;
 use serde::Serialize;
 use serde_json::{Value, json};
 use storage::block::EventKind;
@@ -10,6 +11,7 @@ use storage::journal::{LogEntry, Partition};
 use storage::meta::{NamespaceId, NodeKind, Reader};
 
 use super::Operations;
+use crate::cluster::role::Role;
 
 /// Log entries behind the index that are looked at, one by one; of more it is told that there are more.
 const MAX_ENTRIES: usize = 20_000;
@@ -56,12 +58,14 @@ impl Operations {
             .sum();
         let (namespaces, others) = self.troubled(&behind)?;
         let running = self.running.get();
-        let index = running.map(|running| running.indexer.status());
+        // Of an index of which nobody holds a part the cluster's leases tell.
+        let index = running.and_then(|_| self.index_status().ok());
         let bus = running.and_then(|running| running.bus.as_deref());
         let broker = bus.map(super::queue::status).transpose()?;
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "roles": self.roles(),
+            "cluster": running.and_then(|running| running.member.as_ref()).map(|member| member.describe()).transpose()?,
             "metadata": self.node.metadata,
             "storage": self.node.blocks.storage_status()?,
             "index": index.as_ref().map(|index| json!({
@@ -127,11 +131,24 @@ impl Operations {
         Ok(json!({ "text": text }))
     }
 
+    /// How the index is, wherever it is.
+    fn index_status(&self) -> Result<IndexerStatus> {
+        let status = self.of_index("index/status", Value::Null)?;
+        Ok(serde_json::from_value(status)?)
+    }
+
     /// What this process does. Without a server it is nothing: a command looks at what lies there.
     fn roles(&self) -> Vec<&'static str> {
         let Some(running) = self.running.get() else {
             return Vec::new();
         };
+        if let Some(member) = &running.member {
+            return Role::ALL
+                .into_iter()
+                .filter(|role| member.roles.has(*role))
+                .map(Role::name)
+                .collect();
+        }
         let mut roles = vec!["web", "extract", "shard", "notify", "blocks"];
         roles.extend(running.bus.is_some().then_some("relay"));
         roles
@@ -143,10 +160,12 @@ impl Operations {
             is_complete: true,
             ..Behind::default()
         };
-        let Some(running) = self.running.get() else {
+        let running = self.running.get();
+        let Some(indexer) = running.and_then(|running| running.indexer.as_ref()) else {
+            behind.is_complete = running.is_none();
             return Ok(behind);
         };
-        let checkpoints = running.indexer.checkpoints();
+        let checkpoints = indexer.checkpoints();
         let partitions: Vec<Partition> = checkpoints
             .iter()
             .map(|(partition, _)| *partition)

@@ -17,5 +17,6 @@ pub mod object;
 pub mod relayed;
 pub mod row;
 pub mod seal;
+pub mod snapshot;
 
 pub use error::{Error, Result};

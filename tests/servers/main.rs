@@ -31,6 +31,7 @@ mod people;
 mod program;
 mod proxies;
 mod rewind;
+mod roles;
 mod sdk;
 mod search;
 mod sign_in;

@@ -70,7 +70,7 @@ impl Collection {
         };
         let config = Config::without_flags(&data)?;
         let node = Node::open(&config)?;
-        let services = Services::start(&config, &node)?;
+        let services = Services::start(&config, &node, None)?;
         let account = node.meta.create_account("eval@localhost", "eval", false)?;
         let actor = account.actor();
         let (mut names, mut files) = (HashMap::new(), HashMap::new());

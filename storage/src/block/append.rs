@@ -152,6 +152,9 @@ impl Appender {
             Err(error) => {
                 // The commit may have happened all the same, so these bytes are never written again.
                 open.uncounted_bytes += group.bytes.len() as u64;
+                if self.shared.is_shared() {
+                    self.abandon(); // another process may have sealed it
+                }
                 Err(error)
             }
         }
@@ -239,6 +242,7 @@ impl Shared {
         let mut id = ExtentId(0);
         self.store.transact(&mut |txn| {
             id = extent::next_id(txn)?;
+            self.sign(txn, id);
             extent::write(txn, id, &row)
         })?;
         self.remember(id, &row);
@@ -252,6 +256,10 @@ impl Shared {
             ..open.row
         };
         self.store.transact(&mut |txn| {
+            if !self.is_still_open(txn, open.id)? {
+                return Ok(());
+            }
+            super::writers::unsign(txn, open.id);
             if open.uncounted_bytes > 0 {
                 txn.add(
                     &super::row::dead_key(open.id),

@@ -228,7 +228,7 @@ impl Rebuilder {
     pub(crate) fn new(targets: Vec<Target>, replicas: usize, name: StoreId) -> Result<Rebuilder> {
         let disks = targets
             .into_iter()
-            .map(|target| Disk::open(target, name, false));
+            .map(|target| Disk::open(target, name, false, false));
         Ok(Rebuilder {
             disks: disks.collect::<Result<_>>()?,
             replicas,

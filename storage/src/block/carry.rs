@@ -58,7 +58,7 @@ pub fn carry(
     carried.said = said.into_iter().map(|(name, _)| name).collect();
     let from = from
         .into_iter()
-        .map(|target| Disk::open(target, name, true));
+        .map(|target| Disk::open(target, name, true, false));
     let from: Vec<Arc<Disk>> = from.collect::<Result<_>>()?;
     let rebuilder = Rebuilder::new(to, replicas, name)?;
     for (id, row) in extent::read_all(&*rows)? {

@@ -25,6 +25,8 @@ const LOCK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(1
 pub struct Folder {
     path: PathBuf,
     store: StoreId,
+    /// Other processes of the same cluster append here, too; nobody else.
+    is_shared: bool,
     readers: Mutex<HashMap<ExtentId, Arc<File>>>,
     /// Locked, so that nobody else appends to the same files.
     marker: Mutex<Option<File>>,
@@ -37,11 +39,13 @@ impl Folder {
     pub fn new(
         path: PathBuf,
         store: StoreId,
+        is_shared: bool,
         #[cfg(test)] faults: Arc<super::tests::faults::Faults>,
     ) -> Self {
         Folder {
             path,
             store,
+            is_shared,
             readers: Mutex::default(),
             marker: Mutex::default(),
             #[cfg(test)]
@@ -181,7 +185,7 @@ impl Medium for Folder {
         let mut marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner);
         // The lock of what was there before would stand in the way of its own.
         *marker = None;
-        *marker = mark(&self.path, self.store, expected)?;
+        *marker = mark(&self.path, self.store, expected, self.is_shared)?;
         Ok(marker.is_some())
     }
 
@@ -330,7 +334,7 @@ fn file(handle: &Handle) -> Result<&File> {
 }
 
 /// Writes or checks the folder's marker and locks it; `None`: it should be there and is not.
-fn mark(folder: &Path, store: StoreId, expected: bool) -> Result<Option<File>> {
+fn mark(folder: &Path, store: StoreId, expected: bool, is_shared: bool) -> Result<Option<File>> {
     let path = folder.join(MARKER);
     let failed = |error| Error::io(format!("marking {}", path.display()), error);
     match std::fs::read_to_string(&path) {
@@ -349,7 +353,11 @@ fn mark(folder: &Path, store: StoreId, expected: bool) -> Result<Option<File>> {
     }
     let marker = File::open(&path).map_err(failed)?;
     for attempt in 1.. {
-        match marker.try_lock() {
+        let locked = match is_shared {
+            true => marker.try_lock_shared(),
+            false => marker.try_lock(),
+        };
+        match locked {
             Ok(()) => break,
             // A child process holds every open file for a moment, until it becomes another program.
             Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => {

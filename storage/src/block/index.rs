@@ -25,6 +25,7 @@ impl Shared {
         self.store.transact(&mut |txn| {
             let mut identity = identity::read(txn)?
                 .ok_or_else(|| Error::Engine("the block store has no identity".into()))?;
+            self.require_open(txn, place.extent)?;
             let mut dead = Dead::default();
             dead.add(place.extent, uncounted_bytes);
             let mut location = place;

@@ -3,7 +3,7 @@
 //!
 //! In reading order: `row` and `extent` (what the index says), `record` and `seal` (a block's bytes), `target` and its `medium` (a `folder`, that of a block server: `served`, or `remote` objects),
 //! `identity` (whose store, which keys), `queue`, `append` and `index` (group commit), `read` (with failover and repair),
-//! `placement` (targets that come and go), `heal` and `scrub` (copies that are missing or bad), `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`, `archive` (for backups) and `carry` (for other targets).
+//! `placement` (targets that come and go), `heal` and `scrub` (copies that are missing or bad), `reference`, `collect` and `compact` (how blocks go), `rewrap` (key rotation), `recover` and `verify`, `writers` (several processes), `archive` (for backups) and `carry` (for other targets).
 
 mod append;
 pub(crate) mod archive;
@@ -37,6 +37,7 @@ mod seal;
 pub mod served;
 mod target;
 mod verify;
+mod writers;
 
 #[cfg(test)]
 mod tests;
@@ -96,6 +97,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Encrypted blocks waiting to be written, bytes; writers wait for room.
     pub queue_bytes: usize,
+    /// This process's number where several write into the same targets; it is theirs as long as it is alive ([`BlockStore::close_abandoned`]).
+    pub writer: Option<u64>,
 }
 
 impl Default for Options {
@@ -111,6 +114,7 @@ impl Default for Options {
             zstd_level: 1,
             cache_bytes: 32 * mib,
             queue_bytes: 64 * mib,
+            writer: None,
         }
     }
 }
@@ -178,7 +182,7 @@ impl BlockStore {
             let is_said =
                 |(name, row): &(String, placement::TargetRow)| *name == target.name && row.draining;
             let draining = said.iter().any(is_said);
-            let disk = Disk::open(target, identity.store, expected)?;
+            let disk = Disk::open(target, identity.store, expected, options.writer.is_some())?;
             disk.set_draining(draining);
             Ok(disk)
         });
@@ -200,7 +204,10 @@ impl BlockStore {
             roll_wanted: AtomicBool::new(false),
             copied_bytes: AtomicU64::new(0),
         });
-        let open = shared.recover()?;
+        let open = match shared.is_shared() {
+            true => None, // what is open is another process's, or closed by the upkeep
+            false => shared.recover()?,
+        };
         let appender = Appender::new(shared.clone(), open);
         let thread = std::thread::Builder::new()
             .name("block-append".into())
@@ -258,11 +265,22 @@ impl Shared {
     }
 
     fn extent(&self, id: ExtentId) -> Option<Extent> {
-        self.extents
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned()
+        let known = self.extents.read().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get(&id).cloned();
+        if known.is_some() || !self.is_shared() {
+            return known;
+        }
+        // Another process has just made it.
+        let read = self
+            .store
+            .snapshot()
+            .and_then(|snapshot| extent::read(&*snapshot, id));
+        let row = read.inspect_err(
+            |error| tracing::warn!(extent = %id, %error, "an extent's row cannot be read"),
+        );
+        let row = row.ok().flatten()?;
+        self.remember(id, &row);
+        Some(row)
     }
 
     fn extent_count(&self) -> usize {

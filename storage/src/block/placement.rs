@@ -86,7 +86,7 @@ impl BlockStore {
                 let identity = identity::read(&*shared.store.snapshot()?)?;
                 let identity = identity
                     .ok_or_else(|| Error::Engine("the block store has no identity".into()))?;
-                let disk = Disk::open(target, identity.store, false)?;
+                let disk = Disk::open(target, identity.store, false, shared.is_shared())?;
                 shared
                     .disks
                     .write()

@@ -163,7 +163,8 @@ impl Medium for Remote {
     }
 
     fn has(&self, extent: ExtentId, length: u64) -> bool {
-        self.inventory().covers(extent, length)
+        let is_known = self.inventory().covers(extent, length);
+        is_known || (self.look(extent).is_ok() && self.inventory().covers(extent, length))
     }
 
     fn is_whole(&self, extent: ExtentId) -> bool {
@@ -265,6 +266,34 @@ impl Medium for Remote {
     }
 
     fn read(&self, extent: ExtentId, offset: u64, length: usize) -> Result<Vec<u8>> {
+        self.read_known(extent, offset, length).or_else(|error| {
+            if matches!(error, Error::Unavailable(_)) {
+                return Err(error);
+            }
+            self.look(extent)?; // another process may have written since
+            self.read_known(extent, offset, length)
+        })
+    }
+
+    fn remove(&self, extent: ExtentId) -> Result<()> {
+        self.ask(|objects| objects.delete(&whole(extent)))?;
+        self.ask(|objects| objects.delete_below(&groups(extent)))?;
+        self.inventory().forget(extent);
+        Ok(())
+    }
+}
+
+impl Remote {
+    /// Looks what is there of an extent.
+    fn look(&self, extent: ExtentId) -> Result<()> {
+        let whole = self.ask(|objects| objects.size(&whole(extent)))?;
+        let found = self.ask(|objects| objects.list_all(&groups(extent)))?;
+        let groups = Inventory::new(&[], &found);
+        self.inventory().replace(extent, whole, groups);
+        Ok(())
+    }
+
+    fn read_known(&self, extent: ExtentId, offset: u64, length: usize) -> Result<Vec<u8>> {
         let piece = self.inventory().piece(extent, offset);
         let (name, start) = match piece {
             Some(Piece::Whole) => (whole(extent), 0),
@@ -281,13 +310,6 @@ impl Medium for Remote {
             true => Ok(found.into()),
             false => Err(self.failed(extent, "reading", std::io::ErrorKind::UnexpectedEof)),
         }
-    }
-
-    fn remove(&self, extent: ExtentId) -> Result<()> {
-        self.ask(|objects| objects.delete(&whole(extent)))?;
-        self.ask(|objects| objects.delete_below(&groups(extent)))?;
-        self.inventory().forget(extent);
-        Ok(())
     }
 }
 

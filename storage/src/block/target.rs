@@ -120,14 +120,21 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Checks whose it is; `expected` when extents of the store should already be there.
-    pub fn open(target: Target, store: StoreId, expected: bool) -> Result<Arc<Self>> {
+    /// Checks whose it is; `expected` when extents of the store should already be there, `is_shared` when other processes write there
+    /// too.
+    pub fn open(
+        target: Target,
+        store: StoreId,
+        expected: bool,
+        is_shared: bool,
+    ) -> Result<Arc<Self>> {
         #[cfg(test)]
         let faults = Arc::<super::tests::faults::Faults>::default();
         let medium: Box<dyn Medium> = match &target.place {
             Place::Folder(folder) => Box::new(Folder::new(
                 folder.clone(),
                 store,
+                is_shared,
                 #[cfg(test)]
                 faults.clone(),
             )),

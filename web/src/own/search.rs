@@ -180,6 +180,7 @@ fn body(answer: &Answer, start: Start) -> Value {
         "did_you_mean": answer.did_you_mean,
         "took_ms": answer.took.as_secs_f64() * 1000.0,
         "partial": answer.partial,
+        "missing_namespaces": answer.missing.iter().map(|ns| ns.to_string()).collect::<Vec<_>>(),
         "has_more": answer.cursor.is_some(),
         "cursor": answer.cursor,
         "warnings": answer.warnings,

@@ -57,6 +57,14 @@ impl Inventory {
         self.groups.remove(&extent);
     }
 
+    /// What is there of an extent, as it was just listed.
+    pub fn replace(&mut self, extent: ExtentId, whole: Option<u64>, mut listed: Inventory) {
+        self.forget(extent);
+        self.wholes.extend(whole.map(|length| (extent, length)));
+        let groups = listed.groups.remove(&extent);
+        self.groups.extend(groups.map(|groups| (extent, groups)));
+    }
+
     pub fn forget(&mut self, extent: ExtentId) {
         self.wholes.remove(&extent);
         self.groups.remove(&extent);

@@ -196,6 +196,7 @@ impl BlockServer {
             None => Arc::new(Folder::new(
                 self.path.clone(),
                 store,
+                false,
                 #[cfg(test)]
                 Arc::default(),
             )),

@@ -126,6 +126,16 @@ impl MySqlStore {
         Ok(())
     }
 
+    /// True while another process does `what` alone.
+    pub fn is_claimed(&self, what: &str) -> Result<bool> {
+        let mut connection = self.pool.connector().open(Use::Read)?;
+        let name = format!("CONCAT('firefly {}:', MD5(DATABASE()))", hex::encode(what));
+        let sets = connection.run(format!("SELECT CAST(IS_FREE_LOCK({name}) AS UNSIGNED)"))?;
+        let free = sets.first().and_then(|rows| rows.first());
+        let free = free.map(|row| column::<Option<u64>>(row, 0)).transpose()?;
+        Ok(free != Some(Some(1)))
+    }
+
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
         let thread = std::thread::Builder::new()
             .name(name.into())

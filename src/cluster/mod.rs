@@ -1,0 +1,14 @@
+//! Several processes of one Firefly: who holds what, and how searches find it.
+//!
+//! In reading order: [`role`] (what a process does), [`note`] (what it says about itself), [`member`] (how it joins), [`keeper`] (its leases: itself, shards, duties),
+//! [`owners`] (who holds which shard), [`remote`] (a search's legs over the network), [`desk`] (what this process answers others),
+//! [`index`] (what administrators ask of the whole index).
+
+pub mod desk;
+pub mod index;
+pub mod keeper;
+pub mod member;
+pub mod note;
+pub mod owners;
+pub mod remote;
+pub mod role;

@@ -1,0 +1,96 @@
+//! Asks other processes. Calls block, until their deadline at most; connections are kept and shared.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::runtime::Handle;
+
+use super::call::{Answer, Call};
+use super::key::ClusterKey;
+use super::{
+    DEADLINE_HEADER, MAC_HEADER, MAX_BYTES, PATH, REQUEST_HEADER, SENT_HEADER, VERSION_HEADER,
+    version_text,
+};
+
+/// How long a connection may take to be made.
+const CONNECT_LIMIT: Duration = Duration::from_millis(500);
+
+/// A client with the cluster's key. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    pool: Pool<HttpConnector, Full<Bytes>>,
+    key: ClusterKey,
+    runtime: Handle,
+}
+
+impl Client {
+    /// A client whose waiting is done by `runtime`.
+    pub fn new(key: ClusterKey, runtime: Handle) -> Self {
+        let mut http = HttpConnector::new();
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT_LIMIT));
+        let pool = Pool::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .build(http);
+        Client { pool, key, runtime }
+    }
+
+    /// Asks the process at `url`. Must not be called on a thread that runs tasks.
+    pub fn call(
+        &self,
+        url: &str,
+        request: u64,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> Result<Answer> {
+        let body = Bytes::from(rmp_serde::to_vec_named(call).context("encode a call")?);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            bail!("no time is left");
+        }
+        let answered = self.send(url, request, body, left);
+        let waited = async { tokio::time::timeout(left, answered).await };
+        let bytes = self
+            .runtime
+            .block_on(waited)
+            .context("no answer in time")??;
+        rmp_serde::from_slice(&bytes).context("decode an answer")
+    }
+
+    async fn send(&self, url: &str, request: u64, body: Bytes, left: Duration) -> Result<Bytes> {
+        let (version, sent_ms) = (version_text(), now_ms());
+        let mac = self.key.sign(&version, sent_ms, &body);
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{url}{PATH}"))
+            .header(VERSION_HEADER, version)
+            .header(SENT_HEADER, sent_ms)
+            .header(MAC_HEADER, mac)
+            .header(DEADLINE_HEADER, left.as_millis().to_string())
+            .header(REQUEST_HEADER, format!("{request:016x}"))
+            .body(Full::new(body))?;
+        let response = self.pool.request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_BYTES)
+            .collect()
+            .await;
+        let body = body.map_err(|error| anyhow::anyhow!("read an answer: {error}"))?;
+        let body = body.to_bytes();
+        if !status.is_success() {
+            bail!("{status}: {}", String::from_utf8_lossy(&body));
+        }
+        Ok(body)
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
+}

@@ -1,0 +1,151 @@
+//! Answers other processes, and whoever asks how this one is: `/healthz`, `/readyz`, `/metrics`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use super::call::{Answer, Call};
+use super::client::now_ms;
+use super::key::ClusterKey;
+use super::{
+    DEADLINE_HEADER, MAC_HEADER, MAX_BYTES, PATH, REQUEST_HEADER, SENT_HEADER, VERSION_HEADER,
+    is_spoken, version_text,
+};
+
+/// Calls that are worked on at once; more wait.
+const MAX_CALLS: usize = 256;
+/// The longest that a call may take whatever its sender says.
+const MAX_LEFT: Duration = Duration::from_secs(600);
+/// How long calls may go on after the process is asked to end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Answers calls. Blocks.
+pub trait Answers: Send + Sync + 'static {
+    /// Answers one.
+    fn answer(&self, call: Call<'static>, deadline: Instant) -> Answer;
+
+    /// What `/healthz` says, JSON; false when the process cannot do what it is there for.
+    fn health(&self) -> (bool, serde_json::Value);
+}
+
+#[derive(Clone)]
+struct Desk {
+    answers: Arc<dyn Answers>,
+    key: ClusterKey,
+    turns: Arc<Semaphore>,
+    ended: watch::Receiver<bool>,
+}
+
+/// Serves until `ended` says so, then drains.
+pub async fn serve(
+    listener: TcpListener,
+    key: ClusterKey,
+    answers: Arc<dyn Answers>,
+    ended: watch::Receiver<bool>,
+) -> Result<()> {
+    let desk = Desk {
+        answers,
+        key,
+        turns: Arc::new(Semaphore::new(MAX_CALLS)),
+        ended: ended.clone(),
+    };
+    let router = Router::new()
+        .route(PATH, post(take))
+        .layer(DefaultBodyLimit::max(MAX_BYTES))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(|| async { web::metrics::render() }))
+        .with_state(desk);
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection goes with delays");
+        }
+    });
+    let mut asked = ended.clone();
+    let ending = async move {
+        asked.wait_for(|ended| *ended).await.ok();
+    };
+    let mut late = ended;
+    let cut = async move {
+        late.wait_for(|ended| *ended).await.ok();
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = axum::serve(listener, router).with_graceful_shutdown(ending) => served.context("serve calls"),
+        () = cut => Ok(()),
+    }
+}
+
+async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let (version, mac) = (text(VERSION_HEADER), text(MAC_HEADER));
+    if !is_spoken(version) {
+        let said = format!("this process speaks {}, not {version:?}", version_text());
+        return (StatusCode::UPGRADE_REQUIRED, said).into_response();
+    }
+    let sent_ms = text(SENT_HEADER).parse().unwrap_or(0);
+    if !desk.key.verifies(version, (sent_ms, now_ms()), &body, mac) {
+        return (
+            StatusCode::UNAUTHORIZED,
+            "not signed with this cluster's key",
+        )
+            .into_response();
+    }
+    let left_ms = text(DEADLINE_HEADER).parse().unwrap_or(0);
+    let deadline = Instant::now() + Duration::from_millis(left_ms).min(MAX_LEFT);
+    let request = text(REQUEST_HEADER).to_owned();
+    let Ok(turn) = desk.turns.clone().acquire_owned().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let answered = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let call: Call<'static> = rmp_serde::from_slice(&body)
+            .map_err(|error| (StatusCode::BAD_REQUEST, format!("the call: {error}")))?;
+        let begun = Instant::now();
+        let answer = desk.answers.answer(call, deadline);
+        let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
+        tracing::debug!(request, took_ms, "answered a process of the cluster");
+        rmp_serde::to_vec_named(&answer)
+            .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    });
+    match answered.await {
+        Ok(Ok(bytes)) => bytes.into_response(),
+        Ok(Err(refused)) => refused.into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a call of another process failed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn healthz(State(desk): State<Desk>) -> Response {
+    let looked = tokio::task::spawn_blocking(move || desk.answers.health()).await;
+    let (is_well, health) = looked.unwrap_or_else(|_| (false, serde_json::Value::Null));
+    let status = match is_well {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, health.to_string()).into_response()
+}
+
+async fn readyz(State(desk): State<Desk>) -> Response {
+    match *desk.ended.borrow() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response(),
+        false => "ready".into_response(),
+    }
+}
