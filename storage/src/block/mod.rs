@@ -265,8 +265,10 @@ impl Shared {
     }
 
     fn extent(&self, id: ExtentId) -> Option<Extent> {
-        let known = self.extents.read().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&id).cloned();
+        let known = {
+            let extents = self.extents.read().unwrap_or_else(PoisonError::into_inner);
+            extents.get(&id).cloned() // not held any longer: what is not known is remembered below
+        };
         if known.is_some() || !self.is_shared() {
             return known;
         }
