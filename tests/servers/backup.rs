@@ -135,13 +135,17 @@ fn what_was_destroyed_under_load_comes_back() {
             (&bob, format!("bobtext{n}"), format!("/{n}.txt")),
         ] {
             until(&format!("{word} of {}", user.email), FOUND_LIMIT_S, || {
-                (user.found(&word) == [path.as_str()]).then_some(())
+                (user.found(&format!("\"{word}\"")) == [path.as_str()]).then_some(())
             });
         }
-        let others = ann.found(&format!("bobtext{n}"));
+        let others = ann.found(&format!("\"bobtext{n}\""));
         assert_eq!(others, Vec::<String>::new(), "bob's own"); // I6
     }
-    for (word, found) in [("annsecond", 1), ("anntext3", 0), ("anntext4", 0)] {
+    for (word, found) in [
+        ("\"annsecond\"", 1),
+        ("\"anntext3\"", 0),
+        ("\"anntext4\"", 0),
+    ] {
         assert_eq!(ann.found(word).len(), found, "{word}");
     }
     let opened = json!({ "url": link["url"] });

@@ -199,7 +199,9 @@ fn an_s3_server_that_is_away_is_told_and_missed_no_longer_than_it_is_away() {
     let missed = user
         .content("files/download", &json!({"path": files[0].0}), b"")
         .unwrap();
-    assert_eq!(missed.status, 503, "{}", missed.text());
+    // What is still in memory is served.
+    let is_served = missed.status == 200 && missed.body == files[0].1;
+    assert!(is_served || missed.status == 503, "{}", missed.status);
     let told = || server.command(&["storage", "status"]);
     until("the status tells it", 60, || {
         said(&told()).contains("GONE").then_some(())
@@ -216,7 +218,7 @@ fn an_s3_server_that_is_away_is_told_and_missed_no_longer_than_it_is_away() {
     server.kill9();
     s3.kill9();
     server.start_again();
-    assert_eq!(user.files().len(), files.len() + 2, "names are there");
+    assert_eq!(user.files().len(), files.len() + 1, "names are there");
     s3.start_again();
     until("downloads go on", 60, || {
         let answer = user
@@ -337,10 +339,12 @@ fn a_flipped_bit_on_s3_is_found_and_repaired_from_elsewhere() {
     server.start_again();
     let user = server.user("ann");
     let files = write(&user, "f", 10);
+    server.stop(); // else whoever reads the block first mends it
     flip(&largest(&s3.folder().join("root/firefly/flip-one")));
     let checked = server.command(&["check"]);
     assert_eq!(checked.status.code(), Some(1), "{}", said(&checked));
     succeeds(&server, &["check", "--repair"]);
+    server.start_again();
     all_there(&user, &files);
     server.check();
 }

@@ -315,18 +315,18 @@ async fn a_session_that_nobody_uses_ends() {
         .set_password(account.id, "correct horse battery");
     set.expect("a password");
     let cookie = cookie(&sign_in(&bench, "correct horse battery").await);
-    let seen = async || {
+    let is_seen = async || {
         let current = Request::get("/2/firefly/session/current").header(header::COOKIE, &cookie);
         let current = current.body(Body::empty()).unwrap_or_default();
-        bench.send(current).await.refusal()
+        !bench.send(current).await.json().is_null()
     };
     for _ in 0..2 {
         bench.clock.advance_ms(6 * DAY_MS);
-        assert_eq!(seen().await.0, 200, "used within a week");
+        assert!(is_seen().await, "used within a week");
         bench.app.meta().save_token_uses().expect("uses");
     }
     bench.clock.advance_ms(7 * DAY_MS + 1);
-    assert_eq!(seen().await, (401, "expired_access_token".to_owned()));
+    assert!(!is_seen().await);
 }
 
 #[tokio::test]
