@@ -8,6 +8,7 @@
 mod audit;
 mod backup;
 mod bad_input;
+mod balancer;
 mod block_servers;
 mod broker;
 mod browser;

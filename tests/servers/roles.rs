@@ -19,15 +19,16 @@ const FOUND_LIMIT_S: u64 = 120;
 const SHARDS: usize = 8;
 
 /// A process of the cluster.
-struct Process {
+pub struct Process {
     child: Child,
     data: PathBuf,
-    front: String,
+    /// HOST:PORT of its web.
+    pub front: String,
     calls: String,
 }
 
 /// What all of them share.
-struct Cluster {
+pub struct Cluster {
     database: MariaDb,
     url: String,
     folder: tempfile::TempDir,
@@ -35,7 +36,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn new() -> Cluster {
+    pub fn new() -> Cluster {
         let (database, folder) = (MariaDb::start(), tempfile::tempdir().unwrap());
         std::fs::write(folder.path().join("cluster.key"), "glow".repeat(12)).unwrap();
         Cluster {
@@ -47,7 +48,7 @@ impl Cluster {
     }
 
     /// Starts a process and waits until it says that it serves.
-    fn start(&mut self, name: &str, roles: &str) -> Process {
+    pub fn start(&mut self, name: &str, roles: &str) -> Process {
         let data = self.folder.path().join(name);
         std::fs::create_dir_all(data.join("keys")).unwrap();
         if let Some(keys) = &self.keys {
@@ -114,7 +115,7 @@ impl Drop for Cluster {
 
 impl Process {
     /// Its administrator.
-    fn admin(&self) -> User {
+    pub fn admin(&self) -> User {
         let token = self.data.join("admin.token");
         let token = until("a token", FOUND_LIMIT_S, || {
             std::fs::read_to_string(&token).ok()
