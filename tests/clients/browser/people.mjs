@@ -176,7 +176,7 @@ test('somebody with an account accepts an invitation that went to another addres
   await dialog(his).getByLabel('Email of the person').fill('never@example.net');
   await dialog(his).getByRole('button', { name: 'Share', exact: true }).click();
   await dialog(his).getByRole('button', { name: 'Withdraw the invitation of never@example.net' }).click();
-  await dialog(his).getByText('never@example.net').waitFor({ state: 'detached' });
+  await dialog(his).getByText('never@example.net').first().waitFor({ state: 'detached' });
   await his.keyboard.press('Escape');
 });
 
