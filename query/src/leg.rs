@@ -176,6 +176,10 @@ pub enum Question<'a> {
 impl Question<'_> {
     /// The same question, borrowed.
     pub fn borrowed(&self) -> Question<'_> {
+        #[expect(
+            clippy::ptr_arg,
+            reason = "a plain reference would be taken for one to a Cow"
+        )]
         fn of<'a, T: ToOwned + ?Sized>(owned: &'a Cow<'_, T>) -> Cow<'a, T> {
             Cow::Borrowed(&**owned)
         }

@@ -138,12 +138,12 @@ fn way(from: &Config, to: &Config, source: &dyn Store) -> Result<Way> {
     for target in &here {
         match there.iter().find(|other| other.name == target.name) {
             Some(other) if other.place == target.place => {}
-            Some(other) => match (&target.place, &other.place) {
-                (Place::Folder(from), Place::Folder(to)) => {
-                    folders.push((from.clone(), to.clone()))
+            // Else it is one bucket, with other options.
+            Some(other) => {
+                if let (Place::Folder(from), Place::Folder(to)) = (&target.place, &other.place) {
+                    folders.push((from.clone(), to.clone()));
                 }
-                _ => {} // one bucket, with other options
-            },
+            }
             None => {
                 return Ok(Way::Anew {
                     from: here,

@@ -21,6 +21,7 @@ pub struct At {
 
 /// A call.
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "made to be written at once")]
 pub enum Call<'a> {
     /// Looks a search's words up.
     Open {

@@ -135,7 +135,7 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
 
 async fn healthz(State(desk): State<Desk>) -> Response {
     let looked = tokio::task::spawn_blocking(move || desk.answers.health()).await;
-    let (is_well, health) = looked.unwrap_or_else(|_| (false, serde_json::Value::Null));
+    let (is_well, health) = looked.unwrap_or((false, serde_json::Value::Null));
     let status = match is_well {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,

@@ -327,7 +327,7 @@ mod tests {
         one.release(&held).unwrap();
         let next = two.take("shard/001").unwrap().unwrap();
         assert_eq!((held.is_valid(), next.epoch), (false, 2));
-        one.renew(&[held.clone()]).unwrap();
+        one.renew(std::slice::from_ref(&held)).unwrap();
         assert!(!held.is_valid() && next.is_valid());
     }
 
@@ -345,7 +345,7 @@ mod tests {
             })
         };
         assert!(write(&held).is_err() && write(&next).is_ok());
-        one.renew(&[held.clone()]).unwrap();
+        one.renew(std::slice::from_ref(&held)).unwrap();
         assert!(!held.is_valid());
     }
 

@@ -14,7 +14,7 @@ pub enum Handle {
     /// The open extent on another machine: an object for each group.
     Groups,
     /// A whole extent on its way to another machine.
-    Copying(Mutex<Option<Copying>>),
+    Copying(Mutex<Option<Box<Copying>>>),
     /// What a block server writes for us.
     Served {
         /// The server's name for it.

@@ -199,7 +199,7 @@ impl Medium for Remote {
             digest: digest::Context::new(&digest::SHA256),
         };
         copying.append(&extent::header(self.store, extent))?;
-        Ok(Handle::Copying(Mutex::new(Some(copying))))
+        Ok(Handle::Copying(Mutex::new(Some(Box::new(copying)))))
     }
 
     fn end_copy(&self, extent: ExtentId, copy: Handle) -> Result<()> {
@@ -207,7 +207,7 @@ impl Medium for Remote {
             return Err(not_a_copy());
         };
         let copying = copying.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let copying = copying.ok_or_else(not_a_copy)?;
+        let copying = *copying.ok_or_else(not_a_copy)?;
         let length = copying.length;
         let digest = copying.digest.finish();
         self.ask(|_| copying.upload.finish())?;

@@ -120,7 +120,10 @@ impl Objects {
         let begun = self.retried(|| {
             async {
                 match &self.hdfs {
-                    Some(hdfs) => hdfs.draft(path.as_ref()).await.map(upload::Kind::Hdfs),
+                    Some(hdfs) => hdfs
+                        .draft(path.as_ref())
+                        .await
+                        .map(|draft| upload::Kind::Hdfs(Box::new(draft))),
                     None => {
                         let begun = self.store.put_multipart(&path).await;
                         begun

@@ -20,7 +20,7 @@ pub struct Upload {
 
 pub(super) enum Kind {
     Parts(Box<dyn MultipartUpload>),
-    Hdfs(Draft),
+    Hdfs(Box<Draft>), // a hundred times as large as the other
 }
 
 impl Upload {
