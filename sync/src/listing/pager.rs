@@ -81,8 +81,9 @@ impl<'a> Pager<'a> {
                 self.more = true;
                 return Ok(());
             }
-            // A folder that vanished since the last page is passed over: its deletion is told by its journal.
-            let children = match self.view.place(level.folder)? {
+            // A folder that vanished since the last page, or left the listing, is passed over: its journal tells that it is gone.
+            let folder = self.view.place(level.folder)?;
+            let children = match folder.filter(|folder| self.reaches(&folder.path_lower)) {
                 Some(folder) => {
                     let after = level.after.as_deref();
                     self.view.children(
@@ -228,6 +229,12 @@ impl<'a> Pager<'a> {
             }));
         }
         Ok(())
+    }
+
+    /// True when the folder at `path_lower` is the listed one or belongs to the listing. One whose mount is gone does not: its
+    /// path starts with its namespace.
+    fn reaches(&self, path_lower: &str) -> bool {
+        path_lower == self.base_lower || self.covers(path_lower)
     }
 
     /// True when something at `path_lower` belongs to the listing.

@@ -209,6 +209,35 @@ proptest! {
 }
 
 #[test]
+fn a_folder_that_loses_its_mount_while_it_is_walked_tells_no_more() {
+    let team = Team::new();
+    let write = |path: &str| team.act(&Act::Write(0, path.to_owned(), 0));
+    let options = Options {
+        recursive: true,
+        limit: 2,
+        ..Options::default()
+    };
+    write("/a/b");
+    write("/a/a/a");
+    let actor = team.people[0].actor();
+    let root = Address::parse("").unwrap();
+    let mut replica = Replica::default();
+    let latest = team.listing.latest(actor, None, &root, options);
+    replica.cursor = latest.unwrap();
+    team.act(&Act::Share("/a".to_owned()));
+    team.act(&Act::Move(0, "/a/a".to_owned(), "/a/c".to_owned()));
+    let mut page = team.listing.resume(actor.account, &replica.cursor).unwrap();
+    assert!(page.has_more, "a walk is under way");
+    team.act(&Act::Delete(0, "/a".to_owned()));
+    while page.has_more {
+        page.entries.iter().for_each(|entry| replica.apply(entry));
+        page = team.listing.resume(actor.account, &page.cursor).unwrap();
+    }
+    replica.take(&team, 0, page);
+    assert_eq!(replica.entries, team.present(0));
+}
+
+#[test]
 fn cursors_are_their_accounts_own_and_cannot_be_made_up() {
     let team = Team::new();
     let root = Address::parse("").unwrap();
