@@ -13,7 +13,7 @@ use storage::kv::mysql::CacheAddress;
 use sync::bus::amqp::AmqpBus;
 
 use crate::cluster::role::Roles;
-use crate::node;
+use crate::{memory, node};
 
 /// Name of the settings file in the data folder.
 const FILE_NAME: &str = "firefly.toml";
@@ -96,6 +96,8 @@ settings! {
     session_idle_minutes: u32, "session-idle-minutes", "FIREFLY_SESSION_IDLE_MINUTES", "MINUTES";
     /// Index shards; another number rebuilds the index [default: 8]
     shards: usize, "shards", "FIREFLY_SHARDS", "N";
+    /// MiB that all shards together may fill before they write segments [default: a sixteenth of the memory, 256 to 1024]
+    index_memory_mib: u64, "index-memory-mib", "FIREFLY_INDEX_MEMORY_MIB", "MIB";
     /// Processes that extract text [default: one per core]
     extract_workers: usize, "extract-workers", "FIREFLY_EXTRACT_WORKERS", "N";
     /// Languages of text in pictures and scans, as Tesseract names them (`eng+deu`), or `off` [default: eng]
@@ -169,6 +171,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// Index shards.
     pub shards: usize,
+    /// Bytes that one of them may fill before it writes a segment.
+    pub shard_memory_bytes: usize,
     /// Extraction processes.
     pub extract_workers: usize,
     /// Who reads what extraction cannot.
@@ -347,6 +351,7 @@ impl Config {
             cluster_key: set.cluster_key.map(|file| data.join(file)),
             retention_days: set.retention_days.unwrap_or(30),
             shards,
+            shard_memory_bytes: shard_memory_bytes(set.index_memory_mib, shards),
             extract_workers: set.extract_workers.unwrap_or(cores).max(1),
             helpers: helpers(set.ocr_languages, set.tika_url)?,
             quota_bytes: set.quota_gib.unwrap_or(2048) << 30,
@@ -563,6 +568,18 @@ fn refuse_unknown_variables(names: impl Iterator<Item = String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A shard's part of `index_memory_mib`; big imports write, and merge, fewer segments the more there is.
+fn shard_memory_bytes(mib: Option<u64>, shards: usize) -> usize {
+    let fitting = || {
+        memory::total_bytes()
+            .map_or(256, |bytes| (bytes >> 20) / 16)
+            .clamp(256, 1024)
+    };
+    let bytes = mib.unwrap_or_else(fitting) << 20;
+    let each = usize::try_from(bytes).unwrap_or(usize::MAX) / shards;
+    each.clamp(*indexer::MEMORY_BYTES.start(), *indexer::MEMORY_BYTES.end())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod healing;
 mod hints;
 mod log;
 mod maintenance;
+mod memory;
 mod metadata;
 mod moment;
 mod node;

@@ -1,6 +1,7 @@
 //! All shards of this process: their owners, the watch over the logs, and the extraction stage.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,12 +43,15 @@ const WATCH_TIMEOUT: Duration = Duration::from_millis(500);
 /// After an error, the first and the longest rest before a shard is opened again.
 const RETRY_PERIODS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 
+/// The least and the most [`Options::memory_bytes`].
+pub const MEMORY_BYTES: RangeInclusive<usize> = 15_000_000..=(1 << 30);
+
 /// How the indexer works.
 #[derive(Clone)]
 pub struct Options {
     /// Shards; another number than the index has makes it anew.
     pub shards: u16,
-    /// A shard's segment in memory, bytes (at least 15 MB).
+    /// A shard's segment in memory, bytes, within [`MEMORY_BYTES`].
     pub memory_bytes: usize,
     /// How extraction workers are started; `None`: another process extracts.
     pub worker: Option<WorkerCommand>,

@@ -42,7 +42,7 @@ mod walk;
 mod writer;
 
 pub use error::{Error, Result};
-pub use indexer::{Holding, Indexer, Options, Sharing};
+pub use indexer::{Holding, Indexer, MEMORY_BYTES, Options, Sharing};
 pub use reconcile::Sources;
 pub use shard::{Shard, ShardView};
 

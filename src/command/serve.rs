@@ -136,6 +136,7 @@ fn start_indexer(
         &config.data.join("index"),
         indexer::Options {
             shards: u16::try_from(config.shards)?,
+            memory_bytes: config.shard_memory_bytes,
             worker: worker.transpose()?,
             extractions: config.extract_workers,
             limits: Limits::default(),

@@ -25,8 +25,6 @@ use crate::node::Node;
 const STORING: u64 = 16;
 /// Extractions that are recorded at a time.
 const RECORDED: usize = 256;
-/// Memory of the plain index's writer, bytes: as much as eight shards have together.
-const PLAIN_BYTES: usize = 8 * (32 << 20);
 /// How often it is asked whether the index is through.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long that may take.
@@ -75,14 +73,15 @@ pub fn run(args: &Args, seed: u64) -> Result<Report> {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
     };
-    eprintln!("plain index");
-    let plain_dir = scratch.path().join("plain");
-    let (plain, text_bytes) = plain(&source, &plain_dir)?;
-    std::fs::remove_dir_all(&plain_dir)?;
     let data = DataArg {
         data: scratch.path().join("data"),
     };
     let config = Config::without_flags(&data)?;
+    eprintln!("plain index");
+    let plain_dir = scratch.path().join("plain");
+    let memory_bytes = config.shards * config.shard_memory_bytes;
+    let (plain, text_bytes) = plain(&source, &plain_dir, memory_bytes)?;
+    std::fs::remove_dir_all(&plain_dir)?;
     let node = Node::open(&config)?;
     eprintln!("storing files");
     start(&config, &node)?.stop(); // the logs are followed from here on
@@ -147,8 +146,9 @@ impl Source {
     }
 }
 
-/// One index with names and bodies, positions and stored text; the size of the text too.
-fn plain(source: &Source, dir: &Path) -> Result<(Cost, u64)> {
+/// One index with names and bodies, positions and stored text, its writer's memory as much as all shards have together; the size
+/// of the text too.
+fn plain(source: &Source, dir: &Path, memory_bytes: usize) -> Result<(Cost, u64)> {
     std::fs::create_dir_all(dir)?;
     let mut schema = Schema::builder();
     let number = schema.add_u64_field("number", FAST);
@@ -157,7 +157,7 @@ fn plain(source: &Source, dir: &Path) -> Result<(Cost, u64)> {
     let index = Index::create_in_dir(dir, schema.build())?;
     let options = IndexWriterOptions::builder()
         .num_worker_threads(1)
-        .memory_budget_per_thread(PLAIN_BYTES)
+        .memory_budget_per_thread(memory_bytes)
         .build();
     let before = cpu_s()?;
     let mut writer = index.writer_with_options(options)?;
@@ -254,6 +254,7 @@ fn start(config: &Config, node: &Node) -> Result<Indexer> {
         &config.data.join("index"),
         indexer::Options {
             shards: u16::try_from(config.shards)?,
+            memory_bytes: config.shard_memory_bytes,
             ..indexer::Options::default()
         },
     )?;

@@ -12,8 +12,7 @@ const MEMORY: u64 = 1 << 30;
 /// Looks at the machine.
 pub fn examine() -> Vec<Finding> {
     let mut findings = vec![open_files(getrlimit(Resource::Nofile).maximum)];
-    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    findings.extend(total_memory(&info).map(memory));
+    findings.extend(crate::memory::total_bytes().map(memory));
     findings
 }
 
@@ -35,15 +34,6 @@ fn memory(bytes: u64) -> Finding {
     }
 }
 
-/// Bytes of memory, of `/proc/meminfo`.
-fn total_memory(info: &str) -> Option<u64> {
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Level;
@@ -51,10 +41,6 @@ mod tests {
 
     #[test]
     fn small_machines_are_told() {
-        assert_eq!(
-            total_memory("MemTotal:       1024 kB\nMemFree: 1 kB"),
-            Some(1 << 20)
-        );
         assert_eq!(memory(1 << 20).level, Level::Warning);
         assert_eq!(open_files(Some(1024)).level, Level::Warning);
         assert_eq!(open_files(None).level, Level::Ok);
