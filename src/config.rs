@@ -96,7 +96,7 @@ settings! {
     session_idle_minutes: u32, "session-idle-minutes", "FIREFLY_SESSION_IDLE_MINUTES", "MINUTES";
     /// Index shards; another number rebuilds the index [default: 8]
     shards: usize, "shards", "FIREFLY_SHARDS", "N";
-    /// MiB that all shards together may fill before they write segments [default: a sixteenth of the memory, 256 to 1024]
+    /// MiB that all shards together may fill before they write segments [default: a sixteenth of the memory, 256 to 768]
     index_memory_mib: u64, "index-memory-mib", "FIREFLY_INDEX_MEMORY_MIB", "MIB";
     /// Processes that extract text [default: one per core]
     extract_workers: usize, "extract-workers", "FIREFLY_EXTRACT_WORKERS", "N";
@@ -575,7 +575,7 @@ fn shard_memory_bytes(mib: Option<u64>, shards: usize) -> usize {
     let fitting = || {
         memory::total_bytes()
             .map_or(256, |bytes| (bytes >> 20) / 16)
-            .clamp(256, 1024)
+            .clamp(256, 768)
     };
     let bytes = mib.unwrap_or_else(fitting) << 20;
     let each = usize::try_from(bytes).unwrap_or(usize::MAX) / shards;

@@ -24,7 +24,7 @@ const BUSY_COMMIT_PERIOD: Duration = Duration::from_secs(3);
 /// and then merge them instead of going on.
 const LONGEST_COMMIT_PERIOD: Duration = Duration::from_secs(10);
 /// Log entries that are worth a commit while much waits.
-const BUSY_ENTRIES: u64 = 4_000;
+const BUSY_ENTRIES: u64 = 8_000;
 /// Log entries that are much.
 const BUSY_LAG: u64 = 1_000;
 /// A commit may take one part in this many of the time: it waits for the disk, mostly, and what comes next waits for it.
