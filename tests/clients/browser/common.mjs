@@ -11,8 +11,10 @@ export const PASSWORD = 'lantern gravel nine';
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
 const WAIT_MS = 60_000;
 
-/** What no page may ever say: a refused script, an error nobody caught. */
-export const complaints = [];
+/** What no page may ever say: a refused script, an error nobody caught, words of a script that came with a file. */
+const complaints = [];
+/** Nothing that came with a file or a name has run, or tried to, or called home. */
+export const unharmed = () => assert.deepEqual(complaints, []);
 let browser;
 
 async function post(route, argument, headers = {}) {
@@ -61,20 +63,54 @@ export async function another(admin, name) {
   return claim(invite_url, email);
 }
 
-/** A browser window of somebody, or of nobody. */
+/** What each page has asked for and has no answer to yet. */
+const asked = new WeakMap();
+
+/** The event stream never ends, and what a document asked for ends with it. */
+function watch(page) {
+  const open = new Set();
+  asked.set(page, open);
+  page.on('request', (request) => {
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) open.clear();
+    if (!request.url().includes('/2/firefly/events')) open.add(request);
+  });
+  for (const end of ['requestfinished', 'requestfailed']) page.on(end, (request) => open.delete(request));
+}
+
+/** Waits until a page has all it asked for, and shows it: nothing on its way, nothing fading. */
+export const settled = (page) =>
+  until(async () => {
+    if (asked.get(page).size) return false;
+    await page.evaluate(async () => {
+      const frame = () => new Promise((shown) => requestAnimationFrame(shown));
+      await frame();
+      await frame();
+      const ending = document.getAnimations().filter((one) => one.effect?.getComputedTiming().endTime !== Infinity);
+      await Promise.allSettled(ending.map((one) => one.finished));
+    });
+    return !asked.get(page).size;
+  }, () => `answers to ${[...asked.get(page)].map((request) => request.url())}`);
+
+/** A browser window of somebody, or of nobody: one in which nothing moves, so that whatever is seen is there. */
 export async function window_of(someone, options = {}) {
   browser ??= await chromium.launch({ executablePath: process.env.BROWSER, args: FLAGS });
-  const context = await browser.newContext({ viewport: { width: 1360, height: 850 }, locale: 'en-GB', permissions: ['clipboard-write'], ...options });
+  const context = await browser.newContext({ viewport: { width: 1360, height: 850 }, locale: 'en-GB', permissions: ['clipboard-write'], reducedMotion: 'reduce', ...options });
   if (someone) {
     const [name, ...value] = someone.cookie.split('=');
     await context.addCookies([{ name, value: value.join('='), url: SERVER, httpOnly: true, sameSite: 'Strict' }]);
   }
+  await context.addInitScript(() => {
+    const tell = () => console.error('Uncaught: a script that is none of ours has run');
+    Object.defineProperty(window, 'ran', { set: tell });
+    window.alert = tell;
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
     if (message.type() === 'error' && /Content Security Policy|Uncaught|Refused/.test(message.text())) complaints.push(message.text());
   });
+  watch(page);
   page.on('request', (request) => {
     if (!/^(data|blob):/.test(request.url()) && new URL(request.url()).origin !== SERVER) complaints.push(`asked another host: ${request.url()}`);
   });
@@ -83,7 +119,7 @@ export async function window_of(someone, options = {}) {
 
 export const end = async () => {
   await browser?.close();
-  assert.deepEqual(complaints, []);
+  unharmed();
 };
 
 export const box = (page) => page.getByRole('combobox', { name: 'Search everything you can see' });
@@ -100,7 +136,7 @@ export async function picture(page, name) {
   if (!process.env.PICTURES) return;
   for (const toast of await page.locator('.toast').all()) await toast.evaluate((element) => (element.style.visibility = 'hidden')).catch(() => {});
   await page.mouse.move(0, 0);
-  await page.waitForTimeout(400);
+  await settled(page);
   await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` });
 }
 
@@ -119,7 +155,7 @@ export async function drop(page, files) {
 export async function until(holds, what, ms = 90_000) {
   for (const end = Date.now() + ms; ;) {
     if (await holds()) return;
-    if (Date.now() > end) throw new Error(`not in time: ${what}`);
+    if (Date.now() > end) throw new Error(`not in time: ${typeof what === 'function' ? what() : what}`);
     await new Promise((again) => setTimeout(again, 250));
   }
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { administrator, another, box, end, go, link, open, PASSWORD, picture, row, SERVER, toast, until, window_of } from './common.mjs';
+import { administrator, another, box, end, link, open, PASSWORD, picture, row, SERVER, toast, until, window_of } from './common.mjs';
 
 let admin, bob, carla, page, his;
 const dialog = (at) => at.getByRole('dialog');

@@ -1,7 +1,7 @@
 // Search: from typing to the hit in its preview, by mouse and by keys; operators, facets, kept searches; a phone's width.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { administrator, box, end, go, hits, link, open, pane, picture, search, searchable, SERVER, until, window_of } from './common.mjs';
+import { administrator, box, end, go, hits, link, open, pane, picture, search, searchable, SERVER, settled, unharmed, until, window_of } from './common.mjs';
 
 let admin, page;
 const press = (key) => page.keyboard.press(key);
@@ -145,7 +145,7 @@ test('a mail has its head, and nothing in it runs or is fetched', async () => {
   await shown.getByRole('heading', { name: 'The albatross again' }).waitFor();
   await shown.getByText('Ann Lee <ann@example.org>').waitFor();
   await shown.getByText('An albatross & a gull.').waitFor();
-  assert.equal(await page.evaluate(() => window.ran), undefined);
+  unharmed();
   await press('Escape');
 });
 
@@ -194,7 +194,7 @@ test('a phone has it all on one page', async () => {
   for (const place of ['/search?q=albatross', '/files', '/files/birds?open=%2Fbirds%2FField%20guide.pdf&pane=details', '/shared', '/trash', '/settings', '/settings/security', '/admin', '/admin/people', '/admin/import', '/admin/activity']) {
     await page.goto(SERVER + place);
     await page.getByRole('main').waitFor();
-    await page.waitForLoadState('networkidle').catch(() => {});
+    await settled(page);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     assert.ok(overflow <= 0, `${place}: ${overflow} pixels too wide`);
   }
