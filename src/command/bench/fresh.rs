@@ -70,7 +70,7 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
         let (client, probes) = (clients[0].clone(), probes.clone());
         let mut random = random_of(seed, i);
         let bytes = random.random_range(1000..8000);
-        let word = format!("zq{run}{i:08}").replace(char::is_numeric, "x") + &letters(i);
+        let word = word(&run, i);
         let body = format!("{}\n{word}\n", text.text(&mut random, bytes));
         let probe = i % args.probe_one_in == 0;
         async move {
@@ -120,6 +120,11 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     Ok(report)
 }
 
+/// A word that stands in the file with this number only.
+pub(super) fn word(run: &str, i: u64) -> String {
+    format!("zq{run}{i:08}").replace(char::is_numeric, "x") + &letters(i)
+}
+
 /// A number as letters, so that it is one word.
 fn letters(mut i: u64) -> String {
     let mut out = String::new();
@@ -131,7 +136,7 @@ fn letters(mut i: u64) -> String {
 }
 
 /// Searches for the word, in quotes since a typo in it would be forgiven, until the file at `path` is a hit.
-async fn found(
+pub(super) async fn found(
     client: Client,
     path: String,
     word: String,

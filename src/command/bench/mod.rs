@@ -3,11 +3,13 @@
 //! Requests are sent when they are due, whether or not earlier ones have been answered, and latency counts from when a
 //! request was due: a server that stalls cannot hide it (coordinated omission).
 
+mod cluster;
 mod corpus;
 mod fresh;
 mod index;
 mod keystrokes;
 mod load;
+mod prometheus;
 mod queries;
 mod report;
 mod rewind;
@@ -51,6 +53,8 @@ enum What {
     Search(search::Args),
     /// What is answered while one types, with 500,000 files in one namespace and with 500 namespaces
     Keystrokes(keystrokes::Args),
+    /// Processes with roles of their own: how long events, files and searches take while ten files are written for each search
+    Cluster(cluster::Args),
     /// A folder of many files attacked as ransomware does it, rewound, that undone, and rewound again
     Rewind(rewind::Args),
     /// Processor time and size of the index beside those of a plain tantivy index of the same text; needs no server
@@ -91,6 +95,7 @@ async fn measure(data: &DataArg, args: &Args) -> Result<report::Report> {
         What::Fresh(fresh) => fresh::run(&admin, fresh, args.seed).await,
         What::Search(search) => search::run(&admin, search, args.seed).await,
         What::Keystrokes(keys) => keystrokes::run(&admin, keys, args.seed).await,
+        What::Cluster(cluster) => cluster::run(&admin, cluster, args.seed).await,
         What::Rewind(rewind) => rewind::run(&admin, data, rewind).await,
         What::Index(_) | What::Corpus(_) => Ok(report::Report::default()), // they need no server
     }

@@ -1,8 +1,9 @@
 //! The second transport: RabbitMQ, or another broker that speaks AMQP 0-9-1 and has quorum queues.
 //!
-//! In reading order: `link` (one connection, and what is declared on it), `health` (how it is), `publisher` (with confirms),
-//! `subscription` (a consumer that reconnects by itself), `letters` (queue depths, dead letters).
+//! In reading order: `link` (one connection, and what is declared on it), `health` (how it is), `age` (how long messages are on their way), `publisher` (with
+//! confirms), `subscription` (a consumer that reconnects by itself), `letters` (queue depths, dead letters).
 
+mod age;
 mod health;
 mod letters;
 mod link;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, PublisherConfirm};
 use tokio::runtime::Handle;
 
 use super::super::event::MESSAGE_TYPE;
 use super::super::{Event, Group, Publisher};
+use super::age::{self, PUBLISHED};
 use super::health::Health;
 use super::link::{self, Broker, EXCHANGE, Link, short};
 use crate::error::{Error, Result};
@@ -99,9 +101,12 @@ pub async fn publish(
     key: &str,
     body: &[u8],
 ) -> Result<PublisherConfirm> {
+    let mut headers = FieldTable::default();
+    headers.insert(short(PUBLISHED), AMQPValue::LongLongInt(age::now_ms()));
     let properties = BasicProperties::default()
         .with_content_type(short("application/json"))
         .with_type(short(MESSAGE_TYPE))
+        .with_headers(headers)
         .with_delivery_mode(PERSISTENT);
     let sending = link.channel.basic_publish(
         short(exchange),

@@ -1,7 +1,7 @@
 //! A consumer: its own supervisor connects, declares, consumes, and begins again when the connection is lost. (The client
 //! library's automatic recovery has hung after a restart of the broker: amqp-rs/lapin#450.)
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::super::event::MESSAGE_TYPE;
 use super::super::{Backoff, Delivery, Group, Hint, Receipt, Subscription};
+use super::age::Age;
 use super::health::Health;
 use super::link::{Broker, Link, answer, failed, short};
 use crate::error::{Error, Result};
@@ -23,7 +24,8 @@ const LIVED: Duration = Duration::from_secs(15);
 
 /// A consumer's end.
 pub struct AmqpSubscription {
-    deliveries: Receiver<Delivery>,
+    group: Group,
+    deliveries: Receiver<(Delivery, Option<Age>)>,
     /// Bounded by what was delivered and not answered, which is bounded by the prefetch. Dropped, it ends the supervisor.
     verdicts: UnboundedSender<Verdict>,
 }
@@ -38,11 +40,11 @@ struct Supervisor {
     broker: Arc<Broker>,
     health: Arc<Health>,
     group: Group,
-    deliveries: SyncSender<Delivery>,
+    deliveries: SyncSender<(Delivery, Option<Age>)>,
     verdicts: UnboundedReceiver<Verdict>,
     epoch: u64,
     /// Deliveries of this connection that are not answered: the broker ends the channel of who answers twice.
-    open: HashSet<u64>,
+    open: HashMap<u64, Option<Age>>,
 }
 
 impl AmqpSubscription {
@@ -58,11 +60,12 @@ impl AmqpSubscription {
                 deliveries: sender,
                 verdicts: receiver,
                 epoch: 0,
-                open: HashSet::new(),
+                open: HashMap::new(),
             }
             .run(),
         );
         AmqpSubscription {
+            group,
             deliveries,
             verdicts,
         }
@@ -71,7 +74,11 @@ impl AmqpSubscription {
 
 impl Subscription for AmqpSubscription {
     fn next(&mut self, timeout: Duration) -> Option<Delivery> {
-        self.deliveries.recv_timeout(timeout).ok()
+        let (delivery, age) = self.deliveries.recv_timeout(timeout).ok()?;
+        if let Some(age) = age {
+            age.is_taken(self.group.name);
+        }
+        Some(delivery)
     }
 
     fn acknowledge(&mut self, receipts: &[Receipt]) {
@@ -137,7 +144,7 @@ impl Supervisor {
         let mut consumer = answer("consuming", consuming).await?;
         self.health.connected(self.group.name);
         // Something may have been lost with the connection before. // I3
-        self.deliver(Hint::Any, 0)?;
+        self.deliver(Hint::Any, 0, None)?;
         loop {
             tokio::select! {
                 verdict = self.verdicts.recv() => match verdict {
@@ -159,39 +166,46 @@ impl Supervisor {
         let tag = message.delivery_tag;
         match decode(&message) {
             Some(hint) => {
-                self.open.insert(tag);
-                self.deliver(hint, tag)
+                let age = Age::of(&message);
+                self.open.insert(tag, age);
+                self.deliver(hint, tag, age)
             }
             // Written by another release, or by somebody else: an operator is to see it.
             None => nack(link, tag).await,
         }
     }
 
-    fn deliver(&self, hint: Hint, tag: u64) -> Result<()> {
+    fn deliver(&self, hint: Hint, tag: u64, age: Option<Age>) -> Result<()> {
         let receipt = Receipt {
             epoch: self.epoch,
             tag,
         };
-        let delivered = self.deliveries.try_send(Delivery { hint, receipt });
+        let delivered = self.deliveries.try_send((Delivery { hint, receipt }, age));
         delivered.map_err(|_| Error::Broker("the consumer does not take its messages".into()))
     }
 
     async fn judge(&mut self, link: &Link, verdict: Verdict) -> Result<()> {
-        match verdict {
-            Verdict::Done(receipt) if self.is_open(receipt) => {
-                let acknowledging = link
-                    .channel
-                    .basic_ack(receipt.tag, BasicAckOptions::default());
-                answer("acknowledging", acknowledging).await
-            }
-            Verdict::Impossible(receipt) if self.is_open(receipt) => nack(link, receipt.tag).await,
-            Verdict::Done(_) | Verdict::Impossible(_) => Ok(()),
+        let (Verdict::Done(receipt) | Verdict::Impossible(receipt)) = verdict;
+        let Some(age) = self.answered(receipt) else {
+            return Ok(());
+        };
+        if matches!(verdict, Verdict::Impossible(_)) {
+            return nack(link, receipt.tag).await;
         }
+        let acknowledging = link
+            .channel
+            .basic_ack(receipt.tag, BasicAckOptions::default());
+        answer("acknowledging", acknowledging).await?;
+        if let Some(age) = age {
+            age.is_done(self.group.name);
+        }
+        Ok(())
     }
 
-    /// True once for each delivery of this connection.
-    fn is_open(&mut self, receipt: Receipt) -> bool {
-        receipt.epoch == self.epoch && self.open.remove(&receipt.tag)
+    /// The age of a delivery of this connection, once.
+    fn answered(&mut self, receipt: Receipt) -> Option<Option<Age>> {
+        let is_ours = receipt.epoch == self.epoch;
+        is_ours.then(|| self.open.remove(&receipt.tag)).flatten()
     }
 }
 
