@@ -19,6 +19,8 @@ use crate::{memory, node};
 const FILE_NAME: &str = "firefly.toml";
 /// The role of a process that keeps blocks for servers elsewhere.
 const BLOCK_SERVER: &str = "block";
+/// Processes that hold the same shard, at most.
+const MAX_SHARD_REPLICAS: u16 = 8;
 /// Variables with our prefix that are not settings of the server.
 const OTHER_VARIABLES: [&str; 4] = [
     "FIREFLY_CONFIG",
@@ -125,6 +127,8 @@ settings! {
     cluster_listen: String, "cluster-listen", "FIREFLY_CLUSTER_LISTEN", "ADDR";
     /// Where the others reach that address, http://HOST:PORT [default: from --cluster-listen]
     cluster_url: String, "cluster-url", "FIREFLY_CLUSTER_URL", "URL";
+    /// Processes of a cluster that hold each shard, as far as there are so many: searches go on without one [default: 1]
+    shard_replicas: u16, "shard-replicas", "FIREFLY_SHARD_REPLICAS", "N";
     /// Where a cluster keeps snapshots of its index: file:///FOLDER, s3://… or hdfs://… [default: none, a shard that moves is made anew]
     index_snapshots: String, "index-snapshots", "FIREFLY_INDEX_SNAPSHOTS", "URL";
     /// Proxies of yours, whose X-Forwarded-For is believed: addresses or networks (10.0.0.0/8), separated by commas [default: none]
@@ -215,6 +219,8 @@ pub struct Cluster {
     pub listen: String,
     /// Where the others reach it; none: there.
     pub url: Option<String>,
+    /// How many processes hold each shard.
+    pub shard_replicas: u16,
     /// Where snapshots of the index are.
     pub snapshots: Option<String>,
 }
@@ -415,8 +421,11 @@ fn cluster(set: &Settings, data: &Path) -> Result<Option<Cluster>> {
     let roles = Roles::parse(set.role.as_deref().unwrap_or("all"))?;
     let Some(key) = &set.cluster_key else {
         let of_a_cluster = [&set.cluster_listen, &set.cluster_url, &set.index_snapshots];
-        if of_a_cluster.iter().any(|set| set.is_some()) || roles != Roles::all() {
-            bail!("role, cluster_listen, cluster_url and index_snapshots go with cluster_key");
+        let is_set = of_a_cluster.iter().any(|set| set.is_some()) || set.shard_replicas.is_some();
+        if is_set || roles != Roles::all() {
+            bail!(
+                "role, cluster_listen, cluster_url, shard_replicas and index_snapshots go with cluster_key"
+            );
         }
         return Ok(None);
     };
@@ -431,7 +440,12 @@ fn cluster(set: &Settings, data: &Path) -> Result<Option<Cluster>> {
         bail!("cluster_url is `{url}`; it must start with http://");
     }
     let url = set.cluster_url.as_ref();
+    let shard_replicas = set.shard_replicas.unwrap_or(1);
+    if !(1..=MAX_SHARD_REPLICAS).contains(&shard_replicas) {
+        bail!("shard_replicas is {shard_replicas}; it must be 1 to {MAX_SHARD_REPLICAS}");
+    }
     Ok(Some(Cluster {
+        shard_replicas,
         process: rand::random::<u64>().max(1),
         roles,
         key: data.join(key),

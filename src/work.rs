@@ -61,6 +61,7 @@ impl Work {
             process: member.process.clone(),
             indexer: indexer.filter(|_| member.roles.has(Role::Shard)),
             shards: member.shards,
+            replicas: member.shard_replicas,
             duties: duties(node, services, Some(member)),
             tidy: Box::new(move || {
                 tidied.tidy();

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use storage::block::BlockStore;
 use storage::extraction::Extractions;
 use storage::journal::{Journal, Partition, route};
-use storage::lease::Held;
 use storage::meta::{FileId, Meta, NamespaceId};
 
 use crate::bell::Bell;
@@ -28,7 +27,8 @@ use crate::reconcile::Sources;
 use crate::shard::{Shard, ShardView};
 use crate::snapshot;
 use crate::stage::Stage;
-use crate::status::IndexerStatus;
+use crate::status::{IndexerStatus, ShardStatus};
+use crate::tenure::Tenure;
 use crate::tidy::Turn;
 use crate::verify::{self, Verified};
 
@@ -126,7 +126,7 @@ struct Running {
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
     rebuild: Arc<AtomicBool>,
-    lease: Option<Held>,
+    tenure: Option<Tenure>,
     thread: JoinHandle<()>,
 }
 
@@ -179,7 +179,7 @@ impl Indexer {
                 paused: Arc::default(),
                 turn: turn.clone(),
                 snapshots: options.snapshots.clone(),
-                lease: None,
+                tenure: None,
             };
             indexer.shards.push(shard);
             indexer.charges.push(charge);
@@ -213,8 +213,8 @@ impl Indexer {
         &self.shards
     }
 
-    /// Opens a shard and follows its logs from then on, as long as the lease holds. A shard that is held already stays as it is.
-    pub fn hold(&self, shard: u16, lease: Option<Held>) -> Result<()> {
+    /// Opens a shard and follows its logs from then on, as long as its tenure holds. A shard that is held already stays as it is.
+    pub fn hold(&self, shard: u16, tenure: Option<Tenure>) -> Result<()> {
         let (Some(charge), mut running) =
             (self.charges.get(usize::from(shard)), lock(&self.running))
         else {
@@ -225,7 +225,7 @@ impl Indexer {
             *place = Some(Running::spawn(Charge {
                 stop: Arc::default(),
                 rebuild: Arc::default(),
-                lease,
+                tenure,
                 ..charge.clone()
             })?);
         }
@@ -243,12 +243,12 @@ impl Indexer {
         }
     }
 
-    /// The shards that this process holds, each with its lease.
-    pub fn held(&self) -> Vec<(Arc<Shard>, Option<Held>)> {
+    /// The shards that this process holds, each with its tenure.
+    pub fn held(&self) -> Vec<(Arc<Shard>, Option<Tenure>)> {
         let running = lock(&self.running);
         let held = self.shards.iter().zip(running.iter());
         let held = held.filter_map(|(shard, running)| Some((shard, running.as_ref()?)));
-        held.map(|(shard, running)| (shard.clone(), running.lease.clone()))
+        held.map(|(shard, running)| (shard.clone(), running.tenure.clone()))
             .collect()
     }
 
@@ -280,7 +280,10 @@ impl Indexer {
             shards: self
                 .held()
                 .iter()
-                .map(|(shard, _)| shard.status())
+                .map(|(shard, tenure)| ShardStatus {
+                    replica: tenure.as_ref().map_or(0, Tenure::replica),
+                    ..shard.status()
+                })
                 .collect(),
             extracting,
             extracted,
@@ -389,7 +392,7 @@ impl Drop for Indexer {
 impl Running {
     fn spawn(charge: Charge) -> Result<Self> {
         let (bell, stop) = (charge.bell.clone(), charge.stop.clone());
-        let (rebuild, lease) = (charge.rebuild.clone(), charge.lease.clone());
+        let (rebuild, tenure) = (charge.rebuild.clone(), charge.tenure.clone());
         let thread = spawn(&format!("shard-{:02}", charge.shard.number), move || {
             keep(&charge)
         })?;
@@ -397,7 +400,7 @@ impl Running {
             bell,
             stop,
             rebuild,
-            lease,
+            tenure,
             thread,
         })
     }

@@ -4,7 +4,7 @@
 //! where the text goes; its rules in `board`), [`analyse`] (text to tokens), [`term`] (tokens to terms of one namespace),
 //! [`schema`], [`document`] and [`member`] (a node, and what is in it, as documents), [`text`] (its words again, for highlights), `writer`, `reconcile`
 //! (log entries to documents), `payload` (how far), `generation` and `line` (an index on disk, being written), `owner`
-//! (the thread of a shard), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), `pace` (who has to slow down), [`snapshot`] (kept elsewhere), [`verify`]
+//! (the thread of a shard), [`tenure`] (under which lease), [`exclusion`] (what has gone since a commit), [`shard`] (what searches see), `pace` (who has to slow down), [`snapshot`] (kept elsewhere), [`verify`]
 //! (is all there), [`indexer`] (all).
 
 pub mod analyse;
@@ -34,6 +34,7 @@ mod stage;
 pub mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod stepped;
+pub mod tenure;
 pub mod term;
 pub mod text;
 mod tidy;
@@ -45,6 +46,7 @@ pub use error::{Error, Result};
 pub use indexer::{Holding, Indexer, MEMORY_BYTES, Options, Sharing};
 pub use reconcile::Sources;
 pub use shard::{Shard, ShardView};
+pub use tenure::Tenure;
 
 #[cfg(test)]
 mod tests;

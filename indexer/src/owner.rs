@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use storage::lease::Held;
-
 use crate::bell::Bell;
 use crate::error::{Error, Result};
 use crate::generation::Generations;
@@ -14,6 +12,7 @@ use crate::line::Line;
 use crate::reconcile::Sources;
 use crate::shard::Shard;
 use crate::snapshot::{Place, Publishing};
+use crate::tenure::Tenure;
 use crate::tidy::{Tidy, Turn};
 
 /// Between commits while little waits.
@@ -62,13 +61,13 @@ pub struct Charge {
     /// Where snapshots are, if anywhere.
     pub snapshots: Option<Place>,
     /// Under which lease the shard is held; `None` where nobody else could hold it.
-    pub lease: Option<Held>,
+    pub tenure: Option<Tenure>,
 }
 
 impl Charge {
     /// True while no other process can have taken the shard.
     pub fn is_ours(&self) -> bool {
-        self.lease.as_ref().is_none_or(Held::is_valid)
+        self.tenure.as_ref().is_none_or(Tenure::is_valid)
     }
 }
 
@@ -125,9 +124,9 @@ impl Owner {
         let is_paused = charge.generations.is_paused();
         charge.paused.store(is_paused, Ordering::Release);
         let tidy = Tidy::new(charge.turn.clone());
-        let publishing = charge.snapshots.clone().zip(charge.lease.clone());
+        let publishing = charge.snapshots.clone().zip(charge.tenure.clone());
         let owner = Owner {
-            publishing: publishing.map(|(place, held)| Publishing::new(place, number, held)),
+            publishing: publishing.map(|(place, tenure)| Publishing::new(place, number, tenure)),
             tidy,
             charge,
             live,

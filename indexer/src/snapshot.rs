@@ -19,6 +19,7 @@ use tantivy::index::SegmentComponent;
 use crate::error::{self, Error, Result};
 use crate::generation::Generations;
 use crate::payload::{self, Payload};
+use crate::tenure::Tenure;
 
 /// Between two snapshots of a shard.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -48,7 +49,7 @@ pub struct Place {
 pub struct Publishing {
     place: Place,
     shard: u16,
-    held: Held,
+    tenure: Tenure,
     last: Instant,
     published: Vec<u64>,
     is_running: Arc<AtomicBool>,
@@ -182,12 +183,12 @@ impl Place {
 }
 
 impl Publishing {
-    /// Publishes a shard that is held under a lease.
-    pub fn new(place: Place, shard: u16, held: Held) -> Self {
+    /// Publishes a shard, while its first replica is held here.
+    pub fn new(place: Place, shard: u16, tenure: Tenure) -> Self {
         Publishing {
             place,
             shard,
-            held,
+            tenure,
             last: Instant::now(),
             published: Vec::new(),
             is_running: Arc::default(),
@@ -197,11 +198,14 @@ impl Publishing {
     /// Publishes the last commit beside the work, if it is time and it says something new.
     pub fn look(&mut self, index: &Index, folder: &Path, checkpoint: &[u64]) {
         let is_due = self.last.elapsed() >= PERIOD && checkpoint != self.published;
-        if !is_due || self.is_running.swap(true, Ordering::AcqRel) {
+        let Some(held) = self.tenure.publisher().filter(|_| is_due) else {
+            return;
+        };
+        if self.is_running.swap(true, Ordering::AcqRel) {
             return;
         }
         (self.last, self.published) = (Instant::now(), checkpoint.to_vec());
-        let (place, shard, held) = (self.place.clone(), self.shard, self.held.clone());
+        let (place, shard) = (self.place.clone(), self.shard);
         let (index, folder, is_running) =
             (index.clone(), folder.to_owned(), self.is_running.clone());
         let spawned = std::thread::Builder::new()
@@ -218,11 +222,10 @@ impl Publishing {
 
     /// Publishes the last commit now: whoever holds the shard next goes on from there.
     pub fn end(&self, index: &Index, folder: &Path, checkpoint: &[u64]) {
-        if checkpoint != self.published && !self.is_running.load(Ordering::Acquire) {
-            say(
-                self.shard,
-                self.place.publish(self.shard, &self.held, index, folder),
-            );
+        let is_new = checkpoint != self.published && !self.is_running.load(Ordering::Acquire);
+        if let Some(held) = self.tenure.publisher().filter(|_| is_new) {
+            let published = self.place.publish(self.shard, &held, index, folder);
+            say(self.shard, published);
         }
     }
 }

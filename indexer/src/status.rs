@@ -5,6 +5,9 @@
 pub struct ShardStatus {
     /// Its number.
     pub shard: u16,
+    /// Which of its replicas this is; 0 is the first.
+    #[serde(default)]
+    pub replica: u16,
     /// Documents in the last commit, deleted files' included.
     pub documents: u64,
     /// Segments in the last commit; many make searches and commits slow.
@@ -36,6 +39,7 @@ impl ShardStatus {
     pub(crate) fn new(shard: u16) -> Self {
         ShardStatus {
             shard,
+            replica: 0,
             documents: 0,
             segments: 0,
             generation: 0,

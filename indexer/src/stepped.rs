@@ -91,7 +91,7 @@ impl Stepped {
             paused: self.paused.clone(),
             turn: Turn::default(),
             snapshots: None,
-            lease: None,
+            tenure: None,
         }
     }
 

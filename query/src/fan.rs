@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::Result;
+use crate::trace::Id;
 
 /// So few shards or hits are looked at one after the other: handing work over and waiting for it costs more.
 const FEW: usize = 3;
@@ -49,7 +50,14 @@ impl Fan {
         match &self.waiting {
             None => each(items, ask),
             Some(_) if items.len() < 2 => items.iter().map(ask).collect(),
-            Some(pool) => pool.install(|| items.par_iter().with_max_len(1).map(ask).collect()),
+            Some(pool) => {
+                let request = Id::present();
+                let ask = |item: &T| match &request {
+                    Some(request) => request.during(|| ask(item)),
+                    None => ask(item),
+                };
+                pool.install(|| items.par_iter().with_max_len(1).map(ask).collect())
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! [`segment`] (what a shard's segments are made of), [`resolve`] (which terms they have), [`statistics`], [`lately`] (what counts beside words), [`compile`] with [`word`],
 //! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), [`leg`] and [`part`] (one shard's leg of a search), `fan` (all shards at once), [`collect`] (counts and keys), [`facets`], [`hit`]
 //! (looked up again, marked), [`highlight`], [`cursor`] (what a page leaves to the next), [`prepared`], [`named`] and [`similar`] (a search
-//! that is ready to run), [`explain`], [`suggest`] and [`engine`], which runs them.
+//! that is ready to run), [`explain`], [`suggest`] and [`engine`], which runs them; [`trace`] (for which request).
 
 pub mod collect;
 pub mod compile;
@@ -41,6 +41,7 @@ mod similar;
 pub mod statistics;
 pub mod suggest;
 mod sums;
+pub mod trace;
 mod within;
 mod word;
 

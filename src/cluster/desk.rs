@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indexer::{Indexer, Shard};
+use indexer::{Indexer, Shard, Tenure};
 use query::coverage;
 use query::leg::{Leg, Opening};
 use query::part::Part;
@@ -58,10 +58,13 @@ impl Desk {
     fn with(&self, at: At, answer: impl FnOnce(&Arc<Shard>) -> query::Result<Answer>) -> Answer {
         let held = self.indexer.iter().flat_map(|indexer| indexer.held());
         let mut held = held.filter(|(shard, _)| shard.number == at.shard);
-        let Some((shard, Some(lease))) = held.next() else {
+        let Some((shard, Some(tenure))) = held.next() else {
             return Answer::NotHeld;
         };
-        let is_ours = || lease.epoch == at.epoch && lease.is_valid();
+        let is_ours = || {
+            let lease = tenure.held();
+            lease.epoch == at.epoch && lease.is_valid()
+        };
         if !is_ours() {
             return Answer::NotHeld;
         }
@@ -162,7 +165,7 @@ impl Answers for Desk {
     fn health(&self) -> (bool, serde_json::Value) {
         let held = self.indexer.iter().flat_map(|indexer| indexer.held());
         let shards: Vec<_> = held
-            .filter(|(_, lease)| lease.as_ref().is_none_or(Held::is_valid))
+            .filter(|(_, tenure)| tenure.as_ref().is_none_or(Tenure::is_valid))
             .map(|(shard, _)| shard.number)
             .collect();
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);

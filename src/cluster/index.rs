@@ -22,7 +22,7 @@ pub fn ask(member: &Member, name: &str, argument: &Value) -> Result<Value> {
     if urls.is_empty() {
         bail!("no process with the role shard runs");
     }
-    if let Some(shard) = (0..shards).find(|shard| owners.of(*shard).is_none()) {
+    if let Some(shard) = (0..shards).find(|shard| owners.of(*shard).is_empty()) {
         bail!("nobody holds shard {shard} at present: ask again");
     }
     let mut sum = None;
@@ -31,7 +31,7 @@ pub fn ask(member: &Member, name: &str, argument: &Value) -> Result<Value> {
             name: name.into(),
             argument: argument.to_string(),
         };
-        let answer = match client.call(&url, rand::random(), &call, Instant::now() + LIMIT)? {
+        let answer = match client.call(&url, &call, Instant::now() + LIMIT)? {
             Answer::Operation(answer) => serde_json::from_str(&answer)?,
             Answer::Failed(why) => bail!("{url}: {why}"),
             _ => bail!("{url} answers something else"),

@@ -1,20 +1,21 @@
 //! Keeps this process's leases: its own, those of its shards, and those of duties that one process at a time does.
 //!
 //! Every second all are renewed in one transaction. Shards are shared evenly among the processes that are there: who has fewer than
-//! its share takes what nobody holds, who has more gives one up at a time, committed and published. What is lost is let go.
+//! its share takes what nobody holds, who has more gives one up at a time, committed and published ([`super::share`]). What is lost is let go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use indexer::Indexer;
+use indexer::{Indexer, Tenure};
 use storage::lease::{Held, Leases};
 
 use super::note::{DUTIES, Note, PROCESSES, SHARDS, process_lease, shard_lease, shard_of};
 use super::role::Role;
+use super::share::Shares;
 
 /// Something that one process at a time does.
 pub struct Duty {
@@ -43,6 +44,8 @@ pub struct Charge {
     pub indexer: Option<Arc<Indexer>>,
     /// How many shards there are.
     pub shards: u16,
+    /// How many replicas of each there are to be.
+    pub replicas: u16,
     /// What it may be called on to do.
     pub duties: Vec<Duty>,
     /// Called at every look.
@@ -51,9 +54,9 @@ pub struct Charge {
 
 struct Work {
     charge: Charge,
-    shards: HashMap<u16, Held>,
-    /// Shards that are being given up.
-    leaving: Arc<Mutex<HashSet<u16>>>,
+    shards: HashMap<u16, Tenure>,
+    /// Shards that are being given up, each with its lease, which is kept until then; none where it is lost.
+    leaving: Arc<Mutex<HashMap<u16, Option<Held>>>>,
     threads: Vec<JoinHandle<()>>,
     duties: HashMap<&'static str, (Held, End)>,
 }
@@ -120,8 +123,9 @@ impl Work {
         }
         let duties = self.duties.values().map(|(held, _)| held);
         let process = lock(&self.charge.process).clone();
-        let all = [&process].into_iter().chain(self.shards.values());
-        let all: Vec<Held> = all.chain(duties).cloned().collect();
+        let mut all: Vec<Held> = [&process].into_iter().chain(duties).cloned().collect();
+        all.extend(self.shards.values().map(Tenure::held));
+        all.extend(lock(&self.leaving).values().flatten().cloned());
         Ok(self.charge.leases.renew(&all)?)
     }
 
@@ -129,11 +133,9 @@ impl Work {
         let lost = self.shards.iter().filter(|(_, held)| !held.is_valid());
         let lost: Vec<u16> = lost.map(|(shard, _)| *shard).collect();
         for shard in lost {
+            tracing::warn!(shard, "a shard's lease is over");
             self.shards.remove(&shard);
-            if !self.is_leaving(shard) {
-                tracing::warn!(shard, "a shard's lease is over");
-                self.give_up(shard, None);
-            }
+            self.let_go(shard, None);
         }
         let lost = self.duties.iter().filter(|(_, (held, _))| !held.is_valid());
         let lost: Vec<_> = lost.map(|(name, _)| *name).collect();
@@ -145,55 +147,72 @@ impl Work {
         }
     }
 
-    /// Takes a shard that nobody holds, or gives one up, so that all processes have as many.
+    /// Takes what nobody holds, or gives one up, so that all processes hold as many.
     fn share_shards(&mut self) -> Result<()> {
         let Some(indexer) = self.charge.indexer.clone() else {
             return Ok(());
         };
-        let alive = self.charge.leases.alive(PROCESSES)?;
-        let notes = alive
-            .iter()
-            .filter_map(|(_, lease)| Note::read(&lease.note));
-        let holders = notes.filter(|note| note.roles.iter().any(|role| role == Role::Shard.name()));
-        let holders = u16::try_from(holders.count()).unwrap_or(u16::MAX).max(1);
-        let fair = usize::from(self.charge.shards.div_ceil(holders));
-        if self.shards.len() > fair && lock(&self.leaving).is_empty() {
-            if let Some(&shard) = self.shards.keys().max() {
-                tracing::info!(shard, "a shard is given to another process");
-                self.give_up(shard, self.shards.get(&shard).cloned());
-            }
-            return Ok(());
-        }
-        let taken = self.charge.leases.alive(SHARDS)?;
-        let taken: HashSet<u16> = taken
-            .iter()
-            .filter_map(|(name, _)| shard_of(name))
-            .collect();
-        let free = (0..self.charge.shards).filter(|shard| !taken.contains(shard));
-        let mine = &self.shards;
-        let free: Vec<u16> = free.filter(|shard| !mine.contains_key(shard)).collect();
-        for shard in free {
-            if self.shards.len() >= fair {
-                break;
-            }
-            if self.is_leaving(shard) {
+        let shares = self.shares()?;
+        for (shard, replica) in shares.to_take() {
+            if lock(&self.leaving).contains_key(&shard) {
                 continue;
             }
-            if let Some(held) = self.charge.leases.take(&shard_lease(shard))? {
-                tracing::info!(shard, epoch = held.epoch, "a shard is held");
-                indexer.hold(shard, Some(held.clone()))?;
-                self.shards.insert(shard, held);
+            let Some(held) = self.charge.leases.take(&shard_lease(shard, replica))? else {
+                continue;
+            };
+            tracing::info!(shard, replica, epoch = held.epoch, "a shard is held");
+            match self.shards.get(&shard) {
+                Some(tenure) => {
+                    let before = tenure.held();
+                    tenure.change(held, replica);
+                    self.charge.leases.release(&before)?;
+                }
+                None => {
+                    let tenure = Tenure::new(held, replica);
+                    indexer.hold(shard, Some(tenure.clone()))?;
+                    self.shards.insert(shard, tenure);
+                }
             }
+        }
+        let given = shares.to_give().filter(|_| lock(&self.leaving).is_empty());
+        if let Some(tenure) = given.and_then(|(shard, _)| self.shards.remove(&shard))
+            && let Some((shard, replica)) = given
+        {
+            tracing::info!(shard, replica, "a shard is given to another process");
+            self.let_go(shard, Some(tenure.held()));
         }
         Ok(())
     }
 
+    /// Who holds what, as the leases say.
+    fn shares(&self) -> Result<Shares> {
+        let leases = &self.charge.leases;
+        let can_hold = |note: &str| {
+            let note = Note::read(note);
+            note.is_some_and(|note| note.roles.iter().any(|role| role == Role::Shard.name()))
+        };
+        let processes = leases.alive(PROCESSES)?.into_iter();
+        let processes = processes.filter(|(_, lease)| can_hold(&lease.note));
+        let mut processes: BTreeSet<u64> = processes.map(|(_, lease)| lease.holder).collect();
+        processes.insert(leases.me());
+        let held = leases.alive(SHARDS)?.into_iter();
+        Ok(Shares {
+            shards: self.charge.shards,
+            replicas: self.charge.replicas,
+            me: leases.me(),
+            processes,
+            held: held
+                .filter_map(|(name, lease)| Some((shard_of(&name)?, lease.holder)))
+                .collect(),
+        })
+    }
+
     /// Closes a shard beside the looks, which must go on; then its lease is free.
-    fn give_up(&mut self, shard: u16, held: Option<Held>) {
+    fn let_go(&mut self, shard: u16, held: Option<Held>) {
         let Some(indexer) = self.charge.indexer.clone() else {
             return;
         };
-        lock(&self.leaving).insert(shard);
+        lock(&self.leaving).insert(shard, held.clone());
         let (leaving, leases) = (self.leaving.clone(), self.charge.leases.clone());
         let begun = Instant::now();
         let spawned = std::thread::Builder::new()
@@ -211,10 +230,6 @@ impl Work {
             Ok(thread) => self.threads.push(thread),
             Err(error) => tracing::error!(shard, %error, "a shard cannot be let go"),
         }
-    }
-
-    fn is_leaving(&self, shard: u16) -> bool {
-        lock(&self.leaving).contains(&shard)
     }
 
     fn take_duties(&mut self) -> Result<()> {
@@ -259,11 +274,8 @@ impl Work {
         for (name, (held, end)) in std::mem::take(&mut self.duties) {
             self.end_duty(name, held, end);
         }
-        for shard in self.shards.keys().copied().collect::<Vec<_>>() {
-            let held = self.shards.get(&shard).cloned();
-            if !self.is_leaving(shard) {
-                self.give_up(shard, held);
-            }
+        for (shard, tenure) in std::mem::take(&mut self.shards) {
+            self.let_go(shard, Some(tenure.held()));
         }
         let every = self.charge.leases.terms().renewed_every;
         while self.threads.iter().any(|thread| !thread.is_finished()) {

@@ -1,5 +1,6 @@
 //! This process as one of a cluster: its key, its leases, and how the others reach it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::desk::Desk;
-use super::note::{DUTIES, Note, PROCESSES, SHARDS, process_lease};
+use super::note::{DUTIES, Note, PROCESSES, SHARDS, process_lease, shard_of};
 use super::owners::Owners;
 use super::remote::Remote;
 use super::role::Roles;
@@ -35,6 +36,8 @@ pub struct Member {
     pub note: Note,
     /// How many shards there are.
     pub shards: u16,
+    /// How many replicas of each there are to be.
+    pub shard_replicas: u16,
     key: ClusterKey,
     listener: Mutex<Option<TcpListener>>,
 }
@@ -75,6 +78,7 @@ impl Member {
             owners,
             note,
             shards,
+            shard_replicas: cluster.shard_replicas,
             key,
             listener: Mutex::new(Some(listener)),
         })
@@ -124,7 +128,13 @@ impl Member {
             Ok(told.collect())
         };
         let shards = held(SHARDS)?;
-        let missing = usize::from(self.shards).saturating_sub(shards.len());
+        let there: BTreeSet<_> = self
+            .leases
+            .alive(SHARDS)?
+            .iter()
+            .filter_map(|(name, _)| Some(shard_of(name)?.0))
+            .collect();
+        let missing = usize::from(self.shards).saturating_sub(there.len());
         Ok(
             json!({ "processes": processes, "shards": shards, "missing": missing, "duties": held(DUTIES)? }),
         )

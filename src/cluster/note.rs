@@ -29,14 +29,19 @@ impl Note {
     }
 }
 
-/// The lease of a shard.
-pub fn shard_lease(shard: u16) -> String {
-    format!("{SHARDS}{shard:04}")
+/// The lease of a replica of a shard; 0 is the first one.
+pub fn shard_lease(shard: u16, replica: u16) -> String {
+    match replica {
+        0 => format!("{SHARDS}{shard:04}"),
+        _ => format!("{SHARDS}{shard:04}/{replica}"),
+    }
 }
 
-/// The shard of a lease's name.
-pub fn shard_of(lease: &str) -> Option<u16> {
-    lease.strip_prefix(SHARDS)?.parse().ok()
+/// The shard and the replica of a lease's name.
+pub fn shard_of(lease: &str) -> Option<(u16, u16)> {
+    let name = lease.strip_prefix(SHARDS)?;
+    let (shard, replica) = name.split_once('/').unwrap_or((name, "0"));
+    Some((shard.parse().ok()?, replica.parse().ok()?))
 }
 
 /// The lease of a process.
@@ -50,3 +55,17 @@ pub const SHARDS: &str = "shard/";
 pub const PROCESSES: &str = "process/";
 /// What the names of duties' leases begin with.
 pub const DUTIES: &str = "duty/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_of_shards_are_named_and_read() {
+        for (place, name) in [((7, 0), "shard/0007"), ((12, 2), "shard/0012/2")] {
+            assert_eq!(shard_lease(place.0, place.1), name);
+            assert_eq!(shard_of(name), Some(place));
+        }
+        assert_eq!(shard_of("duty/relay"), None);
+    }
+}

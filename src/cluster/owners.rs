@@ -1,6 +1,7 @@
 //! Who holds which shard, as the leases say; looked at again and again, so that a search need not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,7 +17,10 @@ const LOOK_PERIOD: Duration = Duration::from_millis(300);
 /// A process that did not answer in time is not asked for so long: searches go without it at once.
 const SHUN: Duration = Duration::from_secs(2);
 
-/// The holder of a shard.
+/// After so many hedged calls in a row that another process answered first, the same.
+const MAX_LATE: u32 = 3;
+
+/// A holder of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// Where it answers.
@@ -34,8 +38,9 @@ pub struct Owners {
 
 struct State {
     leases: Leases,
-    shards: Mutex<HashMap<u16, Owner>>,
+    shards: Mutex<HashMap<u16, Vec<Owner>>>,
     shunned: Mutex<HashMap<String, Instant>>,
+    late: Mutex<HashMap<String, u32>>,
 }
 
 impl Owners {
@@ -45,6 +50,7 @@ impl Owners {
             leases,
             shards: Mutex::default(),
             shunned: Mutex::default(),
+            late: Mutex::default(),
         });
         state.look()?;
         let stop = Arc::<AtomicBool>::default();
@@ -66,21 +72,37 @@ impl Owners {
         })
     }
 
-    /// The holder of a shard; none while nobody holds it, or its holder has just failed to answer.
-    pub fn of(&self, shard: u16) -> Option<Owner> {
-        let owner = lock(&self.state.shards).get(&shard).cloned()?;
-        let until = lock(&self.state.shunned).get(&owner.url).copied();
-        until
-            .is_none_or(|until| Instant::now() >= until)
-            .then_some(owner)
+    /// The holders of a shard, in the order in which every process asks them; none while nobody holds it, or they have just failed to
+    /// answer.
+    pub fn of(&self, shard: u16) -> Vec<Owner> {
+        let mut owners = lock(&self.state.shards).get(&shard).cloned();
+        let (shunned, now) = (lock(&self.state.shunned), Instant::now());
+        let is_shunned = |owner: &Owner| shunned.get(&owner.url).is_some_and(|until| now < *until);
+        if let Some(owners) = &mut owners {
+            owners.retain(|owner| !is_shunned(owner));
+        }
+        owners.unwrap_or_default()
     }
 
-    /// The holder of a shard as the leases say now.
-    pub fn look_again(&self, shard: u16) -> Option<Owner> {
+    /// The holders of a shard as the leases say now.
+    pub fn look_again(&self, shard: u16) -> Vec<Owner> {
         if let Err(error) = self.state.look() {
             tracing::debug!(error = format!("{error:#}"), "leases cannot be read");
         }
         self.of(shard)
+    }
+
+    /// A process answered a hedged call first, or second.
+    pub fn raced(&self, winner: &str, loser: &str) {
+        let mut late = lock(&self.state.late);
+        late.remove(winner);
+        let lost = late.entry(loser.to_owned()).or_default();
+        *lost += 1;
+        if *lost >= MAX_LATE {
+            late.remove(loser);
+            drop(late);
+            self.shun(loser);
+        }
     }
 
     /// A process did not answer in time.
@@ -115,19 +137,30 @@ impl Drop for Owners {
 impl State {
     fn look(&self) -> Result<()> {
         let alive = self.leases.alive(SHARDS)?;
-        let owners = alive.into_iter().filter_map(|(name, lease)| {
-            let note = Note::read(&lease.note)?;
-            let owner = Owner {
-                url: note.url,
-                epoch: lease.epoch,
-            };
-            Some((shard_of(&name)?, owner))
-        });
-        *lock(&self.shards) = owners.collect();
+        let mut shards: HashMap<u16, Vec<Owner>> = HashMap::new();
+        for (name, lease) in alive {
+            if let (Some((shard, _)), Some(note)) = (shard_of(&name), Note::read(&lease.note)) {
+                let (url, epoch) = (note.url, lease.epoch);
+                shards.entry(shard).or_default().push(Owner { url, epoch });
+            }
+        }
+        for (shard, owners) in &mut shards {
+            owners.sort_by_key(|owner| rank(*shard, &owner.url));
+        }
+        let there: HashSet<String> = shards.values().flatten().map(|o| o.url.clone()).collect();
+        *lock(&self.shards) = shards;
         let now = Instant::now();
         lock(&self.shunned).retain(|_, until| *until > now);
+        lock(&self.late).retain(|url, _| there.contains(url));
         Ok(())
     }
+}
+
+/// Where a process stands among the holders of a shard: each is asked first about some of its shards, and always about the same.
+fn rank(shard: u16, url: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (shard, url).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,6 +1,7 @@
 //! Shards of other processes: a search's legs over the network.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use query::statistics::Statistics;
 use query::{Error, Result};
 use storage::meta::{FileId, NamespaceId, Rev};
 
+use super::hedge::Hedges;
 use super::owners::{Owner, Owners};
 use crate::rpc::Client;
 use crate::rpc::call::{Answer, At, Call, Opened};
@@ -25,6 +27,7 @@ const QUESTION_LIMIT: Duration = Duration::from_secs(2);
 pub struct Remote {
     client: Client,
     owners: Arc<Owners>,
+    hedges: Arc<Hedges>,
     shards: u16,
 }
 
@@ -45,47 +48,103 @@ impl Remote {
         Remote {
             client,
             owners,
+            hedges: Arc::default(),
             shards,
         }
     }
 
-    /// Asks the holder of a shard, and once more when it has just changed.
-    fn ask<'a>(
+    /// Asks a shard: the holder that is asked first, another one beside it when that is late, or after it when it fails; and all once
+    /// more when the shard has just changed hands. `attempt` asks one holder.
+    fn ask<F: Future<Output = Result<Answer>>>(
         &self,
         shard: u16,
-        request: u64,
-        deadline: Instant,
-        call: impl Fn(At) -> Call<'a>,
+        holders: Vec<Owner>,
+        attempt: impl Fn(Owner) -> F,
     ) -> Result<(Answer, Owner)> {
-        let owner = self
-            .owners
-            .of(shard)
-            .or_else(|| self.owners.look_again(shard));
-        let owner = owner.ok_or_else(|| silent(shard, "nobody holds it at present"))?;
-        match self.ask_at(shard, &owner, request, deadline, &call)? {
-            Answer::NotHeld => {}
-            answer => return Ok((answer, owner)),
+        let known = match holders.is_empty() {
+            true => self.owners.look_again(shard),
+            false => holders,
+        };
+        match self.client.wait(self.race(shard, &known, &attempt))? {
+            (Answer::NotHeld, _) => {}
+            answered => return Ok(answered),
         }
-        let next = self.owners.look_again(shard).filter(|next| *next != owner);
-        let next = next.ok_or_else(|| silent(shard, "its holder changes"))?;
-        let answer = self.ask_at(shard, &next, request, deadline, &call)?;
-        Ok((answer, next))
+        let next = self.owners.look_again(shard);
+        if next == known {
+            return Err(silent(shard, "its holder changes"));
+        }
+        match self.client.wait(self.race(shard, &next, &attempt))? {
+            (Answer::NotHeld, _) => Err(silent(shard, "its holder changes")),
+            answered => Ok(answered),
+        }
     }
 
-    fn ask_at<'a>(
+    /// The first good answer of the first two holders.
+    async fn race<F: Future<Output = Result<Answer>>>(
+        &self,
+        shard: u16,
+        holders: &[Owner],
+        attempt: impl Fn(Owner) -> F,
+    ) -> Result<(Answer, Owner)> {
+        let (first, second) = match holders {
+            [] => return Err(silent(shard, "nobody holds it at present")),
+            [only] => return Ok((attempt(only.clone()).await?, only.clone())),
+            [first, second, ..] => (first, second),
+        };
+        let begun = Instant::now();
+        let mut one = pin!(attempt(first.clone()));
+        let early = tokio::time::timeout(self.hedges.wait(shard), &mut one).await;
+        let may_hedge = early.is_err() && self.hedges.may();
+        let early = match early {
+            Ok(answer) => Some(answer),
+            Err(_) if may_hedge => None,
+            Err(_) => {
+                metrics::counter!("firefly_shard_hedges_refused_total").increment(1);
+                Some(one.as_mut().await)
+            }
+        };
+        if let Some(answer) = early {
+            self.hedges.took(shard, begun.elapsed());
+            if is_good(&answer) {
+                return Ok((answer?, first.clone()));
+            }
+            metrics::counter!("firefly_shard_failovers_total").increment(1);
+            return Ok((attempt(second.clone()).await?, second.clone()));
+        }
+        let mut two = pin!(attempt(second.clone()));
+        let (answer, winner) = tokio::select! {
+            answer = &mut one => match is_good(&answer) {
+                true => (answer, first),
+                false => (two.await, second),
+            },
+            answer = &mut two => match is_good(&answer) {
+                true => (answer, second),
+                false => (one.await, first),
+            },
+        };
+        self.hedges.took(shard, begun.elapsed());
+        let loser = if winner == first { second } else { first };
+        let outcome = if winner == first { "lost" } else { "won" };
+        metrics::counter!("firefly_shard_hedges_total", "outcome" => outcome).increment(1);
+        if winner == second {
+            self.owners.raced(&winner.url, &loser.url);
+        }
+        Ok((answer?, winner.clone()))
+    }
+
+    /// Asks one holder of a shard.
+    async fn ask_at(
         &self,
         shard: u16,
         owner: &Owner,
-        request: u64,
         deadline: Instant,
-        call: impl Fn(At) -> Call<'a>,
+        call: &Call<'_>,
     ) -> Result<Answer> {
-        let at = At {
-            shard,
-            epoch: owner.epoch,
-        };
         let by = deadline.min(Instant::now() + SHARD_LIMIT);
-        let answer = self.client.call(&owner.url, request, &call(at), by);
+        let begun = Instant::now();
+        let answer = self.client.ask(&owner.url, call, by).await;
+        metrics::counter!("firefly_shard_calls_total").increment(1);
+        metrics::histogram!("firefly_shard_call_seconds").record(begun.elapsed().as_secs_f64());
         match answer {
             Ok(Answer::Failed(why)) => Err(silent(shard, why)),
             Ok(answer) => Ok(answer),
@@ -95,6 +154,30 @@ impl Remote {
             }
         }
     }
+
+    /// A question that needs no leg.
+    fn question(
+        &self,
+        shard: u16,
+        deadline: Instant,
+        call: impl Fn(At) -> Call<'static>,
+    ) -> Result<Answer> {
+        let attempt = |owner: Owner| {
+            let call = call(at(shard, &owner));
+            async move { self.ask_at(shard, &owner, deadline, &call).await }
+        };
+        Ok(self.ask(shard, self.owners.of(shard), attempt)?.0)
+    }
+}
+
+fn at(shard: u16, owner: &Owner) -> At {
+    let epoch = owner.epoch;
+    At { shard, epoch }
+}
+
+/// False when another holder may know better.
+fn is_good(answer: &Result<Answer>) -> bool {
+    !matches!(answer, Err(_) | Ok(Answer::NotHeld))
 }
 
 fn silent(shard: u16, why: impl Into<String>) -> Error {
@@ -125,12 +208,19 @@ impl Shards for Remote {
         deadline: Instant,
     ) -> Result<Box<dyn Leg>> {
         let number = rand::random();
-        let (answer, owner) = self.ask(shard, number, deadline, |at| Call::Open {
-            at,
-            leg: number,
-            opening: Cow::Borrowed(opening),
-            namespaces: Cow::Borrowed(&namespaces),
-        })?;
+        let attempt = |owner: Owner| {
+            let (opening, namespaces) = (Cow::Borrowed(&**opening), Cow::Borrowed(&*namespaces));
+            async move {
+                let call = Call::Open {
+                    at: at(shard, &owner),
+                    leg: number,
+                    opening,
+                    namespaces,
+                };
+                self.ask_at(shard, &owner, deadline, &call).await
+            }
+        };
+        let (answer, owner) = self.ask(shard, self.owners.of(shard), attempt)?;
         let Answer::Opened(opened) = answer else {
             return Err(unexpected(shard));
         };
@@ -151,12 +241,12 @@ impl Shards for Remote {
         namespaces: &[NamespaceId],
         deadline: Instant,
     ) -> Result<Coverage> {
-        let namespaces = Cow::Borrowed(namespaces);
-        let asked = self.ask(shard, rand::random(), deadline, |at| Call::Coverage {
+        let namespaces = namespaces.to_vec();
+        let answer = self.question(shard, deadline, |at| Call::Coverage {
             at,
-            namespaces: namespaces.clone(),
+            namespaces: Cow::Owned(namespaces.clone()),
         });
-        match asked?.0 {
+        match answer? {
             Answer::Coverage(coverage) => Ok(coverage),
             _ => Err(unexpected(shard)),
         }
@@ -164,13 +254,8 @@ impl Shards for Remote {
 
     fn shows(&self, shard: u16, ns: NamespaceId, file: FileId, rev: Rev) -> Result<bool> {
         let deadline = Instant::now() + QUESTION_LIMIT;
-        let asked = self.ask(shard, rand::random(), deadline, |at| Call::Shows {
-            at,
-            ns,
-            file,
-            rev,
-        });
-        match asked?.0 {
+        let answer = self.question(shard, deadline, |at| Call::Shows { at, ns, file, rev });
+        match answer? {
             Answer::Shows(shows) => Ok(shows),
             _ => Err(unexpected(shard)),
         }
@@ -183,33 +268,51 @@ impl RemoteLeg {
         owner.clone()
     }
 
-    /// Opens the leg at whoever holds the shard now: it was taken over, or the holder had to forget the leg.
-    fn open_again(&self, deadline: Instant) -> Result<Owner> {
-        let asked = self
-            .remote
-            .ask(self.shard, self.number, deadline, |at| Call::Open {
-                at,
-                leg: self.number,
-                opening: Cow::Borrowed(&self.opening),
-                namespaces: Cow::Borrowed(&self.namespaces),
-            });
-        let (answer, owner) = asked?;
-        match answer {
-            Answer::Opened(_) => {
-                *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = owner.clone();
-                Ok(owner)
-            }
-            _ => Err(unexpected(self.shard)),
+    /// The holders of the shard, the one where the leg is open first, if it holds the shard still.
+    fn holders(&self, own: &Owner) -> Vec<Owner> {
+        let mut holders = self.remote.owners.of(self.shard);
+        if let Some(at) = holders.iter().position(|holder| holder == own) {
+            holders[..=at].rotate_right(1);
         }
+        holders
     }
 
-    fn ask_at(&self, owner: &Owner, question: &Question<'_>, deadline: Instant) -> Result<Answer> {
-        self.remote
-            .ask_at(self.shard, owner, self.number, deadline, |at| Call::Ask {
-                at,
+    /// Asks a holder; where the leg is not open, or is forgotten, it is opened there first.
+    async fn ask_at(
+        &self,
+        owner: &Owner,
+        is_open: bool,
+        question: &Question<'_>,
+        deadline: Instant,
+    ) -> Result<Answer> {
+        let ask = || async {
+            let call = Call::Ask {
+                at: at(self.shard, owner),
                 leg: self.number,
                 question: question.borrowed(),
-            })
+            };
+            self.remote.ask_at(self.shard, owner, deadline, &call).await
+        };
+        if is_open {
+            match ask().await? {
+                Answer::NoLeg => {}
+                answer => return Ok(answer),
+            }
+        }
+        let open = Call::Open {
+            at: at(self.shard, owner),
+            leg: self.number,
+            opening: Cow::Borrowed(&self.opening),
+            namespaces: Cow::Borrowed(&self.namespaces),
+        };
+        match self
+            .remote
+            .ask_at(self.shard, owner, deadline, &open)
+            .await?
+        {
+            Answer::Opened(_) => ask().await,
+            answer => Ok(answer),
+        }
     }
 }
 
@@ -246,13 +349,15 @@ impl Leg for RemoteLeg {
     }
 
     fn ask(&self, question: &Question<'_>, deadline: Instant) -> Result<Reply> {
-        match self.ask_at(&self.owner(), question, deadline)? {
-            Answer::Reply(reply) => return Ok(reply),
-            Answer::NoLeg | Answer::NotHeld => {}
-            _ => return Err(unexpected(self.shard)),
-        }
-        let owner = self.open_again(deadline)?;
-        match self.ask_at(&owner, question, deadline)? {
+        let own = self.owner();
+        let attempt = |owner: Owner| {
+            let is_open = owner == own;
+            async move { self.ask_at(&owner, is_open, question, deadline).await }
+        };
+        let asked = self.remote.ask(self.shard, self.holders(&own), attempt);
+        let (answer, owner) = asked?;
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = owner;
+        match answer {
             Answer::Reply(reply) => Ok(reply),
             _ => Err(unexpected(self.shard)),
         }

@@ -101,8 +101,12 @@ fn status(answer: &Value, as_json: bool) -> Result<ExitCode> {
             (_, _, Value::Bool(false)) => "reading all files for the first time".to_owned(),
             _ => "follows".to_owned(),
         };
+        let replica = match shard["replica"].as_u64() {
+            None | Some(0) => String::new(),
+            Some(replica) => format!(", replica {replica}"),
+        };
         println!(
-            "shard {}: {} documents in {} segments, {} changes wait, {state}",
+            "shard {}{replica}: {} documents in {} segments, {} changes wait, {state}",
             shard["shard"], shard["documents"], shard["segments"], shard["lag"]
         );
     }

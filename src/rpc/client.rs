@@ -9,6 +9,7 @@ use hyper::{Method, Request};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use query::trace::Id;
 use tokio::runtime::Handle;
 
 use super::call::{Answer, Call};
@@ -42,30 +43,31 @@ impl Client {
     }
 
     /// Asks the process at `url`. Must not be called on a thread that runs tasks.
-    pub fn call(
-        &self,
-        url: &str,
-        request: u64,
-        call: &Call<'_>,
-        deadline: Instant,
-    ) -> Result<Answer> {
+    pub fn call(&self, url: &str, call: &Call<'_>, deadline: Instant) -> Result<Answer> {
+        self.wait(self.ask(url, call, deadline))
+    }
+
+    /// Waits on this thread. Must not be called on a thread that runs tasks.
+    pub fn wait<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+
+    /// The same as [`Client::call`], for a task, or for [`Client::wait`]. The call is dropped with the future.
+    pub async fn ask(&self, url: &str, call: &Call<'_>, deadline: Instant) -> Result<Answer> {
         let body = Bytes::from(rmp_serde::to_vec_named(call).context("encode a call")?);
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             bail!("no time is left");
         }
-        let answered = self.send(url, request, body, left);
-        let waited = async { tokio::time::timeout(left, answered).await };
-        let bytes = self
-            .runtime
-            .block_on(waited)
-            .context("no answer in time")??;
+        let answered = tokio::time::timeout(left, self.send(url, body, left)).await;
+        let bytes = answered.context("no answer in time")??;
         rmp_serde::from_slice(&bytes).context("decode an answer")
     }
 
-    async fn send(&self, url: &str, request: u64, body: Bytes, left: Duration) -> Result<Bytes> {
+    async fn send(&self, url: &str, body: Bytes, left: Duration) -> Result<Bytes> {
         let (version, sent_ms) = (version_text(), now_ms());
         let mac = self.key.sign(&version, sent_ms, &body);
+        let id = Id::present().unwrap_or_else(Id::random);
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("{url}{PATH}"))
@@ -73,7 +75,7 @@ impl Client {
             .header(SENT_HEADER, sent_ms)
             .header(MAC_HEADER, mac)
             .header(DEADLINE_HEADER, left.as_millis().to_string())
-            .header(REQUEST_HEADER, format!("{request:016x}"))
+            .header(REQUEST_HEADER, id.as_str())
             .body(Full::new(body))?;
         let response = self.pool.request(request).await?;
         let status = response.status();

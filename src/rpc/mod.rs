@@ -1,7 +1,7 @@
 //! How the processes of a cluster talk: one call, one answer, MessagePack over HTTP.
 //!
 //! Every request is authenticated with the cluster's key (HMAC-SHA-256 over what is asked, its time and its body; the key itself never
-//! travels), carries the version that its sender speaks, what is left of its deadline, and the search's id. A process refuses only
+//! travels), carries the version that its sender speaks, what is left of its deadline, and the request's id. A process refuses only
 //! majors that it does not speak: fields may come and variants may be added at the end, as long as older ones are answered. In
 //! reading order: [`call`] (what is asked), [`key`], [`client`], [`server`].
 

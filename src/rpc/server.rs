@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
+use query::trace::Id;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -26,6 +27,8 @@ use super::{
 const MAX_CALLS: usize = 256;
 /// The longest that a call may take whatever its sender says.
 const MAX_LEFT: Duration = Duration::from_secs(600);
+/// Answers slower than this are logged, milliseconds.
+const SLOW_MS: f64 = 1_000.0;
 /// How long calls may go on after the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -108,7 +111,7 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
     }
     let left_ms = text(DEADLINE_HEADER).parse().unwrap_or(0);
     let deadline = Instant::now() + Duration::from_millis(left_ms).min(MAX_LEFT);
-    let request = text(REQUEST_HEADER).to_owned();
+    let request = Id::read(text(REQUEST_HEADER)).unwrap_or_else(Id::random);
     let Ok(turn) = desk.turns.clone().acquire_owned().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
@@ -116,10 +119,16 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
         let _turn = turn;
         let call: Call<'static> = rmp_serde::from_slice(&body)
             .map_err(|error| (StatusCode::BAD_REQUEST, format!("the call: {error}")))?;
-        let begun = Instant::now();
-        let answer = desk.answers.answer(call, deadline);
-        let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
-        tracing::debug!(request, took_ms, "answered a process of the cluster");
+        let answer = request.during(|| {
+            let begun = Instant::now();
+            let answer = desk.answers.answer(call, deadline);
+            let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
+            match took_ms < SLOW_MS {
+                true => tracing::debug!(took_ms, "answered a process of the cluster"),
+                false => tracing::info!(took_ms, "answered a process of the cluster slowly"),
+            }
+            answer
+        });
         rmp_serde::to_vec_named(&answer)
             .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     });

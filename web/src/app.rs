@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::audit::AuditQueue;
 use crate::frame::Failure;
 use crate::frame::limiter::Limiter;
+use crate::frame::middleware;
 use crate::frame::sessions::Sessions;
 use crate::frame::tie::Running;
 use crate::opened::OpenedQueue;
@@ -337,10 +338,13 @@ impl App {
         let Ok(Ok(turn)) = tokio::time::timeout(MAX_WAIT, turn).await else {
             return Err(Failure::Busy);
         };
-        let app = self.clone();
+        let (app, request) = (self.clone(), middleware::request());
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            work(&app)
+            match request {
+                Some(request) => request.during(|| work(&app)),
+                None => work(&app),
+            }
         })
         .await;
         done.map_err(|error| Failure::Internal(format!("blocking work: {error}")))

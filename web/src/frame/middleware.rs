@@ -10,7 +10,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use query::trace::Id;
 use storage::meta::Ended;
+use tracing::Instrument;
 
 use super::failure::{BadRequestDetail, Failure, InternalDetail};
 use super::tie::Tie;
@@ -28,6 +30,18 @@ const CLOSED_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox
 /// A browser that came over https does not come without for half a year.
 const STAY_ENCRYPTED: &str = "max-age=15552000";
 
+/// The header with a request's id: taken over from whoever stands in front, and told in every answer.
+const ID_HEADER: &str = "x-request-id";
+
+tokio::task_local! {
+    static REQUEST: Id;
+}
+
+/// The request for which the present task works; none outside of the frame.
+pub fn request() -> Option<Id> {
+    REQUEST.try_with(Clone::clone).ok()
+}
+
 /// The connection's other end, put into every request by [`crate::serve()`].
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
@@ -35,23 +49,27 @@ pub struct Peer(pub SocketAddr);
 /// Runs one request inside the frame.
 pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let id = format!("{:032x}", rand::random::<u128>());
+    let given = request.headers().get(ID_HEADER);
+    let given = given.and_then(|given| Id::read(given.to_str().ok()?));
+    let id = given.unwrap_or_else(Id::random);
     let path = request.uri().path().to_string();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("other", MatchedPath::as_str);
     let in_flight = app.counters().begin();
     let line = request.extensions().get::<Line>().cloned();
     let tie = Tie::new(line, request.version());
-    let answered = tie.answer(guarded(route, next.run(request))).await;
+    let work = REQUEST.scope(id.clone(), guarded(route, next.run(request)));
+    let answered = tie.answer(work.instrument(id.span())).await;
+    let id = id.as_str();
     let mut response = match answered {
         Ok(response) => tie.stream(response),
         Err(ended) => Failure::Unauthorized(ended_tag(ended)).into_response(),
     };
     name_function(&mut response, &path);
-    finish(&mut response, &id, app.settings().is_https());
+    finish(&mut response, id, app.settings().is_https());
     let took_s = begun.elapsed().as_secs_f64();
     crate::metrics::request(route, response.status(), took_s);
-    log(&response, &id, route, took_s);
+    log(&response, id, route, took_s);
     drop(in_flight);
     response
 }
@@ -93,7 +111,8 @@ fn name_function(response: &mut Response, path: &str) {
 fn finish(response: &mut Response, id: &str, https: bool) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert("x-dropbox-request-id", id);
+        headers.insert("x-dropbox-request-id", id.clone());
+        headers.insert(ID_HEADER, id);
     }
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
