@@ -17,7 +17,7 @@ const LOOK_PERIOD: Duration = Duration::from_millis(300);
 /// A process that did not answer in time is not asked for so long: searches go without it at once.
 const SHUN: Duration = Duration::from_secs(2);
 
-/// After so many hedged calls in a row that another process answered first, the same.
+/// After so many hedged calls in a row that another process answered first, it is asked last for so long.
 const MAX_LATE: u32 = 3;
 
 /// A holder of a shard.
@@ -40,6 +40,8 @@ struct State {
     leases: Leases,
     shards: Mutex<HashMap<u16, Vec<Owner>>>,
     shunned: Mutex<HashMap<String, Instant>>,
+    /// Until when who was late is asked last, and hedged calls in a row that it lost.
+    slow: Mutex<HashMap<String, Instant>>,
     late: Mutex<HashMap<String, u32>>,
 }
 
@@ -50,6 +52,7 @@ impl Owners {
             leases,
             shards: Mutex::default(),
             shunned: Mutex::default(),
+            slow: Mutex::default(),
             late: Mutex::default(),
         });
         state.look()?;
@@ -72,16 +75,31 @@ impl Owners {
         })
     }
 
-    /// The holders of a shard, in the order in which every process asks them; none while nobody holds it, or they have just failed to
-    /// answer.
+    /// The holders of a shard, in the order in which every process asks them, but those that were late or failed a moment ago last; none
+    /// while nobody holds it, or the only one has just failed.
     pub fn of(&self, shard: u16) -> Vec<Owner> {
-        let mut owners = lock(&self.state.shards).get(&shard).cloned();
-        let (shunned, now) = (lock(&self.state.shunned), Instant::now());
-        let is_shunned = |owner: &Owner| shunned.get(&owner.url).is_some_and(|until| now < *until);
-        if let Some(owners) = &mut owners {
-            owners.retain(|owner| !is_shunned(owner));
+        let owners = lock(&self.state.shards).get(&shard).cloned();
+        let mut owners = owners.unwrap_or_default();
+        owners.sort_by_key(|owner| self.trouble(owner));
+        match &owners[..] {
+            [only] if self.trouble(only).0.is_some() => Vec::new(),
+            _ => owners,
         }
-        owners.unwrap_or_default()
+    }
+
+    /// True when a process has just failed, or was late.
+    pub fn is_troubled(&self, owner: &Owner) -> bool {
+        self.trouble(owner) != (None, None)
+    }
+
+    /// Until when it is passed over because it failed, and because it was late.
+    fn trouble(&self, owner: &Owner) -> (Option<Instant>, Option<Instant>) {
+        let (state, now) = (&self.state, Instant::now());
+        let until = |these: &Mutex<HashMap<String, Instant>>| {
+            let until = lock(these).get(&owner.url).copied();
+            until.filter(|until| now < *until)
+        };
+        (until(&state.shunned), until(&state.slow))
     }
 
     /// The holders of a shard as the leases say now.
@@ -100,9 +118,14 @@ impl Owners {
         *lost += 1;
         if *lost >= MAX_LATE {
             late.remove(loser);
-            drop(late);
-            self.shun(loser);
+            let until = Instant::now() + SHUN;
+            lock(&self.state.slow).insert(loser.to_owned(), until);
         }
+    }
+
+    /// A process answers.
+    pub fn answered(&self, url: &str) {
+        lock(&self.state.shunned).remove(url);
     }
 
     /// A process did not answer in time.
@@ -150,7 +173,9 @@ impl State {
         let there: HashSet<String> = shards.values().flatten().map(|o| o.url.clone()).collect();
         *lock(&self.shards) = shards;
         let now = Instant::now();
-        lock(&self.shunned).retain(|_, until| *until > now);
+        for these in [&self.shunned, &self.slow] {
+            lock(these).retain(|_, until| *until > now);
+        }
         lock(&self.late).retain(|url, _| there.contains(url));
         Ok(())
     }

@@ -146,8 +146,13 @@ impl Remote {
         metrics::counter!("firefly_shard_calls_total").increment(1);
         metrics::histogram!("firefly_shard_call_seconds").record(begun.elapsed().as_secs_f64());
         match answer {
-            Ok(Answer::Failed(why)) => Err(silent(shard, why)),
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                self.owners.answered(&owner.url);
+                match answer {
+                    Answer::Failed(why) => Err(silent(shard, why)),
+                    answer => Ok(answer),
+                }
+            }
             Err(error) => {
                 self.owners.shun(&owner.url);
                 Err(silent(shard, format!("{error:#}")))
@@ -268,10 +273,11 @@ impl RemoteLeg {
         owner.clone()
     }
 
-    /// The holders of the shard, the one where the leg is open first, if it holds the shard still.
+    /// The holders of the shard, the one where the leg is open first, if it holds the shard still and is not in trouble.
     fn holders(&self, own: &Owner) -> Vec<Owner> {
         let mut holders = self.remote.owners.of(self.shard);
-        if let Some(at) = holders.iter().position(|holder| holder == own) {
+        let at = holders.iter().position(|holder| holder == own);
+        if let Some(at) = at.filter(|_| !self.remote.owners.is_troubled(own)) {
             holders[..=at].rotate_right(1);
         }
         holders
