@@ -79,15 +79,20 @@ pub enum Holding {
 }
 
 /// How extraction is shared: contents are claimed, and a process takes what [`Indexer::extract`] names, and what is left lying.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sharing {
-    /// This process's number among those that share; random.
+    /// This process's number among those that share.
     pub owner: u64,
+    /// The numbers of those that are there: what others have claimed is free.
+    pub alive: Alive,
     /// What was not taken for so long may be taken by anybody.
     pub patience: Duration,
     /// How long a claim holds.
     pub claim: Duration,
 }
+
+/// Says which processes are there.
+pub type Alive = Arc<dyn Fn() -> storage::Result<Vec<u64>> + Send + Sync>;
 
 impl Default for Options {
     fn default() -> Self {

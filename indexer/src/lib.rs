@@ -43,7 +43,7 @@ mod walk;
 mod writer;
 
 pub use error::{Error, Result};
-pub use indexer::{Holding, Indexer, MEMORY_BYTES, Options, Sharing};
+pub use indexer::{Alive, Holding, Indexer, MEMORY_BYTES, Options, Sharing};
 pub use reconcile::Sources;
 pub use shard::{Shard, ShardView};
 pub use tenure::Tenure;

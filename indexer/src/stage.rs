@@ -205,11 +205,15 @@ fn claim(
     let Some(sharing) = sharing else {
         return Ok(jobs);
     };
+    if jobs.is_empty() {
+        return Ok(jobs);
+    }
+    let alive = (sharing.alive)()?;
     let now_ms = sources.meta.env().clock.now_ms();
     let until_ms = now_ms + millis(sharing.claim);
     sources
         .extractions
-        .claim(jobs, sharing.owner, now_ms, until_ms)
+        .claim(jobs, (sharing.owner, &alive), now_ms, until_ms)
 }
 
 fn millis(period: Duration) -> i64 {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use indexer::extract::{Limits, Unopened, WorkerCommand, WorkerPool};
 use indexer::snapshot::Place;
-use indexer::{Holding, Indexer, Sharing};
+use indexer::{Alive, Holding, Indexer, Sharing};
 use query::Engine;
 use query::hit::Sources;
 use storage::meta::{Account, TokenKind};
@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::ServerAddress;
 use crate::cluster::member::Member;
+use crate::cluster::note::PROCESSES;
 use crate::cluster::role::{Role, Roles};
 use crate::command::import;
 use crate::config::{Config, TlsMode};
@@ -128,6 +129,14 @@ fn start_indexer(
         None => Duration::ZERO,
     };
     let is_shared = config.broker.is_some() || member.is_some();
+    let owner = member.map_or_else(rand::random, |member| member.leases.me());
+    let alive: Alive = match member.map(|member| member.leases.clone()) {
+        Some(leases) => Arc::new(move || {
+            let alive = leases.alive(PROCESSES)?.into_iter();
+            Ok(alive.map(|(_, lease)| lease.holder).collect())
+        }),
+        None => Arc::new(move || Ok(vec![owner])),
+    };
     Ok(Indexer::start(
         node.meta.clone(),
         node.journal.clone(),
@@ -142,7 +151,8 @@ fn start_indexer(
             limits: Limits::default(),
             helpers: config.helpers.clone(),
             sharing: is_shared.then(|| Sharing {
-                owner: rand::random(),
+                owner,
+                alive,
                 patience,
                 claim: SHARING.1,
             }),
@@ -172,7 +182,9 @@ impl Wire {
             return Ok(None);
         };
         let hints = Hints::start(&bus, roles, indexer, &node.blocks)?;
-        notifier.listen(&bus)?;
+        if roles.has(Role::Web) {
+            notifier.listen(&bus)?;
+        }
         Ok(Some(Wire {
             bus: Arc::new(bus),
             hints,

@@ -1,5 +1,5 @@
-//! Claims: which process extracts a content, where several share the work. A claim ends by itself, so that the content of a
-//! process that died is taken over.
+//! Claims: which process extracts a content, where several share the work. A claim ends by itself, and with its
+//! process as far as others know, so that the content of one that died is taken over.
 
 use super::{Extractions, Job};
 use crate::error::Result;
@@ -8,11 +8,11 @@ use crate::meta::keys::key;
 use crate::{keyspace, row};
 
 impl Extractions {
-    /// Of these jobs, those whose contents are claimed for `owner` from now on until `until_ms`: nobody else had them.
+    /// Of these jobs, those whose contents are claimed for `owner` from now on until `until_ms`: none of those that are `alive` had them.
     pub fn claim(
         &self,
         jobs: Vec<Job>,
-        owner: u64,
+        (owner, alive): (u64, &[u64]),
         now_ms: i64,
         until_ms: i64,
     ) -> Result<Vec<Job>> {
@@ -24,7 +24,7 @@ impl Extractions {
             mine.clear();
             for (index, job) in jobs.iter().enumerate() {
                 let key = claim_key(job);
-                if is_free(txn, &key, owner, now_ms)? {
+                if is_free(txn, &key, (owner, alive), now_ms)? {
                     mine.push(index);
                     let value = [owner.to_be_bytes(), until_ms.to_be_bytes()].concat();
                     txn.put(key, value.into());
@@ -43,12 +43,18 @@ pub(super) fn release(txn: &mut dyn Transaction, job: &Job) {
     txn.delete(claim_key(job));
 }
 
-fn is_free(txn: &dyn Transaction, key: &[u8], owner: u64, now_ms: i64) -> Result<bool> {
+fn is_free(
+    txn: &dyn Transaction,
+    key: &[u8],
+    (owner, alive): (u64, &[u64]),
+    now_ms: i64,
+) -> Result<bool> {
     let Some(claim) = txn.get(key)? else {
         return Ok(true);
     };
     let until_ms = row::u64_at("extraction claim", &claim, 8)?.cast_signed();
-    Ok(row::u64_at("extraction claim", &claim, 0)? == owner || until_ms <= now_ms)
+    let holder = row::u64_at("extraction claim", &claim, 0)?;
+    Ok(holder == owner || !alive.contains(&holder) || until_ms <= now_ms)
 }
 
 /// `EXTRACT_CLAIM`, then as the record's key.
@@ -83,7 +89,7 @@ mod tests {
     fn a_content_has_one_owner_until_its_claim_is_over() {
         let extractions = Extractions::new(Arc::new(MemoryStore::default()));
         let claim = |owner, now_ms, jobs: Vec<Job>| -> Vec<u64> {
-            let mine = extractions.claim(jobs, owner, now_ms, now_ms + 100);
+            let mine = extractions.claim(jobs, (owner, &[7, 8]), now_ms, now_ms + 100);
             mine.unwrap().iter().map(|job| job.file.0).collect()
         };
         // The same content in two files of a team: both are the first one's.
@@ -91,5 +97,8 @@ mod tests {
         assert_eq!(claim(8, 99, vec![job(3, 1), job(4, 2)]), [4]);
         assert_eq!(claim(8, 100, vec![job(3, 1)]), [3]);
         assert_eq!(claim(7, 101, vec![job(1, 1)]), [0; 0]);
+        // Its process is gone.
+        let mine = extractions.claim(vec![job(1, 1)], (7, &[7]), 102, 200);
+        assert_eq!(mine.unwrap().len(), 1);
     }
 }
