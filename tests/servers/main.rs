@@ -5,6 +5,7 @@
     reason = "in a test, a surprise is the test's failure"
 )]
 
+mod apart;
 mod audit;
 mod backup;
 mod bad_input;

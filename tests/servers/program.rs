@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak, mpsc};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::apart::Set;
 use crate::engine::Engine;
 use crate::http::Http;
 use crate::mariadb::MariaDb;
@@ -33,6 +34,7 @@ pub struct Server {
     greeting: String,
     database: Option<Database>,
     targets: Option<Targets>,
+    set: Option<Set>,
     data: &'static str,
 }
 
@@ -59,7 +61,25 @@ impl Server {
 
     /// A server on new data that was not started yet.
     pub fn stopped(tls: bool) -> Server {
-        Self::new(database(), targets(), tls)
+        let server = Self::new(database(), targets(), tls);
+        match Set::is_asked_for() {
+            true => server.apart(),
+            false => server,
+        }
+    }
+
+    /// Starts a server as a set of processes with roles of their own, whatever the environment asks for.
+    pub fn start_apart() -> Server {
+        let mut server = Self::new(None, targets(), false).apart();
+        server.start_again();
+        server
+    }
+
+    fn apart(mut self) -> Server {
+        self.database.get_or_insert_with(new_database);
+        let blocks = self.targets.as_ref().map(|targets| targets.url.clone());
+        self.set = Some(Set::new(self.folder.path(), blocks));
+        self
     }
 
     /// Starts a server on new data, with its metadata in the data folder whatever the environment asks for.
@@ -104,6 +124,7 @@ impl Server {
             greeting: String::new(),
             database,
             targets,
+            set: None,
             data: "data",
         }
     }
@@ -133,6 +154,21 @@ impl Server {
 
     /// The same, where the program finds other programs in `path` only.
     pub fn start_with_path(&mut self, path: &str, arguments: &[&str]) {
+        if self.child.is_none() {
+            self.start_front(path, arguments);
+        }
+        let Some(mut set) = self.set.take() else {
+            return;
+        };
+        set.start(&self.data().join("keys/kek.json"), |data| {
+            let mut command = self.program_on(data);
+            command.env("PATH", path);
+            command
+        });
+        self.set = Some(set);
+    }
+
+    fn start_front(&mut self, path: &str, arguments: &[&str]) {
         let log = File::options()
             .create(true)
             .append(true)
@@ -142,6 +178,9 @@ impl Server {
         command.args(["serve", "--listen", &self.listen]);
         if self.tls {
             command.args(["--tls", "self"]);
+        }
+        if self.set.is_some() {
+            command.args(["--role", "web"]);
         }
         let mut child = command
             .args(arguments)
@@ -222,10 +261,14 @@ impl Server {
 
     /// The program on this server's data, without variables of ours from the environment.
     pub fn program(&self) -> Command {
+        self.program_on(&self.data())
+    }
+
+    fn program_on(&self, data: &Path) -> Command {
         let mut command = program();
         command
             .arg("--data")
-            .arg(self.data())
+            .arg(data)
             .env("TMPDIR", self.folder.path().join("tmp"))
             .current_dir(self.folder.path());
         if let Some(database) = &self.database {
@@ -238,6 +281,9 @@ impl Server {
         }
         if let Some(targets) = &self.targets {
             command.env("FIREFLY_TARGETS", &targets.url);
+        }
+        if let Some(set) = &self.set {
+            set.settle(&mut command);
         }
         command
     }
@@ -258,7 +304,20 @@ impl Server {
             .collect()
     }
 
+    /// Kills all that run.
     pub fn kill9(&mut self) {
+        if let Some(set) = &mut self.set {
+            set.kill9(|_| true);
+        }
+        self.kill9_role("web");
+    }
+
+    /// Kills the process of a set with this role; what does not run apart is `web`.
+    pub fn kill9_role(&mut self, role: &str) {
+        if role != "web" {
+            self.set.as_mut().unwrap().kill9(|own| own == role);
+            return;
+        }
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -270,6 +329,9 @@ impl Server {
         let mut child = self.child.take().unwrap();
         let asked = Command::new("kill").arg(child.id().to_string()).status();
         assert!(asked.unwrap().success());
+        if let Some(set) = &mut self.set {
+            set.stop();
+        }
         let until = Instant::now() + STOP_LIMIT;
         loop {
             if let Some(status) = child.try_wait().unwrap() {

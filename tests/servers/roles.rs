@@ -4,10 +4,12 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::engine::Engine;
 use crate::http::Http;
 use crate::mariadb::MariaDb;
 use crate::program::{free_port, program, until};
@@ -33,6 +35,9 @@ pub struct Cluster {
     url: String,
     folder: tempfile::TempDir,
     keys: Option<PathBuf>,
+    broker: Option<Engine>,
+    /// What every process is told beside.
+    pub arguments: Vec<String>,
 }
 
 impl Cluster {
@@ -44,7 +49,18 @@ impl Cluster {
             database,
             folder,
             keys: None,
+            broker: None,
+            arguments: Vec::new(),
         }
+    }
+
+    /// The same with a broker.
+    fn with_broker() -> Cluster {
+        let (mut cluster, broker) = (Cluster::new(), Engine::start("rabbitmq"));
+        let url = format!("amqp://127.0.0.1:{}/%2f", broker.port());
+        cluster.arguments = vec!["--broker".into(), url];
+        cluster.broker = Some(broker);
+        cluster
     }
 
     /// Starts a process and waits until it says that it serves.
@@ -71,7 +87,8 @@ impl Cluster {
             .arg("--metadata-password-file")
             .arg(self.database.password_file())
             .args(["--ocr-languages", "off", "--shards", &SHARDS.to_string()])
-            .env("FIREFLY_LOG", "info")
+            .args(&self.arguments)
+            .env("FIREFLY_LOG", "info,firefly::rpc=debug")
             .stdin(Stdio::null())
             .stdout(said.unwrap())
             .stderr(log.unwrap())
@@ -90,6 +107,11 @@ impl Cluster {
             front,
             calls,
         }
+    }
+
+    /// How often its log has these words.
+    fn said(&self, name: &str, words: &str) -> usize {
+        self.log(name).matches(words).count()
     }
 
     fn log(&self, name: &str) -> String {
@@ -142,6 +164,24 @@ impl Process {
         numbers.filter_map(|number| number.as_u64()).collect()
     }
 
+    /// What its metrics of this name sum up to.
+    fn counted(&self, name: &str) -> u64 {
+        let answer = Http::new(&self.calls).request("GET", "/metrics", &[], b"");
+        let text = answer.unwrap().text();
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+        values.sum()
+    }
+
+    /// Ends in order.
+    fn stop(mut self) {
+        self.signal("TERM");
+        let ended = until("it to end", FOUND_LIMIT_S, || {
+            self.child.try_wait().unwrap()
+        });
+        assert!(ended.success(), "{ended}");
+    }
+
     fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args([&format!("-{name}"), &self.child.id().to_string()])
@@ -162,13 +202,16 @@ fn address() -> String {
 }
 
 fn shared_out(holders: &[&Process]) {
+    each_holds(holders, SHARDS / holders.len());
+}
+
+fn each_holds(holders: &[&Process], shards: usize) {
     until("all shards to be held", FOUND_LIMIT_S, || {
         let held: Vec<usize> = holders
             .iter()
             .map(|process| process.shards().len())
             .collect();
-        let is_even = held.iter().all(|count| *count == SHARDS / holders.len());
-        (is_even && held.iter().sum::<usize>() == SHARDS).then_some(())
+        held.iter().all(|count| *count == shards).then_some(())
     });
 }
 
@@ -185,7 +228,7 @@ fn found(user: &User, word: &str, wanted: usize) {
 }
 
 /// Compares the whole index with metadata.
-fn verified(user: &User) {
+pub fn verified(user: &User) {
     until("a right index", FOUND_LIMIT_S, || {
         let answer = user.rpc("firefly/admin/index/verify", &json!({})).ok()?;
         let verified = (answer.status == 200).then(|| answer.json())?;
@@ -286,4 +329,226 @@ fn who_has_another_key_is_not_answered() {
             .status;
         assert!(status == 401 || status == 426, "{status}");
     }
+}
+
+#[test]
+fn a_shard_server_lost_with_its_disk_is_replaced_from_a_snapshot_and_the_logs() {
+    let mut cluster = Cluster::new();
+    let web = cluster.start("web", "web,extract,upkeep");
+    let admin = web.admin();
+    let first = cluster.start("shard-1", "shard");
+    shared_out(&[&first]);
+    let put = |number: usize| {
+        let text = format!("glowworms in the night, number{number}");
+        admin.put(&format!("/night/{number}.txt"), text.as_bytes());
+    };
+    (0..60).for_each(put);
+    found(&admin, "glowworms", 60);
+
+    // Another comes, and each shard is given away once; who ends in order leaves snapshots behind.
+    let second = cluster.start("shard-2", "shard");
+    shared_out(&[&first, &second]);
+    for words in ["is given to another process", "a shard was let go"] {
+        assert_eq!(cluster.said("shard-1", words), SHARDS / 2, "{words}");
+    }
+    assert_eq!(cluster.said("shard-1", "lease is over"), 0);
+    first.stop();
+    shared_out(&[&second]);
+
+    // That one is lost with its disk while files arrive; the new one has nothing but snapshots and logs.
+    let stop = AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut number = 60;
+            while !stop.load(Ordering::Relaxed) {
+                put(number);
+                number += 1;
+            }
+            number
+        });
+        found(&admin, "number70 ", 1);
+        let disk = second.data.clone();
+        drop(second);
+        std::fs::remove_dir_all(disk).unwrap();
+        let lost = Instant::now();
+        let third = cluster.start("shard-3", "shard");
+        shared_out(&[&third]);
+        until("complete answers", FOUND_LIMIT_S, || {
+            let answer = admin.search("number7 ");
+            (answer["partial"] == false && answer["hits"][0].is_object()).then_some(())
+        });
+        eprintln!(
+            "a shard server lost with its disk was replaced after {:?}",
+            lost.elapsed()
+        );
+        stop.store(true, Ordering::Relaxed);
+        let written = writer.join().unwrap();
+        found(&admin, "glowworms", written);
+        eprintln!("{written} files, all found after {:?}", lost.elapsed());
+        verified(&admin);
+        drop(third);
+        written
+    });
+    assert!(written > 70);
+    assert!(cluster.said("shard-3", "begins from a snapshot") > 0);
+}
+
+#[test]
+fn searches_go_on_without_one_of_two_replicas() {
+    let mut cluster = Cluster::new();
+    cluster.arguments = vec!["--shard-replicas".into(), "2".into()];
+    let web = cluster.start("web", "web,extract,upkeep");
+    let admin = web.admin();
+    let (first, second) = (
+        cluster.start("shard-1", "shard"),
+        cluster.start("shard-2", "shard"),
+    );
+    each_holds(&[&first, &second], SHARDS);
+    const FOLDERS: usize = 12; // namespaces of their own, so that many shards are asked
+    for number in 0..FOLDERS {
+        let folder = format!("/swarm {number}");
+        admin.call("files/create_folder_v2", &json!({ "path": folder }));
+        admin.share(&folder);
+        admin.put(&format!("{folder}/night.txt"), b"glowworms");
+    }
+    found(&admin, "glowworms", FOLDERS);
+    let complete = |how: &str| {
+        let answer = admin.search("glowworms ");
+        let hits = answer["hits"].as_array().unwrap().len();
+        assert!(
+            answer["partial"] == false && hits == FOLDERS,
+            "{how}: {answer}"
+        );
+    };
+    (0..30).for_each(|_| complete("both are there"));
+
+    // One stands still: the other is asked too, and then instead.
+    for paused in [&first, &second] {
+        paused.signal("STOP");
+        (0..10).for_each(|_| complete("one stands still"));
+        paused.signal("CONT");
+        each_holds(&[&first, &second], SHARDS);
+    }
+    let (hedged, others) = (
+        web.counted("firefly_shard_hedges_total"),
+        web.counted("firefly_shard_failovers_total"),
+    );
+    let calls = web.counted("firefly_shard_calls_total");
+    eprintln!("{calls} calls, {hedged} hedged, {others} failed over");
+    assert!(hedged > 0 && hedged * 20 <= calls, "{hedged} of {calls}");
+
+    // One dies: nothing is missing, and what it published the other publishes.
+    drop(first);
+    let begun = Instant::now();
+    (0..10).for_each(|_| complete("one died"));
+    eprintln!("ten searches after a holder died: {:?}", begun.elapsed());
+    until("the other is the first everywhere", FOUND_LIMIT_S, || {
+        let status = admin.call("firefly/admin/status", &json!({}));
+        let leases = status["cluster"]["shards"].as_array()?;
+        let firsts = leases.iter().filter_map(|lease| lease["lease"].as_str());
+        let firsts: Vec<_> = firsts
+            .filter(|lease| lease.len() == "shard/0000".len())
+            .collect();
+        (leases.len() == SHARDS && firsts.len() == SHARDS).then_some(())
+    });
+    complete("the other is the first");
+    let third = cluster.start("shard-3", "shard");
+    each_holds(&[&second, &third], SHARDS);
+    admin.put("/last.txt", b"glowworms at last");
+    found(&admin, "glowworms", FOLDERS + 1);
+    verified(&admin);
+}
+
+#[test]
+fn several_of_each_role_share_a_broker_and_one_id_goes_through_all() {
+    let mut cluster = Cluster::with_broker();
+    let one = cluster.start("web-1", "web");
+    let admin = one.admin();
+    let (first, second) = (
+        cluster.start("back-1", "shard,relay"),
+        cluster.start("back-2", "shard,relay"),
+    );
+    let (two, _extract) = (
+        cluster.start("web-2", "web"),
+        cluster.start("extract", "extract,upkeep"),
+    );
+    let elsewhere = two.of(&admin);
+    shared_out(&[&first, &second]);
+    for number in 0..20 {
+        admin.put(&format!("/{number}.txt"), b"glowworms");
+    }
+    found(&elsewhere, "glowworms", 20);
+
+    // Who waits at one web process hears of what another one stores.
+    let argument = json!({ "path": "", "recursive": true });
+    let mut page = elsewhere.call("files/list_folder", &argument);
+    while page["has_more"] == true {
+        let cursor = json!({ "cursor": page["cursor"] });
+        page = elsewhere.call("files/list_folder/continue", &cursor);
+    }
+    let waiting = json!({ "cursor": page["cursor"], "timeout": 60 });
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let headers = [("Content-Type", "application/json")];
+            let http = &elsewhere.http;
+            let body = waiting.to_string();
+            http.request(
+                "POST",
+                "/2/files/list_folder/longpoll",
+                &headers,
+                body.as_bytes(),
+            )
+        });
+        admin.put("/21.txt", b"glowworms");
+        assert_eq!(waiter.join().unwrap().unwrap().json()["changes"], true);
+    });
+
+    // Of two relays one works; when it dies the other goes on, and every message is taken and done.
+    let relays = |name: &str| cluster.said(name, "a duty is taken up") == 1;
+    assert!(relays("back-1") != relays("back-2"));
+    let (working, resting) = match relays("back-1") {
+        true => (first, second),
+        false => (second, first),
+    };
+    drop(working);
+    for number in 0..10 {
+        admin.put(&format!("/later {number}.txt"), b"glowworms");
+    }
+    found(&elsewhere, "glowworms", 31);
+    until("all messages to be done", FOUND_LIMIT_S, || {
+        let queues = admin.call("firefly/admin/queue/status", &json!({}));
+        let queues = queues["queues"].as_array()?.clone();
+        queues
+            .iter()
+            .all(|queue| queue["messages"] == 0)
+            .then_some(())
+    });
+    assert!(resting.counted("firefly_event_done_seconds_count") > 0);
+    verified(&elsewhere);
+
+    // A caller's id comes back, and stands in the log of whoever held the shard.
+    let bearer = format!("Bearer {}", admin.token);
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+        ("X-Request-Id", "seen-everywhere.7"),
+    ];
+    let answer = admin.http.request(
+        "POST",
+        "/2/firefly/search",
+        &headers,
+        br#"{"query":"glowworms"}"#,
+    );
+    assert_eq!(
+        answer.unwrap().header("x-request-id"),
+        Some("seen-everywhere.7")
+    );
+    until("the id in a log", FOUND_LIMIT_S, || {
+        let names = ["back-1", "back-2"];
+        let words = "request{id=\"seen-everywhere.7\"}";
+        names
+            .iter()
+            .any(|name| cluster.said(name, words) > 0)
+            .then_some(())
+    });
 }
