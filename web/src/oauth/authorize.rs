@@ -11,6 +11,7 @@ use crate::frame::Failure;
 use crate::frame::caller::{Caller, cookie, same, session_cookie};
 use crate::own::session::From;
 use crate::page::html::{escape, page};
+use crate::page::words::{Words, words_for};
 
 /// How long a code may be exchanged, milliseconds.
 const CODE_MS: i64 = 10 * 60 * 1000;
@@ -43,19 +44,24 @@ pub struct Allowed {
 pub async fn ask(
     State(app): State<App>,
     caller: Result<Caller, Failure>,
+    headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     check(&asked)?;
+    let words = words_for(&headers);
     let Ok(caller) = caller else {
-        let body =
-            "<p><a class=\"go\" href=\"/sign-in\">Sign in</a></p><p>Then open this page again.</p>";
-        return Ok(page(StatusCode::UNAUTHORIZED, "Sign in first", body));
+        let body = format!(
+            "<p><a class=\"go\" href=\"/sign-in\">{}</a></p><p>{}</p>",
+            words.sign_in, words.open_again
+        );
+        let title = words.sign_in_first;
+        return Ok(page(words, StatusCode::UNAUTHORIZED, title, &body));
     };
     match &caller.token.kind {
-        TokenKind::Session { csrf } => Ok(form(&asked, csrf, &caller.account.email)),
+        TokenKind::Session { csrf } => Ok(form(words, &asked, csrf, &caller.account.email)),
         _ => {
             let code = grant(&app, caller.id(), &asked, caller.address.to_string()).await?;
-            Ok(lead_on(&asked, &code).unwrap_or_else(|| shown(&code, None)))
+            Ok(lead_on(&asked, &code).unwrap_or_else(|| shown(words, &code, None)))
         }
     }
 }
@@ -76,7 +82,8 @@ pub async fn allow(
         _ => return Err(Failure::Unauthorized("invalid_access_token")),
     }
     let code = grant(&app, account.id, &allowed.asked, address.to_string()).await?;
-    Ok(shown(&code, target(&allowed.asked, &code).as_deref()))
+    let target = target(&allowed.asked, &code);
+    Ok(shown(words_for(&headers), &code, target.as_deref()))
 }
 
 fn check(asked: &Asked) -> Result<(), Failure> {
@@ -192,21 +199,23 @@ fn lead_on(asked: &Asked, code: &str) -> Option<Response> {
     Some(response)
 }
 
-fn shown(code: &str, target: Option<&str>) -> Response {
+fn shown(words: &Words, code: &str, target: Option<&str>) -> Response {
     let body = match target {
         Some(target) => format!(
-            "<p><a class=\"go\" href=\"{}\">Continue</a></p>",
-            escape(target)
+            "<p><a class=\"go\" href=\"{}\">{}</a></p>",
+            escape(target),
+            words.go_on
         ),
         None => format!(
-            "<p>Enter this code in the application:</p><p><code id=\"code\">{}</code></p>",
+            "<p>{}</p><p><code id=\"code\">{}</code></p>",
+            words.enter_code,
             escape(code)
         ),
     };
-    page(StatusCode::OK, "The application may come in", &body)
+    page(words, StatusCode::OK, words.may_come_in, &body)
 }
 
-fn form(asked: &Asked, csrf: &str, email: &str) -> Response {
+fn form(words: &Words, asked: &Asked, csrf: &str, email: &str) -> Response {
     let field = |name: &str, value: Option<&str>| {
         let value = value.map(escape)?;
         Some(format!(
@@ -227,18 +236,22 @@ fn form(asked: &Asked, csrf: &str, email: &str) -> Response {
         ),
     ];
     let fields: String = fields.into_iter().flatten().collect();
-    let to = asked
-        .redirect_uri
-        .as_deref()
-        .map(|uri| format!("<p>It continues at {}.</p>", escape(uri)));
+    let to = asked.redirect_uri.as_deref().map(|uri| {
+        let to = words.goes_on_at.replace("{address}", &escape(uri));
+        format!("<p>{to}</p>")
+    });
+    // What an application calls itself is put in last: nothing is put into it.
+    let name = format!("<b>{}</b>", escape(&asked.client_id));
+    let asks = words
+        .asks
+        .replace("{email}", &escape(email))
+        .replace("{name}", &name);
     let body = format!(
-        "<p>An application that calls itself <b>{}</b> asks to read and change all files of {}.</p>{}\
-         <form method=\"post\" action=\"/oauth2/authorize\">{fields}<button>Allow</button></form>",
-        escape(&asked.client_id),
-        escape(email),
+        "<p>{asks}</p>{}<form method=\"post\" action=\"/oauth2/authorize\">{fields}<button>{}</button></form>",
         to.unwrap_or_default(),
+        words.allow,
     );
-    page(StatusCode::OK, "Let an application in?", &body)
+    page(words, StatusCode::OK, words.let_in, &body)
 }
 
 #[cfg(test)]

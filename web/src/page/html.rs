@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
+use super::words::Words;
+
 /// The page's own style, by its hash, and pictures and files from here; nothing runs.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
@@ -36,11 +38,11 @@ const STYLE: &str = "\
     input{padding:.55rem .75rem;margin-right:.5rem;border:1px solid #9c968a;border-radius:8px;background:var(--card);color:inherit}\
     :focus-visible{outline:2px solid #b96f00;outline-offset:2px}";
 
-/// A page with this title and body; `body` is HTML already.
-pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
-    let title = escape(title);
+/// A page in the language of `words`, with this title and body; `body` is HTML already.
+pub fn page(words: &Words, status: StatusCode, title: &str, body: &str) -> Response {
+    let (title, language) = (escape(title), words.code);
     let text = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+        "<!doctype html><html lang=\"{language}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
          <title>{title}</title><style>{STYLE}</style></head><body><header class=\"brand\">Firefly</header><main><h1>{title}</h1>{body}</main></body></html>"
     );
@@ -51,6 +53,11 @@ pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),
     );
+    headers.insert(
+        header::CONTENT_LANGUAGE,
+        HeaderValue::from_static(words.code),
+    );
+    headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
     if let Ok(policy) = HeaderValue::from_str(&POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -87,31 +94,39 @@ pub fn encode(text: &str) -> String {
     out
 }
 
-/// Bytes as people read them.
-pub fn size(bytes: u64) -> String {
-    let units = ["bytes", "kB", "MB", "GB", "TB"];
+/// Bytes as people read them, in units of 1024 as everywhere on the page.
+pub fn size(words: &Words, bytes: u64) -> String {
+    let units = [words.bytes, "KB", "MB", "GB", "TB", "PB"];
     let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 1000.0 && unit + 1 < units.len() {
-        (value, unit) = (value / 1000.0, unit + 1);
+    while value >= 1024.0 && unit + 1 < units.len() {
+        (value, unit) = (value / 1024.0, unit + 1);
     }
     if unit == 0 {
-        format!("{bytes} bytes")
+        format!("{bytes} {}", words.bytes)
     } else {
-        format!("{value:.1} {}", units[unit])
+        let tenths = usize::from(value < 100.0);
+        format!("{value:.tenths$} {}", units[unit]).replace('.', words.point)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderMap;
+
+    use super::super::words::words_for;
     use super::*;
 
     #[test]
     fn names_cannot_become_markup() {
         assert_eq!(escape("<b a='\"'>&"), "&lt;b a=&#39;&quot;&#39;&gt;&amp;");
         assert_eq!(encode("/ü &x"), "/%C3%BC%20%26x");
+        let german = words_for(&HeaderMap::from_iter([(
+            header::ACCEPT_LANGUAGE,
+            HeaderValue::from_static("de"),
+        )]));
         assert_eq!(
-            (size(999), size(1_500_000)),
-            ("999 bytes".into(), "1.5 MB".into())
+            (size(german, 999), size(german, 3 << 19)),
+            ("999 Bytes".into(), "1,5 MB".into())
         );
     }
 }

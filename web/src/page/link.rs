@@ -12,6 +12,7 @@ use storage::meta::{AuditAction, AuditEvent, OpenedLink, Refusal};
 
 use super::html::{encode, escape, page};
 use super::link_page::{file_page, folder_page, small, view};
+use super::words::{Words, words_for};
 use crate::App;
 use crate::files::error::Shape;
 use crate::files::zip;
@@ -58,10 +59,13 @@ pub async fn open(
     Query(query): Query<LinkQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
+    let words = words_for(&headers);
     let opened = match read(&app, &headers, key.clone(), query.path.as_deref()).await {
         Ok(opened) => opened,
-        Err(Failure::Refused(_, error)) if error[".tag"] == "password" => return Ok(ask(&key, "")),
-        Err(Failure::Refused(..)) => return Ok(gone()),
+        Err(Failure::Refused(_, error)) if error[".tag"] == "password" => {
+            return Ok(ask(words, &key, ""));
+        }
+        Err(Failure::Refused(..)) => return Ok(gone(words)),
         Err(failure) => return Err(failure),
     };
     tie::bind(&app, opened.actor.account, None);
@@ -80,7 +84,7 @@ pub async fn open(
         }
         Some(version) if wants(&query.view) => view(&app, &headers, &opened, version).await,
         Some(version) if wants(&query.small) => small(&app, &opened, version).await,
-        Some(_) => file_page(&app, opened, &key, query.path.as_deref().unwrap_or("")).await,
+        Some(_) => file_page(&app, words, opened, &key, &query.path.unwrap_or_default()).await,
         None if opened.link.allow_download && wants(&query.dl) => {
             let (account, folder) = (opened.actor.account, opened.place);
             let planned = app.blocking(move |app| {
@@ -89,7 +93,7 @@ pub async fn open(
             });
             Ok(zip::send(&app, planned.await??))
         }
-        None => folder_page(&app, opened, &key, &query.path.unwrap_or_default()).await,
+        None => folder_page(&app, words, opened, &key, &query.path.unwrap_or_default()).await,
     }
 }
 
@@ -98,15 +102,18 @@ pub async fn unlock(
     State(app): State<App>,
     From(address): From,
     Path(key): Path<String>,
+    headers: HeaderMap,
     Form(form): Form<PasswordForm>,
 ) -> Result<Response, Failure> {
+    let words = words_for(&headers);
     let opened = open_with_password(&app, address, key.clone(), Some(form.password), None).await;
     let password_mark = match opened {
         Ok(opened) => opened.link.password_mark,
         Err(Failure::Refused(_, error)) if error[".tag"] == "shared_link_access_denied" => {
-            return Ok(ask(&key, "<p>That is not the password.</p>"));
+            let wrong = format!("<p role=\"alert\">{}</p>", words.wrong_password);
+            return Ok(ask(words, &key, &wrong));
         }
-        Err(Failure::Refused(..)) => return Ok(gone()),
+        Err(Failure::Refused(..)) => return Ok(gone(words)),
         Err(failure) => return Err(failure),
     };
     let until_ms = app.meta().env().clock.now_ms() + UNLOCKED_MS;
@@ -164,21 +171,19 @@ async fn read(
     opened.await?.map_err(|e| Failure::shaped(e, SHAPE))
 }
 
-fn ask(key: &str, before: &str) -> Response {
+fn ask(words: &Words, key: &str, before: &str) -> Response {
+    let (password, open) = (words.password, words.open);
     let form = format!(
         "{before}<form method=\"post\" action=\"/s/{}\"><input type=\"password\" name=\"password\" \
-         aria-label=\"Password\" autocomplete=\"off\" autofocus required><button>Open</button></form>",
+         aria-label=\"{password}\" autocomplete=\"off\" autofocus required><button>{open}</button></form>",
         escape(&encode(key))
     );
-    page(StatusCode::UNAUTHORIZED, "This link has a password", &form)
+    page(words, StatusCode::UNAUTHORIZED, words.has_password, &form)
 }
 
-fn gone() -> Response {
-    page(
-        StatusCode::NOT_FOUND,
-        "Nothing here",
-        "<p>This link was revoked, has expired, or never was.</p>",
-    )
+fn gone(words: &Words) -> Response {
+    let body = format!("<p>{}</p>", words.gone);
+    page(words, StatusCode::NOT_FOUND, words.nothing_here, &body)
 }
 
 async fn note(app: &App, opened: &OpenedLink, address: IpAddr) -> Result<(), Failure> {

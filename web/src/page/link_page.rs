@@ -7,6 +7,7 @@ use storage::meta::path::extension;
 use storage::meta::{Entry, OpenedLink, Place, Version};
 
 use super::html::{encode, escape, page, size};
+use super::words::Words;
 use crate::App;
 use crate::frame::Failure;
 use crate::frame::content::{Presentation, outgoing};
@@ -62,21 +63,23 @@ pub async fn small(app: &App, opened: &OpenedLink, version: &Version) -> Result<
 /// The page of a file.
 pub async fn file_page(
     app: &App,
+    words: &Words,
     opened: OpenedLink,
     key: &str,
     path: &str,
 ) -> Result<Response, Failure> {
     let name = opened.place.node.name.clone();
     let bytes = opened.place.node.head().map_or(0, |version| version.size);
-    let mut body = format!("{}<p>{}</p>", crumbs(key, path), size(bytes));
+    let mut body = format!("{}<p>{}</p>", crumbs(words, key, path), size(words, bytes));
     if opened.link.allow_download {
         let href = address(key, path, "&dl=1");
         body.push_str(&format!(
-            "<p class=\"act\"><a class=\"go\" href=\"{href}\" download>Download</a></p>"
+            "<p class=\"act\"><a class=\"go\" href=\"{href}\" download>{}</a></p>",
+            words.download
         ));
     }
     body.push_str(&shown(app, opened, key, path).await?);
-    Ok(page(StatusCode::OK, &name, &body))
+    Ok(page(words, StatusCode::OK, &name, &body))
 }
 
 /// What of the file can be looked at in the page.
@@ -110,6 +113,7 @@ async fn shown(app: &App, opened: OpenedLink, key: &str, path: &str) -> Result<S
 /// The page of a folder.
 pub async fn folder_page(
     app: &App,
+    words: &Words,
     opened: OpenedLink,
     key: &str,
     path: &str,
@@ -123,23 +127,27 @@ pub async fn folder_page(
     let entries = listed.await?.map_err(Failure::from_storage)?;
     let mut places: Vec<&Place> = entries.iter().filter_map(live).collect();
     places.sort_by_key(|place| place.node.is_file());
-    let mut body = crumbs(key, path);
+    let mut body = crumbs(words, key, path);
     if places.is_empty() {
-        body.push_str("<p>There is nothing in this folder.</p>");
+        body.push_str(&format!("<p>{}</p>", words.empty_folder));
     } else {
-        let rows: String = places.iter().map(|place| row(place, key, path)).collect();
+        let rows: String = places
+            .iter()
+            .map(|place| row(words, place, key, path))
+            .collect();
         body.push_str(&format!("<ul>{rows}</ul>"));
     }
     if opened.link.allow_download && !places.is_empty() {
         let href = address(key, path, "&dl=1");
         body.push_str(&format!(
-            "<p class=\"act\"><a class=\"go\" href=\"{href}\" download>Download all</a></p>"
+            "<p class=\"act\"><a class=\"go\" href=\"{href}\" download>{}</a></p>",
+            words.download_all
         ));
     }
     if entries.len() == MAX_SHOWN {
-        body.push_str("<p>There is more that is not shown.</p>");
+        body.push_str(&format!("<p>{}</p>", words.more));
     }
-    Ok(page(StatusCode::OK, &opened.place.node.name, &body))
+    Ok(page(words, StatusCode::OK, &opened.place.node.name, &body))
 }
 
 fn live(entry: &Entry) -> Option<&Place> {
@@ -149,7 +157,7 @@ fn live(entry: &Entry) -> Option<&Place> {
     }
 }
 
-fn row(place: &Place, key: &str, path: &str) -> String {
+fn row(words: &Words, place: &Place, key: &str, path: &str) -> String {
     let name = escape(&place.node.name);
     let below = format!("{}/{}", path.trim_end_matches('/'), place.node.name);
     let picture = match thumbnail::is_picture(&extension(&place.node.name)) && place.node.is_file()
@@ -161,7 +169,7 @@ fn row(place: &Place, key: &str, path: &str) -> String {
         false => kind(place.node.is_file()).to_owned(),
     };
     let detail = match place.node.head() {
-        Some(version) => format!("<span class=\"size\">{}</span>", size(version.size)),
+        Some(version) => format!("<span class=\"size\">{}</span>", size(words, version.size)),
         None => String::new(),
     };
     let href = address(key, &below, "");
@@ -181,14 +189,15 @@ fn kind(is_file: bool) -> &'static str {
 }
 
 /// The way back up to what the link leads to.
-fn crumbs(key: &str, path: &str) -> String {
+fn crumbs(words: &Words, key: &str, path: &str) -> String {
     let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
     let Some((_, above)) = names.split_last() else {
         return String::new();
     };
     let mut crumbs = format!(
-        "<a href=\"{}\">Everything shared here</a>",
-        address(key, "", "")
+        "<a href=\"{}\">{}</a>",
+        address(key, "", ""),
+        words.everything
     );
     let mut at = String::new();
     for name in above {
@@ -196,7 +205,8 @@ fn crumbs(key: &str, path: &str) -> String {
         let href = address(key, &at, "");
         crumbs.push_str(&format!(" › <a href=\"{href}\">{}</a>", escape(name)));
     }
-    format!("<nav aria-label=\"Folders above\">{crumbs}</nav>")
+    let label = words.folders_above;
+    format!("<nav aria-label=\"{label}\">{crumbs}</nav>")
 }
 
 fn address(key: &str, path: &str, more: &str) -> String {

@@ -4,3 +4,4 @@ pub mod app;
 pub mod html;
 pub mod link;
 mod link_page;
+pub(crate) mod words;
