@@ -149,6 +149,26 @@ test('a mail has its head, and nothing in it runs or is fetched', async () => {
   await press('Escape');
 });
 
+test('an old version is a hit that opens as it was', async () => {
+  await admin.upload('/birds/List.txt', 'a petrel was seen\n');
+  await admin.upload('/birds/List.txt', 'nothing was seen\n');
+  await searchable(admin, '/birds/List.txt');
+  await open(page, '/');
+  await search(page, 'petrel version:any', 1);
+  await hits(page).first().getByText('as it was on').waitFor();
+  await hits(page).first().click();
+  const shown = pane(page, 'List.txt');
+  await shown.locator('mark', { hasText: 'petrel' }).waitFor();
+  await shown.getByText('As it was on').waitFor();
+  await picture(page, 'old-version');
+  await page.reload();
+  await shown.getByText('petrel').waitFor();
+  await shown.getByRole('button', { name: 'Show the present one' }).click();
+  await shown.getByText('nothing was seen').waitFor();
+  assert.equal(address().get('rev'), null);
+  await press('Escape');
+});
+
 test('keys do it all: slash, arrows, Enter, Escape', async () => {
   await open(page, '/files');
   await link(page, 'Shopping.md').waitFor();

@@ -43,10 +43,12 @@ export function openHit(hit: Hit): void {
   params.delete('open');
   params.delete('pane');
   params.delete('member');
+  params.delete('rev');
   if (params.get('q')) kept.note(params.toString());
   if (metadata['.tag'] === 'folder') return navigate(folderHref(metadata.path_display));
   const replace = new URLSearchParams(location.search).has('open');
   params.set('open', metadata.path_display);
   if (hit.member) params.set('member', hit.member.path);
+  if (hit.version) params.set('rev', hit.version.rev);
   navigate(`${location.pathname}?${params}`, { replace });
 }

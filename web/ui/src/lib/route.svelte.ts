@@ -47,6 +47,7 @@ export function detailsHref(path: string): string {
   params.set('open', path);
   params.set('pane', 'details');
   params.delete('member');
+  params.delete('rev');
   return `${location.pathname}?${params}`;
 }
 

@@ -119,6 +119,8 @@ export interface Hit {
   metadata: Entry;
   /** Set when the hit is inside the file. */
   member?: MemberHit;
+  /** Set when an old version of the file has what was searched for: metadata and snippet are that version's. */
+  version?: { rev: string; stored: string };
   snippet: { text: string; highlights: Span[] };
   name_highlights: Span[];
   /** Where the snippet's first match is: in the extracted text, in characters, and in a document's pages. */
