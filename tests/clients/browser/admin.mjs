@@ -50,6 +50,28 @@ test('the index is made anew only when that is confirmed', async () => {
   await toast(page, 'The index is being made anew').waitFor();
 });
 
+test('making the index anew rests, and goes on', async () => {
+  // Few files are indexed sooner than somebody clicks: the answer says that it is still at it; the calls are real.
+  let rests = false;
+  await page.route('**/admin/overview', async (route) => {
+    const answer = await route.fetch();
+    const seen = await answer.json();
+    for (const shard of seen.index.shards) Object.assign(shard, { rebuilding: true, paused: rests });
+    await route.fulfill({ response: answer, json: seen });
+  });
+  for (const [button, operation] of [['Let it rest', 'pause'], ['Go on making it anew', 'resume']]) {
+    const called = page.waitForResponse((response) => response.url().endsWith(`/2/firefly/admin/index/${operation}`));
+    await page.getByRole('button', { name: button }).click();
+    const answer = await called;
+    assert.equal(answer.status(), 200);
+    assert.equal(typeof (await answer.json()).shards, 'number');
+    rests = !rests;
+  }
+  await page.getByRole('button', { name: 'Let it rest' }).waitFor();
+  await page.unrouteAll({ behavior: 'wait' });
+  await page.getByRole('button', { name: 'Make it anew' }).waitFor();
+});
+
 test('who did what is listed, newest first, and filtered', async () => {
   await page.getByRole('link', { name: 'Activity', exact: true }).click();
   await events().filter({ hasText: 'bob@example.org signed in' }).waitFor();

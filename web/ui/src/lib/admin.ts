@@ -13,6 +13,8 @@ export interface ShardStatus {
   /** False while it goes through everything for the first time. */
   complete: boolean;
   rebuilding: boolean;
+  /** Whether making it anew rests. */
+  paused: boolean;
   commits: number;
   commit_ms: number;
   error: string | null;
@@ -109,6 +111,8 @@ export const admin = {
   /** Null: as the configuration says. */
   setRetention: (days: number | null) => run<object>('retention/set', { days }),
   reindex: () => run<{ message: string }>('reindex'),
+  /** Has the indexes that are made anew rest, or go on; says how many there are. */
+  restIndex: (rests: boolean) => run<{ shards: number }>(rests ? 'index/pause' : 'index/resume'),
   audit: (filter: AuditFilter, before: number | null, limit: number, signal?: Signal) =>
     run<AuditPage>('audit/list', { ...filter, newest_first: true, ...(before === null ? {} : { before }), limit }, signal),
   auditFrom: (filter: AuditFilter, after: number) => run<AuditPage>('audit/list', { ...filter, after, limit: 1000 }),
