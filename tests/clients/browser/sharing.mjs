@@ -77,6 +77,11 @@ test('a link opens for anybody, and its folder can be walked through', async () 
   await stranger.getByRole('link', { name: 'Garden.txt' }).waitFor();
   await picture(stranger, 'link');
   await stranger.context().close();
+  const german = await window_of(null, { locale: 'de-DE' });
+  await german.goto(url);
+  await german.getByRole('link', { name: 'Alles herunterladen' }).waitFor();
+  assert.equal(await german.locator('html').getAttribute('lang'), 'de');
+  await german.context().close();
 });
 
 test('a link gets a password, an end, and can forbid downloads', async () => {
