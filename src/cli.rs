@@ -50,6 +50,8 @@ enum Command {
     Retention(command::retention::Args),
     /// Disks for blocks: how they are; add, drain, replace
     Storage(command::storage::Args),
+    /// Database servers for metadata: add one, move namespaces between them while they are used, drain one
+    Database(command::database::Args),
     /// Who did what, from where and when: list, export, verify
     Audit(command::audit::Args),
     /// Key-encryption keys: show where they are, rotate
@@ -120,6 +122,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Rewind(args) => command::rewind::run(data, args),
         Command::Retention(args) => command::retention::run(data, args),
         Command::Storage(args) => command::storage::run(data, args),
+        Command::Database(args) => command::database::run(data, args),
         Command::Audit(args) => command::audit::run(data, args),
         Command::Keys(args) => command::keys::run(data, args),
         Command::Queue(args) => command::queue::run(data, args),

@@ -18,24 +18,40 @@ use crate::config::{Config, Metadata};
 /// What one process at a time does on a database: its blocks, its index and its maintenance are its own.
 const NODE: &str = "node";
 
+/// The store.
+pub struct Opened {
+    /// As everything but its own commands sees it.
+    pub store: Arc<dyn Store>,
+    /// The same where it is a database, which may be spread over several servers.
+    pub database: Option<Arc<MySqlStore>>,
+}
+
 /// Opens it, making what is not there yet. Fails when another process uses it, and when `migrate` did not finish it.
-pub fn open(config: &Config) -> Result<Arc<dyn Store>> {
-    let store = open_empty(config)?;
-    if carry::is_unfinished(&*store)? {
+pub fn open(config: &Config) -> Result<Opened> {
+    let opened = open_any(config)?;
+    if carry::is_unfinished(&*opened.store)? {
         bail!(
             "`firefly migrate` (or `restore`) into this store was interrupted: run it again, it goes on where it was"
         );
     }
-    Ok(store)
+    Ok(opened)
 }
 
 /// The same for a store that `migrate` or `restore` fills.
 pub fn open_empty(config: &Config) -> Result<Arc<dyn Store>> {
+    Ok(open_any(config)?.store)
+}
+
+fn open_any(config: &Config) -> Result<Opened> {
     match &config.metadata {
-        Metadata::Embedded => Ok(Arc::new(LevelDbStore::open(
-            &config.data.join("meta"),
-            leveldb::Options::default(),
-        )?)),
+        Metadata::Embedded => {
+            let folder = config.data.join("meta");
+            let store = LevelDbStore::open(&folder, leveldb::Options::default())?;
+            Ok(Opened {
+                store: Arc::new(store),
+                database: None,
+            })
+        }
         Metadata::Database {
             url,
             password_file,
@@ -52,19 +68,22 @@ pub fn open_empty(config: &Config) -> Result<Arc<dyn Store>> {
                 options.trust(ca)?;
             }
             options.cache = cache.clone().map(|address| (address, is_hot as _));
-            let store = MySqlStore::open(options)?;
+            let database = Arc::new(MySqlStore::open(options)?);
+            let store: Arc<dyn Store> = database.clone();
             match config.cluster {
                 None => {
-                    store.claim(NODE)?;
-                    let store: Arc<dyn Store> = Arc::new(store);
+                    database.claim(NODE)?;
                     refuse_cluster(&store)?;
-                    Ok(store)
                 }
-                Some(_) if store.is_claimed(NODE)? => {
+                Some(_) if database.is_claimed(NODE)? => {
                     bail!("a process without a cluster key has the metadata database for itself")
                 }
-                Some(_) => Ok(Arc::new(store)),
+                Some(_) => {}
             }
+            Ok(Opened {
+                store,
+                database: Some(database),
+            })
         }
     }
 }

@@ -9,6 +9,7 @@ use storage::extraction::Extractions;
 use storage::journal::Journal;
 use storage::key::{Keyring, Source};
 use storage::kv::Store;
+use storage::kv::mysql::MySqlStore;
 use storage::meta::{Env, Meta};
 use storage::object;
 
@@ -20,6 +21,8 @@ use crate::metadata;
 pub struct Node {
     /// The key-value store under all metadata.
     pub store: Arc<dyn Store>,
+    /// The same where it is a database, which may be spread over several servers.
+    pub database: Option<Arc<MySqlStore>>,
     /// The blocks.
     pub blocks: BlockStore,
     /// Their keys.
@@ -48,7 +51,7 @@ impl Node {
                 config.data.display()
             );
         }
-        let store = metadata::open(config)?;
+        let metadata::Opened { store, database } = metadata::open(config)?;
         let env = Env::system();
         let keys = Keyring::open(key_source(config), block::holds_data(&*store)?)?;
         let options = block::Options {
@@ -74,6 +77,7 @@ impl Node {
             journal: Journal::new(store.clone()),
             extractions: Extractions::new(store.clone()),
             store,
+            database,
             blocks,
             keys,
             meta,

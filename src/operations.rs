@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod backup;
+mod databases;
 mod index;
 pub mod queue;
 mod retention;
@@ -138,6 +139,11 @@ impl Operations {
             "storage/drain" => self.drain_target(read(argument)?),
             "storage/replace" => self.replace_target(read(argument)?),
             "storage/adopt" => self.adopt_target(read(argument)?),
+            "database/status" => self.database_status(),
+            "database/add" => self.add_database(read(argument)?),
+            "database/move" => self.move_namespaces(read(argument)?),
+            "database/drain" => self.drain_database(read(argument)?),
+            "ready" => Ok(json!({"away": self.away_databases()})),
             "audit/list" => self.list_audit(read(argument)?),
             "audit/verify" => self.verify_audit(read(argument)?),
             "retention/get" => self.retention(),

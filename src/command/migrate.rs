@@ -55,7 +55,7 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
         to.data.display()
     );
     {
-        let (source, destination) = (metadata::open(&from)?, metadata::open_empty(&to)?);
+        let (source, destination) = (metadata::open(&from)?.store, metadata::open_empty(&to)?);
         let way = way(&from, &to, &*source)?;
         let carried = carry_blocks(way, to.replicas, &*source)?;
         carry_metadata(&*source, &*destination, carried.as_ref())?;

@@ -7,6 +7,7 @@ pub mod backup;
 pub mod bench;
 pub mod block_server;
 pub mod check;
+pub mod database;
 pub mod doctor;
 pub mod eval;
 pub mod import;

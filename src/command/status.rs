@@ -10,8 +10,8 @@ use super::admin;
 use crate::config::DataArg;
 
 /// How this installation is: what runs, where metadata and blocks lie, how far the index is and how old the oldest change is that is not in
-/// it, what waits in queues, and which namespaces are worst off. Exit code 1 when something is not as it should be: a target is gone or
-/// cannot be written, copies are missing or bad, a shard stands still, the broker cannot be reached.
+/// it, what waits in queues, and which namespaces are worst off. Exit code 1 when something is not as it should be: a target or a
+/// database server is gone or cannot be written, copies are missing or bad, a shard stands still, the broker cannot be reached.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print it as JSON
@@ -45,6 +45,9 @@ fn is_well(status: &Value) -> bool {
         && status["index"]["follows"] != false
         && status["cluster"]["missing"].as_u64().unwrap_or(0) == 0
         && !status["broker"]["error"].is_string()
+        && all(&status["databases"])
+            .iter()
+            .all(|server| server["away"].is_null())
         && namespaces.iter().all(|named| named["bad_copies"] == 0)
 }
 
@@ -95,6 +98,9 @@ fn table(status: &Value) {
         );
     }
     row("metadata", text(&status["metadata"]));
+    for server in list(&status["databases"]) {
+        row("", super::database::line(&server));
+    }
     let storage = &status["storage"];
     for target in list(&storage["targets"]) {
         row("blocks", super::storage::line(&target));

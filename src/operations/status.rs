@@ -67,6 +67,7 @@ impl Operations {
             "roles": self.roles(),
             "cluster": running.and_then(|running| running.member.as_ref()).map(|member| member.describe()).transpose()?,
             "metadata": self.node.metadata,
+            "databases": self.databases()?,
             "storage": self.node.blocks.storage_status()?,
             "index": index.as_ref().map(|index| json!({
                 "unindexed": match behind.is_complete {
@@ -118,6 +119,11 @@ impl Operations {
         {
             let labels = format!("{{target={}}}", quoted(&target["name"]));
             line("target_online", &labels, &target["online"]);
+        }
+        for server in status["databases"].as_array().into_iter().flatten() {
+            let labels = format!("{{server=\"{}\"}}", server["id"]);
+            line("database_online", &labels, &json!(server["away"].is_null()));
+            line("database_waiting_bytes", &labels, &server["waiting_bytes"]);
         }
         for queue in status["broker"]["queues"].as_array().into_iter().flatten() {
             let labels = format!("{{queue={}}}", quoted(&queue["queue"]));

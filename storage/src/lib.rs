@@ -17,6 +17,7 @@ pub mod object;
 pub mod relayed;
 pub mod row;
 pub mod seal;
+pub mod slots;
 pub mod snapshot;
 
 pub use error::{Error, Result};

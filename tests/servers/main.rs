@@ -17,6 +17,7 @@ mod certificates;
 mod clients;
 mod commands;
 mod database;
+mod databases;
 mod disks;
 mod durability;
 mod engine;

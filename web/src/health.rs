@@ -17,7 +17,8 @@ pub async fn healthz(State(app): State<App>) -> Response {
     )
 }
 
-/// 200 while new work is welcome, 503 once the process is asked to end.
+/// 200 while new work is welcome, 503 once the process is asked to end. Says which database servers are away: what does not lie
+/// there goes on.
 pub async fn readyz(State(app): State<App>) -> Response {
     if app.is_stopping() {
         return (
@@ -26,7 +27,12 @@ pub async fn readyz(State(app): State<App>) -> Response {
         )
             .into_response();
     }
-    reply::json(&json!({ "status": "ready" }))
+    // Nothing is asked of the servers themselves: this answers as long as the process does.
+    let away = app.operations()("ready", json!({})).unwrap_or_default();
+    match away["away"].as_array() {
+        Some(away) if !away.is_empty() => reply::json(&json!({ "status": "ready", "away": away })),
+        _ => reply::json(&json!({ "status": "ready" })),
+    }
 }
 
 /// Prometheus's text form, for administrators, or everybody where the settings say so.

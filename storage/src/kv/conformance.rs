@@ -9,6 +9,7 @@ mod strong;
 
 use std::time::Duration;
 
+pub use self::history::concurrent_histories_are_serializable;
 pub use self::strong::strong_reads;
 
 use super::{Batch, Commit, Number, Pair, Store, Transaction};

@@ -13,6 +13,7 @@ use super::{Meta, Refusal};
 use crate::error::{Error, Result};
 use crate::journal::{self, Change};
 use crate::kv::{Snapshot, Transaction};
+use crate::slots;
 
 impl Meta {
     /// Mounts a shared folder in the actor's root under a free name; returns the Mount node. Refused as `AlreadyMounted`.
@@ -57,7 +58,7 @@ pub(super) fn make_mount(
     let home = keys::get_namespace(&*txn, account.root)?.ok_or(Refusal::NotFound)?;
     let top = keys::get_node(&*txn, shared.root)?.ok_or(Refusal::NotFound)?;
     let mount = Node {
-        id: edit::fresh_file(&*txn, env)?,
+        id: edit::fresh_file(&*txn, env, slots::of_file(home.root))?,
         parent: Some(home.root),
         name: edit::free_name(&*txn, home.root, &top.name)?,
         kind: NodeKind::Mount { ns },

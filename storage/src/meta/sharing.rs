@@ -20,6 +20,7 @@ use super::{Meta, Refusal, grant, group_rows, namespace};
 use crate::error::Result;
 use crate::journal::{self, Change};
 use crate::kv::{Snapshot, Transaction};
+use crate::slots;
 
 /// Who may add, change and remove members of a shared folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -157,7 +158,7 @@ impl Meta {
         let (created_ms, file) = (self.now_ms(), folder.id);
         let kind = NodeKind::Mount { ns };
         let mount = Node {
-            id: edit::fresh_file(&*txn, self.env())?,
+            id: edit::fresh_file(&*txn, self.env(), slots::of_file(file))?,
             kind,
             ..folder.clone()
         };

@@ -8,6 +8,7 @@
 mod cached;
 #[path = "../../../tests/servers/certificates.rs"]
 mod certificates;
+mod databases;
 mod faults;
 #[path = "../../../tests/servers/mariadb.rs"]
 #[allow(dead_code, reason = "shared with the program's tests")]

@@ -23,6 +23,7 @@ struct Record {
     writes: BTreeSet<u8>,
 }
 
+/// Threads that read and write the same few keys: what they saw must be that of some order of them.
 pub fn concurrent_histories_are_serializable(store: &dyn Store) {
     let records: HashMap<Id, Record> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use sqlx::mysql::MySqlRow;
 
-use super::connection::{Connection, Connector, Failure, Use, column, number};
+use super::connection::{Connection, Failure, Use, column, number};
 use super::group::{self, Group, Place, read_written};
+use super::layout::Layout;
 use super::pulse::Pulse;
+use super::servers::Servers;
 use crate::error::{Error, Result};
 use crate::kv::optimistic::queue::{AbandonOnExit, Answer, Queue, Request, fail};
 use crate::kv::optimistic::{Ledger, Versions};
@@ -27,7 +29,9 @@ const NUMBERS_AT_ONCE: usize = 1_024;
 
 /// The committer's state. All of it is derived from the database and may be forgotten.
 pub struct Committer {
-    connector: Arc<Connector>,
+    servers: Arc<Servers>,
+    /// The map as of the last time that the clock was locked.
+    layout: Arc<Layout>,
     versions: Arc<Versions>,
     queue: Arc<Queue>,
     pulse: Arc<Pulse>,
@@ -66,7 +70,7 @@ impl Committer {
     /// A committer that knows of everything up to `tip`.
     pub fn new(
         tip: Tip,
-        connector: Arc<Connector>,
+        servers: Arc<Servers>,
         versions: Arc<Versions>,
         queue: Arc<Queue>,
         pulse: Arc<Pulse>,
@@ -74,7 +78,8 @@ impl Committer {
         let mut ledger = Ledger::default();
         ledger.forget_before(tip.version);
         Committer {
-            connector,
+            layout: servers.layout(),
+            servers,
             versions,
             queue,
             pulse,
@@ -205,10 +210,13 @@ impl Committer {
     }
 
     fn send(&mut self, group: &Group, place: Place) -> Result<(), Failure> {
+        let layout = self.layout.clone();
+        let split = group.split(&layout, self.servers.placement());
         let connection = self.connection()?;
-        for statements in group.commit(place) {
+        for statements in group.commit(place, &split) {
             connection.run(statements)?;
         }
+        self.servers.wake(split.others());
         Ok(())
     }
 
@@ -218,13 +226,16 @@ impl Committer {
         let after = seen.as_ref().map_or(u64::MAX, |tip| tip.version);
         let sql = format!(
             "START TRANSACTION; \
-             SELECT version, batch FROM firefly_clock WHERE id = 1 FOR UPDATE; \
+             SELECT c.version, c.batch, l.version FROM firefly_clock c JOIN firefly_layout l ON l.id = 1 \
+             WHERE c.id = 1 FOR UPDATE; \
              SELECT version, batch, IF(version = {after}, NULL, written) FROM firefly_commits \
              WHERE version >= {after} ORDER BY version LIMIT {}",
             MAX_BEHIND + 2
         );
         let sets = self.connection()?.run(sql)?;
-        let clock = tip(sets.get(1).and_then(|rows| rows.first()))?;
+        let row = sets.get(1).and_then(|rows| rows.first());
+        let clock = tip(row)?;
+        self.follow_layout(row.map_or(Ok(0), |row| column(row, 2))?)?;
         let commits = sets.get(2).map_or(&[][..], Vec::as_slice);
         if !self.follow(seen, &clock, commits)? {
             self.ledger.forget_before(clock.version);
@@ -232,6 +243,15 @@ impl Committer {
         let version = clock.version;
         self.tip = Some(clock);
         Ok(version)
+    }
+
+    /// Has the map of this version. It stays the same while the clock is locked.
+    fn follow_layout(&mut self, version: u64) -> Result<(), Failure> {
+        if self.layout.version != version {
+            let layout = Layout::read(self.connection()?, version)?;
+            self.layout = self.servers.learn(layout);
+        }
+        Ok(())
     }
 
     /// Takes in the commits after `seen`, up to the clock. False when they are not all there.
@@ -342,7 +362,7 @@ impl Committer {
         }
         let open = match self.connection.take() {
             Some((_, connection)) => connection,
-            None => self.connector.open_once(Use::Write)?,
+            None => self.servers.primary().connector().open_once(Use::Write)?,
         };
         Ok(&mut self.connection.insert((Instant::now(), open)).1)
     }

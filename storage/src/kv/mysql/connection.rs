@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 /// A call that takes longer has lost its connection.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// The same for a server that is not the primary.
+const OTHER_CALL_LIMIT: Duration = Duration::from_secs(15);
 /// How long opening one connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long opening is tried again while the database cannot be reached.
@@ -40,6 +42,29 @@ pub struct Connector {
     options: Options,
     handle: Handle,
     max_statement: usize,
+    limits: Limits,
+}
+
+/// How long is waited for a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A call that takes longer has lost its connection.
+    call: Duration,
+    /// How long opening is tried again while the server cannot be reached.
+    patience: Duration,
+}
+
+impl Limits {
+    /// For the server without which nothing goes on.
+    pub const PRIMARY: Limits = Limits {
+        call: CALL_LIMIT,
+        patience: CONNECT_PATIENCE,
+    };
+    /// For one without which the rest goes on.
+    pub const OTHER: Limits = Limits {
+        call: OTHER_CALL_LIMIT,
+        patience: Duration::ZERO,
+    };
 }
 
 /// How a connection is used.
@@ -55,15 +80,17 @@ pub enum Use {
 pub struct Connection {
     inner: MySqlConnection,
     handle: Handle,
+    call_limit: Duration,
 }
 
 impl Connector {
     /// Connects once, to learn what the server can do and whether it keeps what it acknowledges.
-    pub fn new(options: &Options, handle: Handle) -> Result<Connector> {
+    pub fn new(options: &Options, handle: Handle, limits: Limits) -> Result<Connector> {
         let mut connector = Connector {
             options: options.clone(),
             handle,
             max_statement: MAX_STATEMENT,
+            limits,
         };
         let sql = "SELECT CAST(@@max_allowed_packet AS UNSIGNED), \
                    CAST(@@innodb_flush_log_at_trx_commit AS UNSIGNED)";
@@ -90,7 +117,7 @@ impl Connector {
 
     /// Opens a connection, trying again for some seconds while the database cannot be reached.
     pub fn open(&self, for_what: Use) -> Result<Connection> {
-        let until = Instant::now() + CONNECT_PATIENCE;
+        let until = Instant::now() + self.limits.patience;
         let mut pause = PAUSES.0;
         loop {
             match self.open_once(for_what) {
@@ -122,6 +149,7 @@ impl Connector {
         let mut connection = Connection {
             inner,
             handle: self.handle.clone(),
+            call_limit: self.limits.call,
         };
         connection.run(for_what.settings().to_owned())?;
         Ok(connection)
@@ -153,8 +181,17 @@ impl Use {
 impl Connection {
     /// Runs statements given as text; returns each one's rows.
     pub fn run(&mut self, sql: String) -> Result<Vec<Vec<MySqlRow>>, Failure> {
+        self.run_within(self.call_limit, sql)
+    }
+
+    /// The same, with a limit of its own.
+    pub fn run_within(
+        &mut self,
+        limit: Duration,
+        sql: String,
+    ) -> Result<Vec<Vec<MySqlRow>>, Failure> {
         let inner = &mut self.inner;
-        limited(&self.handle, async move {
+        limited(&self.handle, limit, async move {
             let mut sets = vec![Vec::new()];
             let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(inner);
             while let Some(result) = results.try_next().await? {
@@ -176,7 +213,7 @@ impl Connection {
         limit: Option<u64>,
     ) -> Result<Vec<MySqlRow>, Failure> {
         let inner = &mut self.inner;
-        limited(&self.handle, async move {
+        limited(&self.handle, self.call_limit, async move {
             let mut query = sqlx::query(SqlStr::from_static(sql));
             for key in keys {
                 query = query.bind(*key);
@@ -191,7 +228,7 @@ impl Connection {
     /// Ends the snapshot without waiting for it on the caller's thread.
     pub async fn end_snapshot(&mut self) -> Result<(), Failure> {
         let ended = sqlx::raw_sql("COMMIT").execute(&mut self.inner);
-        match tokio::time::timeout(CALL_LIMIT, ended).await {
+        match tokio::time::timeout(self.call_limit, ended).await {
             Ok(done) => done.map(drop).map_err(Failure::of),
             Err(_) => Err(Failure::Lost("no answer".into())),
         }
@@ -200,12 +237,13 @@ impl Connection {
 
 fn limited<T>(
     handle: &Handle,
+    limit: Duration,
     call: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, Failure> {
-    let limited = async { tokio::time::timeout(CALL_LIMIT, call).await };
+    let limited = async { tokio::time::timeout(limit, call).await };
     match block_on(handle, limited) {
         Ok(done) => done.map_err(Failure::of),
-        Err(_) => Err(Failure::Lost(format!("no answer within {CALL_LIMIT:?}"))),
+        Err(_) => Err(Failure::Lost(format!("no answer within {limit:?}"))),
     }
 }
 

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::intent;
+use super::layout::{Layout, PRIMARY};
+use super::placement::Placement;
 use super::schema::MAX_KEY_BYTES;
 use crate::error::{Error, Result};
 use crate::kv::Batch;
@@ -25,6 +28,18 @@ pub struct Group {
     pub rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Log heads and counters.
     pub numbers: BTreeMap<Vec<u8>, u64>,
+}
+
+/// A key and its value; `None`: to be removed.
+pub type Row<'g> = (&'g [u8], Option<&'g [u8]>);
+
+/// Rows by the servers that write them.
+#[derive(Default)]
+pub struct Split<'g> {
+    /// What the primary writes.
+    pub here: Vec<Row<'g>>,
+    /// What the others are to write.
+    pub there: BTreeMap<u32, Vec<Row<'g>>>,
 }
 
 /// Where a group stands in history.
@@ -100,56 +115,29 @@ fn check_lengths(
 }
 
 impl Group {
+    /// The group's rows by the servers that write them.
+    pub fn split(&self, layout: &Layout, placement: &dyn Placement) -> Split<'_> {
+        let mut split = Split::default();
+        for (key, value) in &self.rows {
+            let row = (&key[..], value.as_deref());
+            if layout.is_plain() {
+                split.here.push(row);
+                continue;
+            }
+            for server in layout.writers(placement.slot(key)) {
+                split.add(server, row);
+            }
+        }
+        split
+    }
+
     /// The round trips that write everything, move the clock, leave word for the other processes, and commit.
-    pub fn commit(&self, place: Place) -> Vec<String> {
-        self.trips(self.tick(place))
-    }
-
-    /// The round trips that write everything as it is and commit, for a store that nobody uses yet.
-    pub fn load(&self) -> Vec<String> {
-        self.trips("COMMIT".to_owned())
-    }
-
-    fn trips(&self, last: String) -> Vec<String> {
+    pub fn commit(&self, place: Place, split: &Split<'_>) -> Vec<String> {
         let mut trips = Trips::default();
-        let puts = self
-            .rows
-            .iter()
-            .filter_map(|(k, v)| v.as_ref().map(|v| (k, v)));
-        trips.rows(
-            "INSERT INTO firefly_rows VALUES ",
-            " ON DUPLICATE KEY UPDATE v = VALUES(v);\n",
-            puts,
-            |text, (key, value)| {
-                text.push('(');
-                push_hex(text, key);
-                text.push(',');
-                push_hex(text, value);
-                text.push(')');
-            },
-        );
-        let deletes = self
-            .rows
-            .iter()
-            .filter_map(|(k, v)| v.is_none().then_some(k));
-        trips.rows(
-            "DELETE FROM firefly_rows WHERE k IN (",
-            ");\n",
-            deletes,
-            |text, key| push_hex(text, key),
-        );
-        trips.rows(
-            "INSERT INTO firefly_numbers VALUES ",
-            " ON DUPLICATE KEY UPDATE n = VALUES(n);\n",
-            self.numbers.iter(),
-            |text, (key, number)| {
-                text.push('(');
-                push_hex(text, key);
-                // Writing to a String cannot fail.
-                let _ = write!(text, ",{})", number.cast_signed());
-            },
-        );
-        trips.last(last)
+        trips.write(&split.here);
+        trips.intents(place.version, &split.there);
+        trips.numbers(&self.numbers);
+        trips.last(self.tick(place))
     }
 
     fn tick(&self, place: Place) -> String {
@@ -197,6 +185,29 @@ impl Group {
     }
 }
 
+/// The round trips that write rows and numbers as they are, and then `last`.
+pub fn plain(rows: &[Row<'_>], numbers: &BTreeMap<Vec<u8>, u64>, last: String) -> Vec<String> {
+    let mut trips = Trips::default();
+    trips.write(rows);
+    trips.numbers(numbers);
+    trips.last(last)
+}
+
+impl<'g> Split<'g> {
+    /// A row that `server` writes.
+    pub fn add(&mut self, server: u32, row: Row<'g>) {
+        match server {
+            PRIMARY => self.here.push(row),
+            other => self.there.entry(other).or_default().push(row),
+        }
+    }
+
+    /// The servers that get intents.
+    pub fn others(&self) -> impl Iterator<Item = u32> {
+        self.there.keys().copied()
+    }
+}
+
 /// The tag of a row's key in a commit's list.
 pub const ROW: u8 = b'k';
 
@@ -233,6 +244,70 @@ struct Trips {
 }
 
 impl Trips {
+    /// Puts, then deletes.
+    fn write(&mut self, rows: &[Row<'_>]) {
+        let puts = rows
+            .iter()
+            .filter_map(|(key, value)| Some((*key, (*value)?)));
+        self.rows(
+            "INSERT INTO firefly_rows VALUES ",
+            " ON DUPLICATE KEY UPDATE v = VALUES(v);\n",
+            puts,
+            |text, (key, value)| {
+                text.push('(');
+                push_hex(text, key);
+                text.push(',');
+                push_hex(text, value);
+                text.push(')');
+            },
+        );
+        let deletes = rows.iter().filter(|(_, value)| value.is_none());
+        self.rows(
+            "DELETE FROM firefly_rows WHERE k IN (",
+            ");\n",
+            deletes,
+            |text, (key, _)| {
+                push_hex(text, key);
+            },
+        );
+    }
+
+    fn intents(&mut self, version: u64, there: &BTreeMap<u32, Vec<Row<'_>>>) {
+        let all = there.iter().flat_map(|(server, rows)| {
+            let parts = intent::encode(rows.iter().copied());
+            parts
+                .into_iter()
+                .enumerate()
+                .map(|(part, writes)| (*server, part, writes))
+        });
+        self.rows(
+            "INSERT INTO firefly_intents VALUES ",
+            ";\n",
+            all,
+            |text, (server, part, writes)| {
+                let position = intent::position(version, part);
+                // Writing to a String cannot fail.
+                let _ = write!(text, "({server},{position},{},", writes.len());
+                push_hex(text, &writes);
+                text.push(')');
+            },
+        );
+    }
+
+    fn numbers(&mut self, numbers: &BTreeMap<Vec<u8>, u64>) {
+        self.rows(
+            "INSERT INTO firefly_numbers VALUES ",
+            " ON DUPLICATE KEY UPDATE n = VALUES(n);\n",
+            numbers.iter(),
+            |text, (key, number)| {
+                text.push('(');
+                push_hex(text, key);
+                // Writing to a String cannot fail.
+                let _ = write!(text, ",{})", number.cast_signed());
+            },
+        );
+    }
+
     /// Adds statements `before row,row… after`, cut where a round trip is full.
     fn rows<T>(
         &mut self,
@@ -264,7 +339,8 @@ impl Trips {
     }
 }
 
-fn push_hex(text: &mut String, bytes: &[u8]) {
+/// Bytes as a literal.
+pub fn push_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     text.reserve(bytes.len() * 2 + 3);
     text.push_str("x'");

@@ -6,33 +6,47 @@
 //! InnoDB's. `docs/decisions/mysql-transactions.md` says why. In reading order: `options`, `drive` and `connection` (calling
 //! the database), `schema`, `pool`, `cache` (memcached), `view` (reads), `group` and `committer` (writes), `pulse` (hearing of commits).
 
+mod applier;
 mod cache;
 mod committer;
 mod connection;
+mod databases;
 mod drive;
 mod group;
+mod intent;
+mod layout;
+mod moving;
 mod options;
+mod part;
+mod placement;
 mod pool;
 mod pulse;
 mod schema;
+mod servers;
 mod view;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use self::cache::Address as CacheAddress;
+pub use self::databases::Database;
+pub use self::moving::Moving;
 pub use self::options::Options;
+pub use self::placement::{Placement, Span};
 
 use self::cache::Cache;
 use self::committer::Committer;
-use self::connection::{Connection, Connector, Failure, Use, column, number};
+use self::connection::{Connection, Connector, Failure, Limits, Use, column, number};
 use self::drive::Driver;
 use self::group::Group;
+use self::layout::{Layout, PRIMARY};
 use self::pool::Pool;
 use self::pulse::Pulse;
-use self::view::{GET, View};
-use super::optimistic::{Attempt, Plain, Queue, Retries, Turns, Versions, numbers};
+use self::servers::Servers;
+use self::view::View;
+use super::optimistic::{Attempt, Base, Plain, Queue, Retries, Turns, Versions, Writes, numbers};
 use super::{Batch, Commit, Snapshot, Store, Transaction};
 use crate::error::{Error, Result};
 
@@ -46,10 +60,14 @@ const RETRIES: Retries = Retries {
 const CLAIM_WAIT_S: u32 = 5;
 /// Log heads that one statement reads.
 const HEADS_AT_ONCE: usize = 1_024;
+/// The version of the map, and the value of a key where the primary has it.
+const GET: &str = "SELECT (SELECT version FROM firefly_layout WHERE id = 1), \
+                   (SELECT v FROM firefly_rows WHERE k = ?)";
 
 /// A [`Store`] in a database, open in any number of processes at a time.
 pub struct MySqlStore {
     pool: Arc<Pool>,
+    servers: Arc<Servers>,
     cache: Option<Arc<Cache>>,
     versions: Arc<Versions>,
     queue: Arc<Queue>,
@@ -69,8 +87,12 @@ impl MySqlStore {
     /// be reached within some seconds, refuses, or would not keep what it acknowledges.
     pub fn open(options: Options) -> Result<MySqlStore> {
         let (driver, handle) = Driver::start()?;
-        let connector = Arc::new(Connector::new(&options, handle)?);
+        let connector = Connector::new(&options, handle.clone(), Limits::PRIMARY)?;
+        let connector = Arc::new(connector);
         let tip = schema::prepare(&connector)?;
+        let pool = Pool::new(connector.clone(), options.connections);
+        let servers = Servers::new(&options, handle, pool.clone());
+        servers.learn(layout::present(&connector)?);
         let cache = match &options.cache {
             Some((address, is_cached)) => {
                 let name = schema::name(&connector)?;
@@ -85,7 +107,8 @@ impl MySqlStore {
             Arc::new(Pulse::new(tip.version)),
         );
         let mut store = MySqlStore {
-            pool: Pool::new(connector.clone(), options.connections),
+            pool,
+            servers: servers.clone(),
             cache,
             turns: Turns::new(RETRIES),
             claims: Mutex::default(),
@@ -95,7 +118,7 @@ impl MySqlStore {
             queue: queue.clone(),
             pulse: pulse.clone(),
         };
-        let committer = Committer::new(tip, connector.clone(), versions, queue, pulse.clone());
+        let committer = Committer::new(tip, servers, versions, queue, pulse.clone());
         store.spawn("kv-committer", move || committer.run())?;
         store.spawn("kv-pulse", move || pulse.beat(&connector))?;
         Ok(store)
@@ -151,7 +174,8 @@ impl MySqlStore {
         body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>,
     ) -> Result<Option<Commit>> {
         let active = self.versions.begin(); // before the snapshot, so it is never newer
-        let (view, began) = View::dated(&self.pool)?;
+        let view = View::open(&self.servers, None)?;
+        let began = view.version;
         if began < active.version {
             return Ok(None); // the database went back; the committer finds out and says so
         }
@@ -166,10 +190,25 @@ impl MySqlStore {
             return Ok(Some(Commit::default())); // one snapshot is serializable by itself
         }
         group::check(&writes, self.pool.connector().max_statement())?;
+        self.check_room(&writes)?;
         let answer = self.queue.push(began, reads, writes)?;
         answer
             .recv()
             .map_err(|_| Error::Engine("the store's committer has stopped".into()))?
+    }
+
+    /// Fails when something is to be written to a server for which too much waits.
+    fn check_room(&self, writes: &Writes) -> Result<()> {
+        let layout = self.servers.layout();
+        if layout.is_plain() {
+            return Ok(());
+        }
+        let logs = writes.appends.iter().map(|(log, _)| log);
+        let slots = writes.pairs.keys().chain(logs);
+        let slots = slots.map(|key| self.servers.placement().slot(key));
+        let written: BTreeSet<u32> = slots.flat_map(|slot| layout.writers(slot)).collect();
+        let mut others = written.into_iter().filter(|server| *server != PRIMARY);
+        others.try_for_each(|server| self.servers.server(server)?.check_room())
     }
 
     /// The numbers that lie at `keys`, 0 where there is none.
@@ -188,18 +227,25 @@ impl MySqlStore {
 
 impl Store for MySqlStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
-        let view = match &self.cache {
-            Some(cache) => View::cached(&self.pool, cache)?,
-            None => View::open(&self.pool)?,
-        };
+        let view = View::open(&self.servers, self.cache.as_ref())?;
         Ok(Box::new(Plain(view)))
     }
 
     /// One statement, where a snapshot begins and ends: less than asking whether the cache's entry holds.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let read = |connection: &mut Connection| connection.fetch(GET, &[key], None);
-        let rows = self.pool.read(read)?;
-        Ok(rows.first().map(|row| column(row, 0)).transpose()?)
+        let layout = self.servers.layout();
+        let is_here =
+            layout.is_plain() || layout.reader(self.servers.placement().slot(key)) == PRIMARY;
+        if is_here {
+            let read = |connection: &mut Connection| connection.fetch(GET, &[key], None);
+            let rows = self.pool.read(read)?;
+            if let Some(row) = rows.first()
+                && column::<u64>(row, 0)? == layout.version
+            {
+                return Ok(column(row, 1)?);
+            }
+        }
+        View::open(&self.servers, None)?.get(key)
     }
 
     fn transact(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<Commit> {
@@ -227,16 +273,24 @@ impl Store for MySqlStore {
         let connector = self.pool.connector();
         group::check_batch(batch, connector.max_statement())?;
         let mut connection = connector.open(Use::Write)?;
-        let clock = connection.run(
-            "START TRANSACTION; SELECT version FROM firefly_clock WHERE id = 1 FOR UPDATE".into(),
-        )?;
-        let clock = clock.get(1).and_then(|rows| rows.first());
-        if clock.map(|row| column::<u64>(row, 0)).transpose()? != Some(0) {
+        let (clock, map) = layout::lock(&mut connection)?;
+        if clock != 0 {
             return Err(Error::Engine(
                 "rows are loaded only into a database to which nothing was committed".into(),
             ));
         }
-        for statements in Group::from(batch).load() {
+        let layout = self.servers.learn(Layout::read(&mut connection, map)?);
+        let group = Group::from(batch);
+        let split = group.split(&layout, self.servers.placement());
+        for (server, rows) in &split.there {
+            let server = self.servers.server(*server)?;
+            let mut there = self.servers.pool(&server)?.connector().open(Use::Write)?;
+            there.run("START TRANSACTION".into())?;
+            for statements in group::plain(rows, &BTreeMap::new(), "COMMIT".into()) {
+                there.run(statements)?;
+            }
+        }
+        for statements in group::plain(&split.here, &group.numbers, "COMMIT".into()) {
             connection.run(statements)?;
         }
         Ok(())
@@ -251,6 +305,7 @@ impl Drop for MySqlStore {
     fn drop(&mut self) {
         self.queue.close();
         self.pulse.stop();
+        self.servers.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the store had panicked");

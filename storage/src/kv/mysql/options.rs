@@ -1,7 +1,7 @@
 //! Where the database is and how to sign in.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use super::cache::Address;
+use super::placement::Placement;
 use crate::error::{Error, Result};
+use crate::slots::ByNamespace;
 
 /// Connections that snapshots may use at once unless something else is said.
 const DEFAULT_CONNECTIONS: usize = 48;
@@ -28,6 +30,10 @@ pub struct Options {
     pub connections: usize,
     /// memcached in front of point reads, and which keys' rows it is asked for.
     pub cache: Option<(Address, IsCached)>,
+    /// Which rows may lie on other servers.
+    pub placement: &'static dyn Placement,
+    password: Option<String>,
+    ca: Option<PathBuf>,
 }
 
 impl Options {
@@ -62,7 +68,20 @@ impl Options {
             shown: url.to_owned(),
             connections: DEFAULT_CONNECTIONS,
             cache: None,
+            placement: &ByNamespace,
+            password: password.map(str::to_owned),
+            ca: None,
         })
+    }
+
+    /// How to reach another server: with the same password and authority.
+    pub fn beside(&self, url: &str) -> Result<Options> {
+        let mut options = Options::new(url, self.password.as_deref())?;
+        options.connections = self.connections;
+        if let Some(ca) = &self.ca {
+            options.trust(ca)?;
+        }
+        Ok(options)
     }
 
     /// From now on only a server is talked to that shows a certificate of one of these authorities (PEM) for its name. Fails
@@ -82,6 +101,7 @@ impl Options {
         }
         let connect = self.connect.clone();
         self.connect = connect.ssl_mode(MySqlSslMode::VerifyIdentity).ssl_ca(ca);
+        self.ca = Some(ca.to_owned());
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! A bounded number of connections for reads.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -40,8 +41,23 @@ pub struct Lease {
 }
 
 thread_local! {
-    /// Leases that this thread took and that are not given back.
-    static HELD: Arc<AtomicUsize> = Arc::new(AtomicUsize::new(0));
+    /// Leases of each pool that this thread took and that are not given back.
+    static HELD: RefCell<Vec<(usize, Arc<AtomicUsize>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// This thread's count for the pool at an address.
+fn held(pool: usize) -> Arc<AtomicUsize> {
+    HELD.with_borrow_mut(|held| {
+        held.retain(|(at, count)| *at == pool || count.load(Ordering::Relaxed) > 0);
+        match held.iter().find(|(at, _)| *at == pool) {
+            Some((_, count)) => count.clone(),
+            None => {
+                let count = Arc::new(AtomicUsize::new(0));
+                held.push((pool, count.clone()));
+                count
+            }
+        }
+    })
 }
 
 impl Pool {
@@ -56,7 +72,7 @@ impl Pool {
     }
 
     /// What opens the connections.
-    pub fn connector(&self) -> &Connector {
+    pub fn connector(&self) -> &Arc<Connector> {
         &self.connector
     }
 
@@ -88,7 +104,7 @@ impl Pool {
     }
 
     fn take(self: &Arc<Self>) -> Result<Lease> {
-        let held = HELD.with(Arc::clone);
+        let held = held(Arc::as_ptr(self).addr());
         let class = usize::from(held.load(Ordering::Relaxed) > 0);
         let until = Instant::now() + FREE_LIMIT;
         let mut state = self.lock();

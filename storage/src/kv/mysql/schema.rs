@@ -1,6 +1,7 @@
 //! The tables, and the steps by which releases change them.
 
 use rand::Rng;
+use sqlx::mysql::MySqlRow;
 
 use super::committer::{Tip, tip};
 use super::connection::{Connector, Failure, Use, column};
@@ -11,9 +12,9 @@ pub const MAX_KEY_BYTES: usize = 1_024;
 
 /// Each step brings the tables from the version before it to its own: the first makes version 1. A statement may meet what
 /// a run that was interrupted has done already.
-const STEPS: &[&[&str]] = &[&[
-    "CREATE TABLE IF NOT EXISTS firefly_rows (
-       k VARBINARY(1024) NOT NULL PRIMARY KEY, v LONGBLOB NOT NULL) ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
+const STEPS: &[&[&str]] = &[
+    &[
+    ROWS,
     "CREATE TABLE IF NOT EXISTS firefly_numbers (
        k VARBINARY(1025) NOT NULL PRIMARY KEY, n BIGINT NOT NULL) ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
     "CREATE TABLE IF NOT EXISTS firefly_commits (
@@ -24,7 +25,35 @@ const STEPS: &[&[&str]] = &[&[
        store BINARY(16) NOT NULL) ENGINE = InnoDB",
     "INSERT IGNORE INTO firefly_commits VALUES (0, x'00000000000000000000000000000000', NULL)",
     "INSERT IGNORE INTO firefly_clock VALUES (1, 0, x'00000000000000000000000000000000', x'{store}')",
-]];
+    ],
+    // Several servers: the map, and what they are yet to write.
+    &[
+        "CREATE TABLE IF NOT EXISTS firefly_servers (
+       id INT UNSIGNED NOT NULL PRIMARY KEY, url VARBINARY(2048) NOT NULL, removed BIGINT UNSIGNED NOT NULL)
+       ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
+        "CREATE TABLE IF NOT EXISTS firefly_slots (
+       slot SMALLINT UNSIGNED NOT NULL PRIMARY KEY, server INT UNSIGNED NOT NULL, other INT UNSIGNED,
+       stage TINYINT UNSIGNED NOT NULL) ENGINE = InnoDB",
+        "CREATE TABLE IF NOT EXISTS firefly_intents (
+       server INT UNSIGNED NOT NULL, position BIGINT UNSIGNED NOT NULL, bytes INT UNSIGNED NOT NULL,
+       writes LONGBLOB NOT NULL, PRIMARY KEY (server, position)) ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
+        "CREATE TABLE IF NOT EXISTS firefly_layout (
+       id TINYINT NOT NULL PRIMARY KEY, version BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
+        "INSERT IGNORE INTO firefly_layout VALUES (1, 0)",
+    ],
+];
+
+/// The tables of a server that is not the primary.
+const OTHER: &[&str] = &[
+    ROWS,
+    "CREATE TABLE IF NOT EXISTS firefly_applied (
+       id TINYINT NOT NULL PRIMARY KEY, store BINARY(16) NOT NULL, server INT UNSIGNED NOT NULL,
+       position BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
+];
+
+/// The rows of one server.
+const ROWS: &str = "CREATE TABLE IF NOT EXISTS firefly_rows (
+       k VARBINARY(1024) NOT NULL PRIMARY KEY, v LONGBLOB NOT NULL) ENGINE = InnoDB ROW_FORMAT = DYNAMIC";
 
 /// Makes or migrates the tables, one process at a time. Returns the newest commit.
 pub fn prepare(connector: &Connector) -> Result<Tip> {
@@ -78,15 +107,53 @@ pub fn name(connector: &Connector) -> Result<Vec<u8>> {
     let sets = connector
         .open(Use::Read)?
         .run("SELECT store FROM firefly_clock WHERE id = 1".into())?;
-    match sets.first().and_then(|rows| rows.first()) {
-        Some(row) => Ok(column(row, 0)?),
-        None => Err(Failure::Refused("a row is missing".into()).into()),
-    }
+    Ok(column(last_of(&sets)?, 0)?)
 }
 
-fn first(sets: &[Vec<sqlx::mysql::MySqlRow>]) -> Result<u64, Failure> {
-    match sets.first().and_then(|rows| rows.first()) {
-        Some(row) => column(row, 0),
-        None => Err(Failure::Refused("a row is missing".into())),
+/// Makes the tables of server `id` of `store`, which has written all intents up to `position`. Refuses a database that is used
+/// already.
+pub fn prepare_other(connector: &Connector, store: &[u8], id: u32, position: u64) -> Result<()> {
+    let mut connection = connector.open(Use::Read)?;
+    let used = connection.run(
+        "SELECT CAST(COUNT(*) AS UNSIGNED) FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name = 'firefly_clock'"
+            .into(),
+    )?;
+    if first(&used)? > 0 {
+        return Err(Error::Engine(
+            "that database is a store of its own, or the primary itself".into(),
+        ));
     }
+    for statement in OTHER {
+        connection.run((*statement).to_owned())?;
+    }
+    let store = hex::encode(store);
+    let used = connection.run(format!(
+        "SELECT (SELECT COUNT(*) FROM firefly_applied WHERE store <> x'{store}') + \
+         (SELECT COUNT(*) FROM (SELECT 1 FROM firefly_rows LIMIT 1) some)"
+    ))?;
+    if column::<i64>(last_of(&used)?, 0)? > 0 {
+        return Err(Error::Engine(
+            "that database is in use: it is to be one without rows".into(),
+        ));
+    }
+    connection.run(format!(
+        "REPLACE INTO firefly_applied VALUES (1, x'{store}', {id}, {position})"
+    ))?;
+    Ok(())
+}
+
+fn first(sets: &[Vec<MySqlRow>]) -> Result<u64, Failure> {
+    column(row_of(sets, 0)?, 0)
+}
+
+/// The first row of a statement.
+pub fn row_of(sets: &[Vec<MySqlRow>], statement: usize) -> Result<&MySqlRow, Failure> {
+    let row = sets.get(statement).and_then(|rows| rows.first());
+    row.ok_or_else(|| Failure::Refused("a row is missing".into()))
+}
+
+/// The first row of the last statement.
+pub fn last_of(sets: &[Vec<MySqlRow>]) -> Result<&MySqlRow, Failure> {
+    row_of(sets, sets.len().saturating_sub(1))
 }

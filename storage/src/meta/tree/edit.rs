@@ -8,14 +8,15 @@ use crate::meta::keys::{self, Child, ChildKind, Membership, NamespaceRow};
 use crate::meta::node::{Node, NodeKind, Role};
 use crate::meta::path::{fold, renamed};
 use crate::meta::refusal::{ConflictKind, Refusal};
+use crate::slots;
 
 /// How many other names an autorename tries.
 const RENAMES: u32 = 1000;
 
-/// A file id that no node has.
-pub(crate) fn fresh_file(rows: &dyn Snapshot, env: &Env) -> Result<FileId> {
+/// A file id in a slot that no node has.
+pub(crate) fn fresh_file(rows: &dyn Snapshot, env: &Env, slot: u16) -> Result<FileId> {
     loop {
-        let id = FileId(env.random.u64());
+        let id = slots::file_in(slot, env.random.u64());
         if id.0 != 0 && rows.get(&keys::node(id))?.is_none() {
             return Ok(id);
         }
@@ -83,7 +84,7 @@ pub fn make_home(
     team: Option<TeamId>,
 ) -> Result<FileId> {
     let now = env.clock.now_ms();
-    let root = fresh_file(&*txn, env)?;
+    let root = fresh_file(&*txn, env, slots::of_namespace(ns))?;
     let kind = NodeKind::Root { ns };
     let node = Node {
         id: root,

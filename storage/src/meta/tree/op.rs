@@ -13,7 +13,7 @@ use crate::meta::place::{Cache, Reader};
 use crate::meta::refusal::{ConflictKind, Refusal};
 use crate::meta::tree::edit;
 use crate::meta::{Blocks, Meta};
-use crate::{block, chunk::BlockHash};
+use crate::{block, chunk::BlockHash, slots};
 
 /// Most folders above what is written. (A path has fewer names, but an id may stand before them.)
 pub(super) const DEPTH: usize = 1000;
@@ -185,8 +185,9 @@ impl Op<'_> {
 
     /// A node with a fresh id, not yet written.
     pub(crate) fn new_node(&mut self, folder: &Place, name: &str, kind: NodeKind) -> Result<Node> {
-        let id = edit::fresh_file(&*self.txn, &self.meta.env)?;
         let parent = self.reader().inside(folder)?;
+        let slot = parent.map_or_else(|| slots::of_namespace(folder.ns), slots::of_file);
+        let id = edit::fresh_file(&*self.txn, &self.meta.env, slot)?;
         Ok(Node {
             id,
             parent,
