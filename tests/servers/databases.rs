@@ -199,6 +199,12 @@ fn one_goes_away(server: &Server, second: &mut MariaDb, user: &User, bob: &User)
             said(&shown)
         );
     }
+    let examined = server.command(&["doctor", "--running"]);
+    assert!(
+        said(&examined).contains("database server 1 is away"),
+        "{}",
+        said(&examined)
+    );
     second.start_again();
     let content = json!({ "path": "/before/1.txt" });
     assert_eq!(

@@ -17,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     match ServerAddress::read(&config.data) {
-        Some(address) => findings.push(running(config, &address).await),
+        Some(address) => {
+            findings.push(running(config, &address).await);
+            findings.extend(databases(config, &address).await);
+        }
         None => findings.push(Finding::warning(
             "no server runs on this data folder",
             "start it: firefly serve, or systemctl start firefly",
@@ -48,6 +51,22 @@ async fn running(config: &Config, address: &ServerAddress) -> Finding {
     }
 }
 
+/// The database servers that the running server misses.
+async fn databases(config: &Config, address: &ServerAddress) -> Vec<Finding> {
+    // A server that does not answer has been told of already.
+    let answer = ask(&address.url, "/readyz", &config.data)
+        .await
+        .unwrap_or_default();
+    let away = answer["away"].as_array().into_iter().flatten();
+    let away = away.filter_map(Value::as_str).map(|server| {
+        Finding::broken(
+            format!("{server} is away: requests that need its rows fail"),
+            "`firefly database status` says why; start it, or mend the way to it: what waits is written then",
+        )
+    });
+    away.collect()
+}
+
 async fn public(url: &str, data: &std::path::Path) -> Finding {
     match health(url, data).await {
         Ok(_) => Finding::ok(format!("people reach it on {url}")),
@@ -60,14 +79,20 @@ async fn public(url: &str, data: &std::path::Path) -> Finding {
 
 /// The version that answers `/healthz`.
 async fn health(url: &str, data: &std::path::Path) -> Result<String> {
-    let ca = data.join("tls/ca.pem");
-    let client = Client::new(url, "", ca.exists().then_some(ca.as_path()))?;
-    let answer = tokio::time::timeout(PATIENCE, client.get("/healthz")).await;
-    let answer: Value = serde_json::from_slice(&answer.context("no answer in time")??)?;
+    let answer = ask(url, "/healthz", data).await?;
     let version = answer["version"]
         .as_str()
         .context("something else answers there")?;
     Ok(version.to_owned())
+}
+
+async fn ask(url: &str, path: &str, data: &std::path::Path) -> Result<Value> {
+    let ca = data.join("tls/ca.pem");
+    let client = Client::new(url, "", ca.exists().then_some(ca.as_path()))?;
+    let answer = tokio::time::timeout(PATIENCE, client.get(path)).await;
+    Ok(serde_json::from_slice(
+        &answer.context("no answer in time")??,
+    )?)
 }
 
 /// What the settings say about who can listen in, and whose word on addresses is taken.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use storage::Error;
+use storage::kv::Store;
 use storage::kv::conformance::{concurrent_histories_are_serializable, strong_reads};
 use storage::kv::mysql::{MySqlStore, Options, Placement, Span};
-use storage::kv::Store;
 
 use super::faults::EndOnDrop;
 use super::mariadb::{MariaDb, PASSWORD};
@@ -126,6 +126,19 @@ fn rows_lie_where_the_map_says() {
     );
     let listed = store.databases().unwrap();
     assert_eq!((listed[0].slots, listed[0].away.clone()), (1, None));
+    // Interrupted half way, then somebody changes their mind.
+    let interrupted = store.move_slots(&[5], id, &mut |_| false).unwrap_err();
+    assert!(
+        interrupted.to_string().contains("interrupted"),
+        "{interrupted}"
+    );
+    put(&store, &[5], b"to both");
+    assert_eq!(store.databases().unwrap()[0].arriving, 1);
+    soon(|| rows(&second, &there) > 13, "it is written there, too");
+    assert_eq!(store.get(&[5]).unwrap(), Some(b"to both".to_vec()));
+    move_all(&store, &[5], 0);
+    assert_eq!((rows(&first, &here), rows(&second, &there)), (87, 13));
+    assert!(store.move_slots(&[5], 9, &mut |_| true).is_err());
     move_all(&store, &store.slots_on(id).unwrap(), 0);
     assert_eq!((rows(&first, &here), rows(&second, &there)), (100, 0));
     store.remove_database(id).unwrap();
