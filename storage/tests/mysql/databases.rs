@@ -239,6 +239,12 @@ fn a_server_that_was_set_back_is_not_believed() {
     ));
     let error = store.get(&[1]).unwrap_err().to_string();
     assert!(error.contains("it was set back"), "{error}");
+    first.sql(&format!(
+        "UPDATE {name}.firefly_servers SET removed = 0; UPDATE {name}.firefly_commits SET batch = REPEAT('x', 16)"
+    ));
+    let error = store.get(&[1]).unwrap_err().to_string();
+    assert!(error.contains("the primary has not"), "{error}");
+    assert_eq!(store.get(&[2]).unwrap(), None, "the rest goes on");
 }
 
 /// Moves slots to and fro until `done`; returns how often.

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sqlx::mysql::MySqlRow;
+
 use super::connection::{Connection, Failure, Use, column};
 use super::group::{Row, plain};
 use super::intent::{self, Rows};
@@ -35,13 +37,39 @@ pub struct Applier {
     written: VecDeque<(Instant, u64)>,
 }
 
-/// What was written by a round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// Up to where.
+/// Up to where a server has written all intents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The last one's position.
     pub position: u64,
-    /// Whether there may be more.
-    pub more: bool,
+    /// The name of the commit that made it. After the primary was set back, another commit has the same version.
+    pub batch: Vec<u8>,
+}
+
+impl Applied {
+    /// From the first two columns of a row.
+    pub fn of(row: &MySqlRow) -> Result<Applied, Failure> {
+        Ok(Applied {
+            position: column(row, 0)?,
+            batch: column(row, 1)?,
+        })
+    }
+
+    /// Refuses to go on with a server, or a primary, that was set back: what the other has decided or written since is lost.
+    /// `batch` is the name that the primary knows the commit by, while it is kept.
+    pub fn check(&self, clock: u64, removed: u64, batch: Option<&[u8]>) -> Result<()> {
+        let is_another = batch.is_some_and(|batch| batch != self.batch);
+        if intent::version(self.position) > clock || is_another {
+            let text = "it has what the primary has not, which was set back: restore all servers to one moment";
+            return Err(Error::Engine(text.into()));
+        }
+        if self.position < removed {
+            let text =
+                "it was set back: writes that it had are gone; restore all servers to one moment";
+            return Err(Error::Engine(text.into()));
+        }
+        Ok(())
+    }
 }
 
 impl Applier {
@@ -61,25 +89,30 @@ impl Applier {
         let mut pause = Duration::ZERO;
         while self.server.rest(pause) {
             pause = match self.round() {
-                Ok(written) if written.more => Duration::ZERO,
-                Ok(_) => LOOK_PERIOD,
+                Ok(true) => Duration::ZERO,
+                Ok(false) => LOOK_PERIOD,
                 Err(_) => AWAY_PERIOD,
             };
         }
     }
 
-    /// Writes what waits, up to a bound.
-    pub fn round(&mut self) -> Result<Written> {
+    /// Writes what waits, up to a bound; true when there may be more.
+    fn round(&mut self) -> Result<bool> {
         let done = self.try_round();
+        match &done {
+            Ok(_) => self.server.set_failing(None),
+            Err(Error::Conflict { .. }) => {}
+            Err(error) => self.server.set_failing(Some(error.to_string())),
+        }
         if done.is_err() {
             (self.here, self.there) = (None, None);
         }
         done
     }
 
-    fn try_round(&mut self) -> Result<Written> {
-        let position = match self.begin_there() {
-            Ok(position) => position,
+    fn try_round(&mut self) -> Result<bool> {
+        let applied = match self.begin_there() {
+            Ok(applied) => applied,
             Err(error) => {
                 if !matches!(error, Error::Conflict { .. }) {
                     self.server.set_away(Some(error.to_string()));
@@ -88,38 +121,38 @@ impl Applier {
                 return Err(error);
             }
         };
-        let (rows, written) = self.read_here(position)?;
+        let (rows, next, more) = self.read_here(&applied)?;
         let there = self.there()?;
-        if written.position == position {
+        if next == applied {
             there.run("ROLLBACK".to_owned())?;
         } else {
             let rows: Vec<Row> = rows
                 .iter()
                 .map(|(key, value)| (&key[..], value.as_deref()))
                 .collect();
-            let applied = format!(
-                "UPDATE firefly_applied SET position = {} WHERE id = 1; COMMIT",
-                written.position
+            let moved = format!(
+                "UPDATE firefly_applied SET position = {}, batch = x'{}' WHERE id = 1; COMMIT",
+                next.position,
+                hex::encode(&next.batch)
             );
-            for statements in plain(&rows, &BTreeMap::new(), applied) {
+            for statements in plain(&rows, &BTreeMap::new(), moved) {
                 there.run(statements)?;
             }
         }
         self.server.set_away(None);
-        if written.more {
-            self.count_waiting()?;
-        } else {
-            self.server.set_waiting(0);
+        match more {
+            true => self.count_waiting()?,
+            false => self.server.set_waiting(0),
         }
-        self.remove_written(written.position)?;
-        Ok(written)
+        self.remove_written(next.position)?;
+        Ok(more)
     }
 
     /// Takes the lease; returns up to where is written.
-    fn begin_there(&mut self) -> Result<u64> {
+    fn begin_there(&mut self) -> Result<Applied> {
         let (name, id) = (hex::encode(self.servers.name()?), self.server.id);
         let sets = self.there()?.run(format!(
-            "START TRANSACTION; SELECT position FROM firefly_applied \
+            "START TRANSACTION; SELECT position, batch FROM firefly_applied \
              WHERE id = 1 AND store = x'{name}' AND server = {id} FOR UPDATE"
         ));
         let sets = match sets {
@@ -127,39 +160,52 @@ impl Applier {
             sets => sets?,
         };
         match sets.last().and_then(|rows| rows.first()) {
-            Some(row) => Ok(column(row, 0)?),
+            Some(row) => Ok(Applied::of(row)?),
             None => Err(Error::Engine(
                 "its tables are another store's, or another server's".into(),
             )),
         }
     }
 
-    /// The rows of the next intents.
-    fn read_here(&mut self, after: u64) -> Result<(Rows, Written)> {
+    /// The rows of the next intents, up to where they are, and whether there may be more.
+    fn read_here(&mut self, after: &Applied) -> Result<(Rows, Applied, bool)> {
         let id = self.server.id;
         let sets = self.here()?.run(format!(
             "SELECT version FROM firefly_clock WHERE id = 1; SELECT removed FROM firefly_servers WHERE id = {id}; \
-             SELECT position, writes FROM firefly_intents WHERE server = {id} AND position > {after} \
-             ORDER BY position LIMIT {AT_ONCE}"
+             SELECT batch FROM firefly_commits WHERE version = {}; \
+             SELECT position, batch, writes FROM firefly_intents WHERE server = {id} AND position > {} \
+             ORDER BY position LIMIT {AT_ONCE}",
+            intent::version(after.position),
+            after.position
         ))?;
-        let clock: u64 = column(row_of(&sets, 0)?, 0)?;
-        let removed: u64 = column(row_of(&sets, 1)?, 0)?;
-        check(after, clock, removed)
-            .inspect_err(|error| self.server.set_away(Some(error.to_string())))?;
-        let intents = sets.get(2).map_or(&[][..], Vec::as_slice);
-        let (mut rows, mut position) = (Rows::new(), after);
+        let (clock, removed) = (column(row_of(&sets, 0)?, 0)?, column(row_of(&sets, 1)?, 0)?);
+        let batch: Option<Vec<u8>> = row_of(&sets, 2)
+            .ok()
+            .map(|row| column(row, 0))
+            .transpose()?;
+        let checked = after.check(clock, removed, batch.as_deref());
+        checked.inspect_err(|error| self.server.set_away(Some(error.to_string())))?;
+        let intents = sets.get(3).map_or(&[][..], Vec::as_slice);
+        let (mut rows, mut next) = (Rows::new(), after.clone());
         for row in intents {
-            let writes: Vec<u8> = column(row, 1)?;
+            let writes: Vec<u8> = column(row, 2)?;
             intent::lay_over(&mut rows, &writes)?;
-            position = column(row, 0)?;
+            next = Applied::of(row)?;
         }
-        Ok((
-            rows,
-            Written {
-                position,
-                more: intents.len() == AT_ONCE,
-            },
-        ))
+        if !intents.is_empty() {
+            self.sync_here()?;
+        }
+        Ok((rows, next, intents.len() == AT_ONCE))
+    }
+
+    /// What is visible may not be on the primary's disk yet, and is not to be on another's before: a commit of one's own is
+    /// synced after all that were visible.
+    fn sync_here(&mut self) -> Result<()> {
+        let id = self.server.id;
+        self.here()?.run(format!(
+            "UPDATE firefly_servers SET synced = synced + 1 WHERE id = {id}"
+        ))?;
+        Ok(())
     }
 
     fn count_waiting(&mut self) -> Result<()> {
@@ -219,21 +265,6 @@ fn keep(
         _ => open()?,
     };
     Ok(&mut kept.insert((Instant::now(), connection)).1)
-}
-
-/// Refuses to go on with a server, or a primary, that was set back: what the other has decided or written since is lost.
-pub fn check(position: u64, clock: u64, removed: u64) -> Result<()> {
-    if intent::version(position) > clock {
-        let text =
-            "it is ahead of the primary, which was set back: restore all servers to one backup";
-        return Err(Error::Engine(text.into()));
-    }
-    if position < removed {
-        let text =
-            "it was set back: writes that it had are gone; restore all servers to one backup";
-        return Err(Error::Engine(text.into()));
-    }
-    Ok(())
 }
 
 /// Intents of a server that lie on the primary, written already or not.

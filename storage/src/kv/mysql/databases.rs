@@ -2,9 +2,9 @@
 
 use super::MySqlStore;
 use super::applier::waiting;
-use super::connection::Use;
+use super::committer::{Tip, tip};
+use super::connection::{Connector, Use};
 use super::group::push_hex;
-use super::intent::position;
 use super::layout::{self, Layout, PRIMARY, Stage};
 use super::moving::{Mover, Moving, Tell};
 use super::schema::prepare_other;
@@ -25,7 +25,7 @@ pub struct Database {
     pub leaving: usize,
     /// Bytes that it has yet to write, and of what it has written in the last seconds.
     pub waiting_bytes: u64,
-    /// Why it cannot be used, if so.
+    /// Why it cannot be used, or is not written to, if so.
     pub away: Option<String>,
 }
 
@@ -36,13 +36,13 @@ impl MySqlStore {
         let connector = self.servers.connector(url)?;
         let known = layout::present(&primary)?;
         let id = free(&known, url)?;
+        if connector.max_statement() < primary.max_statement() {
+            return Err(Error::Engine(format!(
+                "the max_allowed_packet of {url} is below the primary's, so that large rows would not go there: raise it"
+            )));
+        }
         // What was decided before it came is not for it.
-        prepare_other(
-            &connector,
-            self.servers.name()?,
-            id,
-            position(self.versions.newest(), 0),
-        )?;
+        prepare_other(&connector, self.servers.name()?, id, &newest(&primary)?)?;
         layout::change(&primary, &mut |layout| {
             if free(layout, url)? != id {
                 return Err(Error::Engine(
@@ -51,7 +51,7 @@ impl MySqlStore {
             }
             let mut sql = format!("INSERT INTO firefly_servers VALUES ({id}, ");
             push_hex(&mut sql, url.as_bytes());
-            Ok(vec![sql + ", 0)"])
+            Ok(vec![sql + ", 0, 0)"])
         })?;
         self.servers.learn(layout::present(&primary)?);
         Ok(id)
@@ -136,7 +136,7 @@ impl MySqlStore {
             .in_use
             .iter()
             .filter_map(|id| self.servers.server(*id).ok());
-        let away = servers.filter_map(|server| server.away().map(|_| server.id));
+        let away = servers.filter_map(|server| server.trouble().map(|_| server.id));
         away.collect()
     }
 
@@ -147,8 +147,17 @@ impl MySqlStore {
                 connection.run("SELECT position FROM firefly_applied WHERE id = 1".into())
             })
         });
-        Ok(server.away().or(asked.err().map(|error| error.to_string())))
+        Ok(server
+            .trouble()
+            .or(asked.err().map(|error| error.to_string())))
     }
+}
+
+/// The newest commit.
+fn newest(primary: &Connector) -> Result<Tip> {
+    let sql = "SELECT version, batch FROM firefly_clock WHERE id = 1".to_owned();
+    let sets = primary.open(Use::Read)?.run(sql)?;
+    Ok(tip(sets.first().and_then(|rows| rows.first()))?)
 }
 
 /// The number of the next server, whose address is not on the list yet.

@@ -135,7 +135,7 @@ impl Group {
     pub fn commit(&self, place: Place, split: &Split<'_>) -> Vec<String> {
         let mut trips = Trips::default();
         trips.write(&split.here);
-        trips.intents(place.version, &split.there);
+        trips.intents(place, &split.there);
         trips.numbers(&self.numbers);
         trips.last(self.tick(place))
     }
@@ -272,7 +272,7 @@ impl Trips {
         );
     }
 
-    fn intents(&mut self, version: u64, there: &BTreeMap<u32, Vec<Row<'_>>>) {
+    fn intents(&mut self, place: Place, there: &BTreeMap<u32, Vec<Row<'_>>>) {
         let all = there.iter().flat_map(|(server, rows)| {
             let parts = intent::encode(rows.iter().copied());
             parts
@@ -285,9 +285,14 @@ impl Trips {
             ";\n",
             all,
             |text, (server, part, writes)| {
-                let position = intent::position(version, part);
+                let position = intent::position(place.version, part);
                 // Writing to a String cannot fail.
-                let _ = write!(text, "({server},{position},{},", writes.len());
+                let _ = write!(
+                    text,
+                    "({server},{position},x'{}',{},",
+                    hex::encode(place.id),
+                    writes.len()
+                );
                 push_hex(text, &writes);
                 text.push(')');
             },

@@ -29,15 +29,16 @@ pub fn version(position: u64) -> u64 {
 pub fn encode<'r>(rows: impl Iterator<Item = (&'r [u8], Option<&'r [u8]>)>) -> Vec<Vec<u8>> {
     let (mut parts, mut part) = (Vec::new(), Vec::new());
     for (key, value) in rows {
+        // A large row is alone: with others before it, it might not go into a statement.
+        if !part.is_empty() && part.len() + value.map_or(0, <[u8]>::len) > PART_BYTES {
+            parts.push(std::mem::take(&mut part));
+        }
         part.extend_from_slice(&(key.len() as u16).to_be_bytes()); // keys have up to 1,024 bytes
         part.extend_from_slice(key);
         part.push(u8::from(value.is_some()));
         if let Some(value) = value {
             part.extend_from_slice(&(value.len() as u32).to_be_bytes()); // a statement has less than 16 MiB
             part.extend_from_slice(value);
-        }
-        if part.len() > PART_BYTES {
-            parts.push(std::mem::take(&mut part));
         }
     }
     parts.extend((!part.is_empty()).then_some(part));
@@ -81,7 +82,7 @@ mod tests {
         let first: [(&[u8], Option<&[u8]>); 3] =
             [(b"a", Some(b"1")), (b"b", Some(&big)), (b"c", Some(b""))];
         let parts = encode(first.into_iter());
-        assert_eq!(parts.len(), 2, "cut where one is full");
+        assert_eq!(parts.len(), 3, "a large row is alone");
         let mut rows = Rows::new();
         parts
             .iter()

@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::applier::Applied;
 use super::connection::{Connection, Failure, column};
 use super::intent::{self, Rows};
 use super::pool::Lease;
@@ -27,8 +28,7 @@ pub struct Part {
 
 struct Open {
     lease: RefCell<Lease>,
-    /// Up to which intent it has written all.
-    position: u64,
+    applied: Applied,
 }
 
 impl Part {
@@ -51,14 +51,14 @@ impl Part {
         })
     }
 
-    /// Up to which intent it has written all, unless it is away.
-    pub fn position(&self) -> Option<u64> {
-        self.state.as_ref().ok().map(|open| open.position)
+    /// Up to where it has written all intents, unless it is away.
+    pub fn applied(&self) -> Option<&Applied> {
+        self.state.as_ref().ok().map(|open| &open.applied)
     }
 
-    /// Fails its reads unless its position is as `check` wants it.
-    pub fn refuse_unless(&mut self, check: impl FnOnce(u64) -> Result<()>) {
-        if let Some(Err(error)) = self.position().map(check) {
+    /// Fails its reads unless `check` takes it.
+    pub fn refuse_unless(&mut self, check: impl FnOnce(&Applied) -> Result<()>) {
+        if let Some(Err(error)) = self.applied().map(check) {
             self.state = Err(error.to_string());
         }
     }
@@ -73,7 +73,7 @@ impl Part {
         if let Some(over) = self.over.get() {
             return Ok(over);
         }
-        let (mut rows, mut bytes, mut position) = (Rows::new(), 0, self.open()?.position);
+        let (mut rows, mut bytes, mut position) = (Rows::new(), 0, self.open()?.applied.position);
         loop {
             let sql = format!(
                 "SELECT position, writes FROM firefly_intents WHERE server = {} AND position > {position} \
@@ -107,7 +107,7 @@ impl Part {
 
 fn begin(servers: &Servers, server: &Server) -> Result<Open> {
     let sql = format!(
-        "{START}; SELECT position FROM firefly_applied WHERE id = 1 AND store = x'{}' AND server = {}",
+        "{START}; SELECT position, batch FROM firefly_applied WHERE id = 1 AND store = x'{}' AND server = {}",
         hex::encode(servers.name()?),
         server.id
     );
@@ -117,7 +117,7 @@ fn begin(servers: &Servers, server: &Server) -> Result<Open> {
     match row_of(&sets, 1) {
         Ok(row) => Ok(Open {
             lease: RefCell::new(lease),
-            position: column(row, 0)?,
+            applied: Applied::of(row)?,
         }),
         Err(_) => Err(Error::Engine(
             "its tables are another store's, or another server's".into(),

@@ -5,6 +5,7 @@ use sqlx::mysql::MySqlRow;
 
 use super::committer::{Tip, tip};
 use super::connection::{Connector, Failure, Use, column};
+use super::intent;
 use crate::error::{Error, Result};
 
 /// Bytes that a key may have; InnoDB indexes up to 3,072.
@@ -29,14 +30,14 @@ const STEPS: &[&[&str]] = &[
     // Several servers: the map, and what they are yet to write.
     &[
         "CREATE TABLE IF NOT EXISTS firefly_servers (
-       id INT UNSIGNED NOT NULL PRIMARY KEY, url VARBINARY(2048) NOT NULL, removed BIGINT UNSIGNED NOT NULL)
-       ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
+       id INT UNSIGNED NOT NULL PRIMARY KEY, url VARBINARY(2048) NOT NULL, removed BIGINT UNSIGNED NOT NULL,
+       synced BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
         "CREATE TABLE IF NOT EXISTS firefly_slots (
        slot SMALLINT UNSIGNED NOT NULL PRIMARY KEY, server INT UNSIGNED NOT NULL, other INT UNSIGNED,
        stage TINYINT UNSIGNED NOT NULL) ENGINE = InnoDB",
         "CREATE TABLE IF NOT EXISTS firefly_intents (
-       server INT UNSIGNED NOT NULL, position BIGINT UNSIGNED NOT NULL, bytes INT UNSIGNED NOT NULL,
-       writes LONGBLOB NOT NULL, PRIMARY KEY (server, position)) ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
+       server INT UNSIGNED NOT NULL, position BIGINT UNSIGNED NOT NULL, batch BINARY(16) NOT NULL,
+       bytes INT UNSIGNED NOT NULL,        writes LONGBLOB NOT NULL, PRIMARY KEY (server, position)) ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
         "CREATE TABLE IF NOT EXISTS firefly_layout (
        id TINYINT NOT NULL PRIMARY KEY, version BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
         "INSERT IGNORE INTO firefly_layout VALUES (1, 0)",
@@ -48,7 +49,7 @@ const OTHER: &[&str] = &[
     ROWS,
     "CREATE TABLE IF NOT EXISTS firefly_applied (
        id TINYINT NOT NULL PRIMARY KEY, store BINARY(16) NOT NULL, server INT UNSIGNED NOT NULL,
-       position BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
+       position BIGINT UNSIGNED NOT NULL, batch BINARY(16) NOT NULL) ENGINE = InnoDB",
 ];
 
 /// The rows of one server.
@@ -110,9 +111,9 @@ pub fn name(connector: &Connector) -> Result<Vec<u8>> {
     Ok(column(last_of(&sets)?, 0)?)
 }
 
-/// Makes the tables of server `id` of `store`, which has written all intents up to `position`. Refuses a database that is used
+/// Makes the tables of server `id` of `store`, which has written all intents up to the commit `tip`. Refuses a database that is used
 /// already.
-pub fn prepare_other(connector: &Connector, store: &[u8], id: u32, position: u64) -> Result<()> {
+pub fn prepare_other(connector: &Connector, store: &[u8], id: u32, tip: &Tip) -> Result<()> {
     let mut connection = connector.open(Use::Read)?;
     let used = connection.run(
         "SELECT CAST(COUNT(*) AS UNSIGNED) FROM information_schema.tables \
@@ -138,7 +139,9 @@ pub fn prepare_other(connector: &Connector, store: &[u8], id: u32, position: u64
         ));
     }
     connection.run(format!(
-        "REPLACE INTO firefly_applied VALUES (1, x'{store}', {id}, {position})"
+        "REPLACE INTO firefly_applied VALUES (1, x'{store}', {id}, {}, x'{}')",
+        intent::position(tip.version, 0),
+        hex::encode(&tip.id)
     ))?;
     Ok(())
 }

@@ -50,6 +50,7 @@ pub struct Server {
 #[derive(Default)]
 struct State {
     away: Option<String>,
+    failing: Option<String>,
     waiting_bytes: u64,
     woken: bool,
     stopped: bool,
@@ -225,6 +226,28 @@ impl Server {
             _ => {}
         }
         state.away = away;
+    }
+
+    /// What is written there at present fails, or not.
+    pub fn set_failing(&self, failing: Option<String>) {
+        let mut state = self.lock();
+        if state.failing.is_none()
+            && let Some(reason) = &failing
+        {
+            tracing::error!(
+                server = self.id,
+                url = self.url,
+                reason,
+                "what was decided is not written yet"
+            );
+        }
+        state.failing = failing;
+    }
+
+    /// Why it is away, or what is decided is not written there.
+    pub fn trouble(&self) -> Option<String> {
+        let state = self.lock();
+        state.away.clone().or_else(|| state.failing.clone())
     }
 
     /// What a read says that would need it.

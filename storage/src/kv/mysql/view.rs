@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use sqlx::mysql::MySqlRow;
 
-use super::applier;
 use super::cache::{Cache, Cached, Question};
 use super::connection::{Connection, Failure, column, number};
+use super::intent;
 use super::layout::{Layout, PRIMARY};
 use super::part::Part;
 use super::placement::Span;
@@ -27,8 +27,6 @@ use crate::kv::{Number, Pair, Visit};
 pub const START: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 /// The versions of the clock and of the map.
 const NOW: &str = "SELECT c.version, l.version FROM firefly_clock c JOIN firefly_layout l ON l.id = 1 WHERE c.id = 1";
-/// Up to where intents are gone.
-const REMOVED: &str = "SELECT id, removed FROM firefly_servers";
 /// The value of a key.
 const GET: &str = "SELECT v FROM firefly_rows WHERE k = ?";
 const FORWARD: &str = "SELECT k, v FROM firefly_rows WHERE k >= ? AND k < ? ORDER BY k LIMIT ?";
@@ -87,13 +85,13 @@ impl View {
         mut parts: BTreeMap<u32, Part>,
         is_last: bool,
     ) -> Result<Option<View>> {
+        let known = known(&parts);
         let (lease, (sets, question)) = servers.primary().begin(|connection| {
             let question = cache.map(|cache| cache.question());
-            let removed = if parts.is_empty() { "" } else { REMOVED };
             let asked = question
                 .as_ref()
                 .map_or("", |question: &Question| &question.sql);
-            let statements = [START, NOW, removed, asked].map(str::to_owned);
+            let statements = [START, NOW, &known, asked].map(str::to_owned);
             let statements: Vec<String> = statements
                 .into_iter()
                 .filter(|sql| !sql.is_empty())
@@ -109,16 +107,20 @@ impl View {
                 return Ok(None);
             }
         }
-        if !parts.is_empty() {
+        if !known.is_empty() {
             for row in sets.get(2).into_iter().flatten() {
                 let (id, removed): (u32, u64) = (column(row, 0)?, column(row, 1)?);
+                let batch: Option<Vec<u8>> = column(row, 2)?;
                 let Some(part) = parts.get_mut(&id) else {
                     continue;
                 };
-                if !is_last && part.position().is_some_and(|position| position < removed) {
+                let is_behind = part
+                    .applied()
+                    .is_some_and(|applied| applied.position < removed);
+                if is_behind && !is_last {
                     return Ok(None);
                 }
-                part.refuse_unless(|position| applier::check(position, version, removed));
+                part.refuse_unless(|applied| applied.check(version, removed, batch.as_deref()));
             }
         }
         let cached = match (cache, question) {
@@ -242,6 +244,23 @@ impl View {
         rows.retain(|(key, _)| self.reader(key) == source.server);
         source.page = rows.into();
         Ok(())
+    }
+}
+
+/// Selects up to where intents are gone, and the names of the commits up to which the parts have written them.
+fn known(parts: &BTreeMap<u32, Part>) -> String {
+    let at = parts
+        .iter()
+        .filter_map(|(id, part)| Some((id, part.applied()?)));
+    let at =
+        at.map(|(id, applied)| format!(" WHEN {id} THEN {}", intent::version(applied.position)));
+    let at: String = at.collect();
+    match at.is_empty() {
+        true => String::new(),
+        false => format!(
+            "SELECT s.id, s.removed, c.batch FROM firefly_servers s \
+             LEFT JOIN firefly_commits c ON c.version = CASE s.id{at} END"
+        ),
     }
 }
 
