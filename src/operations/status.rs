@@ -189,7 +189,9 @@ impl Operations {
             left -= entries.len();
             behind.is_complete &= (entries.len() as u64) >= head - through;
             if let Some(first) = entries.first() {
-                let at_ms = self.node.journal.moment(first)?;
+                let moment = unless_away(self.node.journal.moment(first))?;
+                behind.is_complete &= moment.is_some();
+                let at_ms = moment.flatten();
                 behind.oldest_ms = [behind.oldest_ms, at_ms].into_iter().flatten().min();
             }
             for LogEntry { ns, .. } in entries {
@@ -208,7 +210,7 @@ impl Operations {
         let mut reader = self.node.meta.reader()?;
         for hash in self.bad_blocks()? {
             for file in self.node.blocks.files_of(&hash, MAX_FILES)? {
-                if let Some(ns) = namespace_of(&mut reader, file)? {
+                if let Some(ns) = unless_away(namespace_of(&mut reader, file))?.flatten() {
                     troubles.entry(ns).or_default().bad_copies += 1;
                 }
             }
@@ -241,11 +243,19 @@ impl Operations {
     }
 }
 
+/// What is found out; nothing where it lies on a database server that is away, of which the status tells by itself.
+fn unless_away<T>(found: storage::Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(error) if error.is_retryable() => Ok(None),
+        found => Ok(Some(found?)),
+    }
+}
+
 /// The namespace that a file is in, by the folders above it.
 fn namespace_of(
     reader: &mut Reader<'_>,
     file: storage::meta::FileId,
-) -> Result<Option<NamespaceId>> {
+) -> storage::Result<Option<NamespaceId>> {
     let mut at = Some(file);
     for _ in 0..MAX_DEPTH {
         let Some(id) = at else { break };
