@@ -38,12 +38,23 @@ pub struct Server {
     data: &'static str,
 }
 
-/// Where metadata lies when `SERVERS_METADATA` is `mariadb`: a database of the server's own, behind memcached.
+/// Where metadata lies when `SERVERS_METADATA` is `mariadb`: a database of the server's own, behind memcached. When it is `two`,
+/// a second server takes rows off it.
 struct Database {
     server: Arc<MariaDb>,
     url: String,
+    second: Option<Second>,
     cache: Arc<Engine>,
 }
+
+/// Another MariaDB, and its database until the store knows of it.
+struct Second {
+    server: Arc<MariaDb>,
+    is_added: bool,
+}
+
+/// Slots that lie on a second server: neighbours of the first account's, which stays on the primary.
+const SECOND_SLOTS: &str = "3-40";
 
 /// Where blocks lie when `SERVERS_TARGETS` is `s3` or `hdfs`: a place of the server's own there.
 struct Targets {
@@ -110,6 +121,10 @@ impl Server {
     pub fn use_new_database(&mut self) {
         if let Some(database) = &mut self.database {
             database.url = database.server.new_database();
+            database
+                .second
+                .iter_mut()
+                .for_each(|second| second.is_added = false);
         }
     }
 
@@ -154,6 +169,7 @@ impl Server {
 
     /// The same, where the program finds other programs in `path` only.
     pub fn start_with_path(&mut self, path: &str, arguments: &[&str]) {
+        self.add_second();
         if self.child.is_none() {
             self.start_front(path, arguments);
         }
@@ -166,6 +182,24 @@ impl Server {
             command
         });
         self.set = Some(set);
+    }
+
+    /// Lets the store know of its second server before the program starts for the first time.
+    fn add_second(&mut self) {
+        let second = self
+            .database
+            .as_mut()
+            .and_then(|database| database.second.as_mut());
+        let Some(second) = second.filter(|second| !second.is_added) else {
+            return;
+        };
+        second.is_added = true;
+        let url = second.server.new_database();
+        succeeds(self, &["database", "add", &url]);
+        succeeds(
+            self,
+            &["database", "move", "--slots", SECOND_SLOTS, "--to", "1"],
+        );
     }
 
     fn start_front(&mut self, path: &str, arguments: &[&str]) {
@@ -382,8 +416,20 @@ pub fn program() -> Command {
 /// A new database when the environment asks for one.
 fn database() -> Option<Database> {
     let kind = std::env::var("SERVERS_METADATA").ok()?;
-    assert_eq!(kind, "mariadb", "SERVERS_METADATA");
-    Some(new_database())
+    let mut database = new_database();
+    match kind.as_str() {
+        "mariadb" => {}
+        "two" => {
+            static SECOND: Shared<MariaDb> = Mutex::new(Weak::new());
+            let server = shared(&SECOND, MariaDb::start);
+            database.second = Some(Second {
+                server,
+                is_added: false,
+            });
+        }
+        other => panic!("SERVERS_METADATA is {other}"),
+    }
+    Some(database)
 }
 
 /// A new database on a MariaDB, and behind a memcached, that all tests share.
@@ -393,7 +439,12 @@ fn new_database() -> Database {
     let server = shared(&SERVER, MariaDb::start);
     let cache = shared(&CACHE, || Engine::start("memcached"));
     let url = server.new_database();
-    Database { server, url, cache }
+    Database {
+        server,
+        url,
+        second: None,
+        cache,
+    }
 }
 
 type Shared<T> = Mutex<Weak<T>>;
