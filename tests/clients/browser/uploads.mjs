@@ -51,6 +51,7 @@ test('a folder of 500 files arrives whole over a cut connection', async () => {
 test('a large file goes on after a reload where it stopped', async () => {
   const path = join(folder, 'film.bin');
   await large(path, 48);
+  await open(page, '/files');
   let sent = 0;
   page.on('request', (request) => {
     if (request.url().includes('append_v2')) sent += 1;

@@ -30,7 +30,7 @@ const STYLE: &str = "\
     li a{display:flex;align-items:center;gap:.75rem;min-height:48px;padding:.25rem .75rem;border-radius:8px;color:inherit;text-decoration:none;overflow-wrap:anywhere}\
     li a:hover{background:var(--bg)}.name{flex:1;font-weight:500}.size{flex:none;color:var(--muted);font-size:.875rem}nav{margin:.5rem 0;color:var(--muted);overflow-wrap:anywhere}nav a{color:var(--link)}\
     .small,.kind{flex:none;width:36px;height:36px;object-fit:cover;border-radius:8px}.kind{fill:none;stroke:var(--link);stroke-width:1.6;stroke-linejoin:round;background:#f5a5241f}.file{stroke:var(--muted);background:var(--bg)}\
-    @media(min-width:40rem){.act{position:absolute;top:0;right:0;margin:0}main:has(.act) h1{padding-right:11rem}}\
+    @media(min-width:40rem){.act{position:absolute;top:0;right:0;margin:0}main:has(.act) h1{padding-right:11rem;line-height:2.625rem}}\
     .shown{display:block;max-width:100%;margin:1rem 0;border-radius:8px}video.shown,audio.shown{width:100%}\
     iframe{width:100%;height:75vh;border:1px solid var(--line);border-radius:8px}\
     pre{font:13px/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;padding:1rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\

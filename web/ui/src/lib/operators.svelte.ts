@@ -1,7 +1,7 @@
 /** What may be typed in a search, as the server tells it: for completion, and for chips of what is there. */
 
 import { files, search } from './api';
-import { tn } from './i18n.svelte';
+import { t, tn } from './i18n.svelte';
 import { parentOf } from './paths';
 import type { Operators } from './types';
 
@@ -62,7 +62,7 @@ export async function complete(query: string, told: Operators, signal: AbortSign
     const words = minus ? [] : await wordsFor(query, signal);
     const operators = told.operators
       .filter((operator) => operator.name.startsWith(begun.toLowerCase()))
-      .map((operator) => ({ query: `${head}${minus}${operator.name}:`, label: `${operator.name}:`, about: operator.about, tab: true }));
+      .map((operator) => ({ query: `${head}${minus}${operator.name}:`, label: `${operator.name}:`, about: t(operator.about), tab: true }));
     return [...operators, ...words];
   }
   const operator = told.operators.find((each) => each.name === name.toLowerCase());
