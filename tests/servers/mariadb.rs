@@ -114,7 +114,9 @@ impl MariaDb {
     /// A file with the password, for the setting that names one.
     pub fn password_file(&self) -> PathBuf {
         let path = self.folder.path().join("password");
-        std::fs::write(&path, format!("{PASSWORD}\n")).unwrap();
+        if !path.exists() {
+            std::fs::write(&path, format!("{PASSWORD}\n")).unwrap(); // once: others may be reading it
+        }
         path
     }
 
