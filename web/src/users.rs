@@ -8,6 +8,7 @@ use storage::meta::{Account, AccountId, AuditAction};
 use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
+use crate::frame::tie;
 use crate::frame::{Arg, Failure, Reply, StrangerArg, Union, Void};
 
 /// The most accounts asked about at once, as Dropbox bounds it.
@@ -145,6 +146,7 @@ pub async fn check_app(StrangerArg(arg): StrangerArg<EchoArg>) -> Reply<Value> {
 
 /// Revokes the token that the call carries.
 pub async fn revoke_token(State(app): State<App>, caller: Caller, _: Void) -> Answer<()> {
+    tie::untie();
     let revoked = app.blocking(move |app| {
         app.meta()
             .revoke(caller.id(), caller.token_id())

@@ -46,6 +46,7 @@ struct Inner {
     line: Option<Line>,
     version: Version,
     is_streaming: AtomicBool,
+    is_untied: AtomicBool,
     bound: OnceLock<Bound>,
 }
 
@@ -88,6 +89,12 @@ pub fn bind(app: &App, account: AccountId, token: Option<TokenId>) {
     debug_assert!(bound.is_ok(), "only requests are tied");
 }
 
+/// The request that is being answered ends its own access, and is to be answered nevertheless.
+pub fn untie() {
+    let untied = CURRENT.try_with(|tie| tie.0.is_untied.store(true, Ordering::Release));
+    debug_assert!(untied.is_ok(), "only requests are tied");
+}
+
 impl Tie {
     /// A request that came over `line`, in this version of HTTP.
     pub fn new(line: Option<Line>, version: Version) -> Self {
@@ -96,6 +103,7 @@ impl Tie {
             line,
             version,
             is_streaming: AtomicBool::new(false),
+            is_untied: AtomicBool::new(false),
             bound: OnceLock::new(),
         }))
     }
@@ -168,6 +176,9 @@ impl Tie {
 
 impl Inner {
     fn end(&self, why: Ended) {
+        if self.is_untied.load(Ordering::Acquire) {
+            return;
+        }
         self.ended.send_replace(Some(why));
         if self.is_streaming.load(Ordering::Acquire)
             && let Some(line) = &self.line

@@ -20,7 +20,7 @@ use crate::frame::caller::{Caller, session_cookie};
 use crate::frame::device::Device;
 use crate::frame::limiter::{Rate, network};
 use crate::frame::proxy::client_address;
-use crate::frame::{Failure, StrangerArg, Void, reply};
+use crate::frame::{Failure, StrangerArg, Void, reply, tie};
 
 /// Attempts for one account, from anywhere.
 pub const PER_ACCOUNT: Rate = Rate {
@@ -182,6 +182,7 @@ pub async fn sign_out(
     caller: Caller,
     _: Void,
 ) -> Result<Response, Failure> {
+    tie::untie();
     let ended = app.blocking(move |app| {
         app.meta()
             .revoke(caller.id(), caller.token_id())

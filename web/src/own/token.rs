@@ -9,6 +9,7 @@ use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
 use crate::frame::stamp::Stamp;
+use crate::frame::tie;
 use crate::frame::{Arg, Failure, Reply, Void};
 
 /// Longest name of a token, characters.
@@ -82,6 +83,9 @@ pub async fn revoke(
     Arg(arg): Arg<RevokeArg>,
 ) -> Answer<()> {
     let id = TokenId::parse(&arg.id).ok_or_else(|| Failure::tag("not_found"))?;
+    if id == caller.token_id() {
+        tie::untie();
+    }
     let revoked = app.blocking(move |app| {
         let revoked = app.meta().revoke(caller.id(), id);
         revoked.map_err(|e| {
