@@ -134,12 +134,15 @@ impl Pass {
 
     /// Log entries that are not published yet.
     pub fn lag(&self) -> Result<u64> {
-        let mut lag = 0;
-        for partition in (0..PARTITIONS).map(Partition) {
-            let head = self.sources.journal.partition_head(partition)?;
-            lag += head.saturating_sub(self.through[usize::from(partition.0)]);
-        }
-        Ok(lag)
+        let heads = self.heads()?;
+        let behind = heads.iter().zip(&self.through);
+        Ok(behind.map(|(head, read)| head.saturating_sub(*read)).sum())
+    }
+
+    /// The last sequence of each partition's log.
+    fn heads(&self) -> Result<Vec<u64>> {
+        let all: Vec<_> = (0..PARTITIONS).map(Partition).collect();
+        Ok(self.sources.journal.partition_heads(&all)?)
     }
 
     fn run(&mut self, publisher: &mut dyn Publisher, stop: &AtomicBool, published: &AtomicU64) {
@@ -164,9 +167,8 @@ impl Pass {
     fn read(&self) -> Result<Batch> {
         let mut batch = Batch::default();
         let mut reader = self.sources.meta.reader()?;
-        for partition in (0..PARTITIONS).map(Partition) {
+        for (partition, head) in (0..PARTITIONS).map(Partition).zip(self.heads()?) {
             let after = self.through[usize::from(partition.0)];
-            let head = self.sources.journal.partition_head(partition)?;
             if head <= after || batch.entries >= PER_PASS {
                 continue;
             }
