@@ -89,6 +89,15 @@ impl MariaDb {
         }
     }
 
+    /// Sends all its processes a signal: STOP, CONT.
+    pub fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.as_ref().unwrap().id());
+        let sent = Command::new("kill")
+            .args(["-s", name, "--", &group])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
     /// The address of a new, empty database.
     pub fn new_database(&self) -> String {
         let name = format!("firefly{}", self.made.fetch_add(1, Ordering::Relaxed));

@@ -228,6 +228,26 @@ fn a_server_that_is_away_fails_its_own_reads_and_comes_back() {
 }
 
 #[test]
+fn one_that_stands_still_is_waited_for_once() {
+    let (first, second) = (shared(), MariaDb::start());
+    let store = spread(&first.new_database(), &second.new_database());
+    (0..10).for_each(|n| put(&store, &[n], b"before"));
+    second.signal("STOP");
+    let error = store.get(&[1]).unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error}");
+    let begun = Instant::now();
+    (0..10).for_each(|n| put(&store, &[n], b"after"));
+    assert!(store.get(&[1]).is_err());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "nobody waits for it again"
+    );
+    second.signal("CONT");
+    soon(|| store.get(&[1]).is_ok(), "it goes on");
+    (0..10).for_each(|n| assert_eq!(store.get(&[n]).unwrap(), Some(b"after".to_vec())));
+}
+
+#[test]
 fn a_server_that_was_set_back_is_not_believed() {
     let (first, second) = (shared(), MariaDb::start());
     let (here, there) = (first.new_database(), second.new_database());
