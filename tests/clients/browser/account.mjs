@@ -27,6 +27,13 @@ test('the one-time link asks for a password and signs in', async () => {
   assert.equal(new URL(page.url()).pathname, '/');
 });
 
+test('who has no files yet is told what to do, and shown how to search', async () => {
+  await page.getByRole('heading', { name: 'Nothing to search yet' }).waitFor();
+  for (const name of ['Put in your first files', 'Import a folder of the server', 'Invite someone']) await page.getByRole('link', { name }).waitFor();
+  await page.getByRole('link', { name: 'only PDFs' }).click();
+  assert.equal(await box(page).inputValue(), 'type:pdf ');
+});
+
 test('a password is changed by who knows the old one', async () => {
   await open(page, '/settings/security');
   await page.getByLabel('Present password').fill('not this one');

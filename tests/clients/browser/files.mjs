@@ -201,6 +201,13 @@ test('what another one changes appears, in folders and in open results', async (
   await gone('From Ann.txt');
 });
 
+test('what the files take is a picture in the settings', async () => {
+  await open(page, '/settings');
+  const space = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Space' }) });
+  for (const part of ['Files', 'Old versions', 'Trash']) await space.getByRole('term').filter({ hasText: part }).waitFor();
+  assert.ok((await space.locator('.bar span').first().boundingBox()).width >= 3);
+});
+
 test('a hundred thousand rows are as many as the window holds', async () => {
   const many = Array.from({ length: 100_000 }, (_, n) => ({
     '.tag': 'file', id: `id:${n}`, name: `file ${n}.txt`, path_lower: `/many/file ${n}.txt`, path_display: `/many/file ${n}.txt`,

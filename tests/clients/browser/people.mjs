@@ -105,6 +105,24 @@ test('space is set, the second step taken away', async () => {
   await person('bob').getByText('two steps').waitFor({ state: 'detached' });
 });
 
+test('a password is reset by a link, and the old one is worth nothing', async () => {
+  const fred = await another(admin, 'fred');
+  await open(page, '/admin/people');
+  await act('fred', 'Reset the password');
+  const url = new URL(await page.getByLabel('The one-time link').inputValue());
+  const fresh = await window_of(null);
+  await fresh.goto(SERVER + url.pathname + url.hash);
+  await fresh.getByLabel('Password', { exact: true }).fill(`${PASSWORD} and more`);
+  await fresh.getByRole('button', { name: 'Start' }).click();
+  await box(fresh).waitFor();
+  await fresh.context().close();
+  const old = await window_of(null);
+  await open(old, '/');
+  await signIn(old, fred.email);
+  await old.getByRole('alert').waitFor();
+  await old.context().close();
+});
+
 test('groups are made, and a folder is shared with one', async () => {
   await page.getByRole('link', { name: 'Groups', exact: true }).click();
   await page.getByLabel('Name of the group').fill('Gardeners');

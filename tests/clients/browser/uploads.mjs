@@ -23,6 +23,7 @@ async function large(path, mebibytes) {
 before(async () => {
   admin = await administrator();
   page = await window_of(admin);
+  await open(page, '/files');
   folder = await mkdtemp(join(tmpdir(), 'firefly-uploads-'));
 });
 after(async () => {
@@ -36,7 +37,6 @@ test('a folder of 500 files arrives whole over a cut connection', async () => {
     await mkdir(join(photos, part), { recursive: true });
     for (let n = 0; n < FILES / 2; n += 1) await writeFile(join(photos, part, `picture ${n}.txt`), `${part} ${n} `.repeat(2000));
   }
-  await open(page, '/files');
   await page.getByLabel('Folder to upload').setInputFiles(photos);
   await until(async () => Number(/Uploading ([\d,]+) of 500/.exec(await panel().textContent())?.[1] ?? 0) > 40, 'the first files');
   await page.context().setOffline(true);
@@ -51,7 +51,6 @@ test('a folder of 500 files arrives whole over a cut connection', async () => {
 test('a large file goes on after a reload where it stopped', async () => {
   const path = join(folder, 'film.bin');
   await large(path, 48);
-  await open(page, '/files');
   let sent = 0;
   page.on('request', (request) => {
     if (request.url().includes('append_v2')) sent += 1;
@@ -122,20 +121,43 @@ test('a name that is taken asks: keep both, replace, skip', async () => {
   assert.deepEqual([await text('/a.txt'), await text('/b.txt'), await text('/c.txt')], ['old a.txt', 'new b.txt', 'old c.txt']);
 });
 
-test('uploads pause and go on', async () => {
+test('uploads say how fast they are and how long it takes, pause and go on', async () => {
   const path = join(folder, 'pause.bin');
   await large(path, 32);
-  await page.route('**/upload_session/append_v2', async (route) => {
-    await new Promise((later) => setTimeout(later, 300));
-    await route.continue().catch(() => {});
-  });
+  // The third part waits, so that there is something to pause however fast the machine is.
+  let parts = 0;
+  await page.route('**/upload_session/append_v2', (route) => ((parts += 1) > 2 ? undefined : route.continue()));
   await page.getByLabel('Files to upload').setInputFiles(path);
-  await panel().getByText(/% of/).first().waitFor();
+  await panel().getByText(/[KMG]B\/s · .+ left/).waitFor();
+  await until(() => parts > 2, 'two parts');
   await panel().getByRole('button', { name: 'Pause', exact: true }).click();
   await title('Paused');
   await page.unrouteAll({ behavior: 'ignoreErrors' });
   await panel().getByRole('button', { name: 'Go on' }).click();
   await title('1 file uploaded');
+});
+
+test('what was refused is tried again by hand', async () => {
+  await page.route('**/2/files/upload', (route) => route.fulfill({ status: 409, json: { error_summary: 'path/insufficient_space/', error: { '.tag': 'path' } } }));
+  await drop(page, [{ name: 'again.txt', type: 'text/plain', text: 'once more' }]);
+  await panel().getByText('There is not enough space left for this.').waitFor();
+  await page.unroute('**/2/files/upload');
+  await panel().getByRole('button', { name: 'Try again.txt again' }).click();
+  await link(page, 'again.txt').waitFor();
+});
+
+test('a folder dragged from the desktop arrives with all that is in it', async () => {
+  const dragged = join(folder, 'dragged');
+  await mkdir(join(dragged, 'deep/deeper'), { recursive: true });
+  for (const name of ['one.txt', 'deep/two.txt', 'deep/deeper/three.txt']) await writeFile(join(dragged, name), name);
+  const mouse = await page.context().newCDPSession(page);
+  const data = { items: [], files: [dragged], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop']) await mouse.send('Input.dispatchDragEvent', { type, x: 600, y: 500, data });
+  await link(page, 'dragged').waitFor();
+  await until(async () => {
+    const { entries } = await admin.rpc('files/list_folder', { path: '/dragged', recursive: true });
+    return entries.filter((entry) => entry['.tag'] === 'file').length === 3;
+  }, 'three files');
 });
 
 test('a file that the browser keeps a handle of goes on by itself', async () => {
