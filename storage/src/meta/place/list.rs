@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::Position;
 use super::reader::Reader;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keyspace;
 use crate::kv::prefix_end;
 use crate::meta::ids::FileId;
@@ -214,7 +214,16 @@ impl Reader<'_> {
                     frames.into_iter().filter_map(|f| f.after).collect(),
                 )));
             }
-            frames.extend(below.map(Frame::new));
+            if let Some(place) = below {
+                // Only rows that are damaged say so; without this a walk would have no end.
+                if frames.iter().any(|above| above.place.node.id == place.node.id) {
+                    return Err(Error::Corrupt {
+                        what: format!("folder {}", place.node.id),
+                        detail: "it lies in itself".into(),
+                    });
+                }
+                frames.push(Frame::new(place));
+            }
         }
         Ok(None)
     }

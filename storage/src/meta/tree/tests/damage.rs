@@ -61,6 +61,26 @@ fn check_names_what_is_broken() {
 }
 
 #[test]
+fn a_folder_that_lies_in_itself_ends_a_walk() {
+    let w = World::new(1);
+    let inner = w.put("/top/sub/a", 1).unwrap().node.parent.unwrap();
+    let view = w.meta.view(w.accounts[0].id).unwrap();
+    let top = view.resolve(w.actor(0).root, &at("/top")).unwrap();
+    let child = keys::child(top.node.parent.unwrap(), "top");
+    drop(view);
+    // The row of a file says that the folder above it lies in its place.
+    let looped = w.meta.store().transact(&mut |txn| {
+        let row = txn.get(&child)?.unwrap_or_default();
+        txn.put(keys::child(inner, "a"), row.into());
+        Ok(())
+    });
+    looped.unwrap();
+    let view = w.meta.view(w.accounts[0].id).unwrap();
+    let walked = view.walk(&top, None, false, &mut |_| Ok(true));
+    assert!(matches!(walked, Err(crate::Error::Corrupt { .. })));
+}
+
+#[test]
 fn a_damaged_row_does_not_hold_purge_up() {
     let w = World::new(1);
     let damaged = w.put("/a", 1).unwrap().node.id;
