@@ -79,7 +79,7 @@ impl Place {
         else {
             return Ok(false);
         };
-        let read = |checkpoint: &[u64]| checkpoint.iter().sum::<u64>();
+        let read = |checkpoint: &[u64]| checkpoint.iter().copied().map(u128::from).sum::<u128>();
         if own.is_some_and(|own| {
             own.is_complete() && read(&own.checkpoint) >= read(&snapshot.checkpoint)
         }) {
@@ -87,7 +87,7 @@ impl Place {
         }
         let begun = Instant::now();
         generations.fill(|folder| self.fetch(shard, &snapshot, folder))?;
-        let bytes: u64 = snapshot.files.iter().map(|(_, length)| length).sum();
+        let bytes = snapshot.files.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
         let took_ms = begun.elapsed().as_millis() as u64;
         tracing::info!(
             shard,

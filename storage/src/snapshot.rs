@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kv::{Store, prefix_end};
 use crate::lease::{self, Held};
 use crate::{keyspace, row};
@@ -70,7 +70,21 @@ impl Snapshots {
 }
 
 fn decode(shard: u16, value: &[u8]) -> Result<Snapshot> {
-    row::decode(&format!("snapshot of shard {shard}"), value)
+    let what = format!("snapshot of shard {shard}");
+    let snapshot: Snapshot = row::decode(&what, value)?;
+    match snapshot.files.iter().find(|(file, _)| !is_plain(file)) {
+        Some((file, _)) => Err(Error::Corrupt {
+            what,
+            detail: format!("{file:?} is no file of an index"),
+        }),
+        None => Ok(snapshot),
+    }
+}
+
+/// A name within the folder of the index, and none that the engine or the file system understands otherwise.
+fn is_plain(file: &str) -> bool {
+    let is_known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !file.starts_with('.') && !file.is_empty() && file.chars().all(is_known)
 }
 
 /// `SNAPSHOT shard`.
@@ -103,5 +117,25 @@ mod tests {
         assert!(snapshots.put(&old, 3, &of(&old)).is_err());
         assert_eq!(snapshots.all().unwrap(), [(3, of(&new))]);
         assert_eq!(snapshots.get(2).unwrap(), None);
+    }
+
+    #[test]
+    fn files_elsewhere_are_no_files_of_a_snapshot() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let leases = Leases::new(store.clone(), 1, String::new(), Terms::default());
+        let held = leases.take("shard/0003").unwrap().unwrap();
+        let snapshots = Snapshots::new(store);
+        for file in ["../kek.json", "/etc/passwd", "a/b.idx", "", ".managed.json"] {
+            let snapshot = Snapshot {
+                shards: 8,
+                epoch: 1,
+                checkpoint: Vec::new(),
+                meta: "{}".into(),
+                files: vec![(file.into(), 7)],
+            };
+            snapshots.put(&held, 3, &snapshot).unwrap();
+            let read = snapshots.get(3);
+            assert!(matches!(read, Err(Error::Corrupt { .. })), "{file}");
+        }
     }
 }
