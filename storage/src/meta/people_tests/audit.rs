@@ -96,15 +96,43 @@ fn a_cut_anywhere_and_a_changed_order_are_found() {
     }
     let bench = logged(5);
     let rows = rows(&bench);
-    change(
-        &bench,
-        &[
-            (rows[1].0.clone(), rows[2].1.clone()),
-            (rows[2].0.clone(), rows[1].1.clone()),
-        ],
-        &[],
-    );
-    assert!(!problems(&bench, &[]).is_empty());
+    let put = |at: usize, from: usize| (rows[at].0.clone(), rows[from].1.clone());
+    for (one, other) in (0..5).flat_map(|one| (0..one).map(move |other| (one, other))) {
+        change(&bench, &[put(one, other), put(other, one)], &[]);
+        assert!(!problems(&bench, &[]).is_empty(), "{one} and {other}");
+        change(&bench, &[put(one, one), put(other, other)], &[]);
+    }
+    assert_eq!(problems(&bench, &[]), [""; 0]);
+}
+
+#[test]
+fn an_edit_with_a_hash_that_fits_and_an_edited_head_are_found() {
+    let bench = logged(4);
+    let before = rows(&bench);
+    // What somebody would write who knows how the chain is made, for one row only.
+    for at in 0..3 {
+        let other = logged(at as i64);
+        other.meta.audit(event(50)).unwrap();
+        let (key, value) = rows(&other)[at].clone();
+        change(&bench, &[(key, value)], &[]);
+        assert!(!problems(&bench, &[]).is_empty(), "row {at}");
+        change(&bench, &before[at..=at], &[]);
+    }
+    // The rows that say where the chain begins and ends.
+    for part in [0, 1] {
+        let key = vec![keyspace::AUDIT_CHAIN, part];
+        let value = bench.meta.store().get(&key).unwrap().unwrap();
+        for at in 0..value.len() {
+            let mut bad = value.clone();
+            bad[at] ^= 1;
+            change(&bench, &[(key.clone(), bad)], &[]);
+            assert!(!problems(&bench, &[]).is_empty(), "part {part}, byte {at}");
+        }
+        change(&bench, &[], std::slice::from_ref(&key));
+        assert!(!problems(&bench, &[]).is_empty(), "no part {part}");
+        change(&bench, &[(key, value)], &[]);
+    }
+    assert_eq!(problems(&bench, &[]), [""; 0]);
 }
 
 #[test]
