@@ -4,6 +4,8 @@
 //! `fuzz/run` searches for inputs; the test `seeds` replays those that are kept in `fuzz/seeds`, among them each that has ever
 //! broken something.
 
+mod base;
+mod calls;
 mod headers;
 mod rows;
 
@@ -16,7 +18,7 @@ use time::OffsetDateTime;
 pub type Target = fn(&[u8]);
 
 /// The targets by name, which is also their folder in `fuzz/seeds`.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 21] = [
     ("formats", formats),
     ("query", query),
     ("cursors", rows::cursors),
@@ -29,6 +31,11 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("log", storage::fuzz::log),
     ("members", storage::fuzz::members),
     ("answers", indexer::extract::fuzz::answers),
+    ("tables", indexer::extract::fuzz::tables),
+    ("commits", indexer::extract::fuzz::commits),
+    ("calls", calls::calls),
+    ("served", storage::fuzz::served),
+    ("cache", storage::fuzz::cache),
     ("messages", sync::fuzz::messages),
     ("patterns", sync::fuzz::patterns),
     ("pictures", web::fuzz::pictures),

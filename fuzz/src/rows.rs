@@ -1,69 +1,122 @@
 //! Rows of metadata, the journal and the audit log that a damaged or hostile store may hold, and cursors that clients bring.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use query::cursor::Frozen;
+use storage::extraction::Extractions;
 use storage::journal::Journal;
+use storage::kv::Store;
 use storage::kv::memory::MemoryStore;
-use storage::kv::{Batch, Number, Pair, Store};
-use storage::meta::{Account, Address, Env, Meta, NewFile, TokenKind, WriteMode};
+use storage::lease::{Leases, Terms};
+use storage::meta::account::DEFAULT_TEAM;
+use storage::meta::{Account, Address, AuditFilter, Meta};
+use storage::relayed::Relayed;
 use storage::seal::Sealer;
+use storage::snapshot::Snapshots;
 use sync::listing::Listing;
 
-/// Above every key.
-const END: [u8; 8] = [0xff; 8];
-/// More rows than the store has.
-const ALL: usize = 10_000;
-const NOW_MS: i64 = 1_800_000_000_000;
+use crate::base::{base, open};
 
-/// A small store in memory.
-struct Base {
-    rows: Vec<Pair>,
-    heads: Vec<(Vec<u8>, u64)>,
-    counters: Vec<(Vec<u8>, i64)>,
-    account: Account,
-}
+/// With this bit in its first byte an input says which bytes of a row are changed; without it, what is in the row's place.
+const CHANGES: u8 = 0x80;
+/// Rows of a kind that are read.
+const SOME: usize = 100;
 
-/// The store with a row's value replaced: two bytes choose the row, the rest is its value.
+/// The store with a row damaged: two bytes choose the row, the rest is its value, or places and what is XORed there.
 pub fn rows(bytes: &[u8]) {
-    let (Some((which, value)), Some(base)) = (bytes.split_first_chunk::<2>(), base()) else {
+    let (Some((&[high, low], rest)), Some(base)) = (bytes.split_first_chunk(), base()) else {
         return;
     };
     let mut rows = base.rows.clone();
-    let which = usize::from(u16::from_be_bytes(*which)) % rows.len();
-    rows[which].1 = value.to_vec();
-    let store: Arc<dyn Store> = Arc::<MemoryStore>::default();
-    let batch = Batch {
-        pairs: rows,
-        heads: base.heads.clone(),
-        counters: base.counters.clone(),
-    };
-    let (env, _) = Env::seeded(1, NOW_MS);
-    if store.load(&batch).is_err() {
-        return;
+    let which = usize::from(u16::from_be_bytes([high & !CHANGES, low])) % rows.len();
+    let value = &mut rows[which].1;
+    match high & CHANGES {
+        0 => *value = rest.to_vec(),
+        _ => rest.chunks_exact(2).for_each(|change| {
+            let at = usize::from(change[0]) % value.len().max(1);
+            value.get_mut(at).into_iter().for_each(|b| *b ^= change[1]);
+        }),
     }
-    if let Ok(meta) = Meta::open_without_blocks(store.clone(), env) {
-        drop(read(&meta, &Journal::new(store), &base.account));
-    }
+    let Ok(store) = base.store(rows) else { return };
+    shared(&store);
+    let Ok(meta) = open(&store) else { return };
+    let journal = Journal::new(store.clone());
+    kept(&meta, &journal, &base.account);
+    drop(worked(&meta, &base.account));
+    drop(waiting(&store));
 }
 
-/// Reads all that there is; the first error ends it.
-fn read(meta: &Meta, journal: &Journal, account: &Account) -> storage::Result<()> {
-    drop(meta.check(100, &mut |_| {}));
-    drop(journal.changes(account.root, 0, 100));
+/// What everybody reads of a store; each by itself, so that one error does not hide another.
+fn kept(meta: &Meta, journal: &Journal, account: &Account) {
+    let (id, actor) = (account.id, account.actor());
+    drop(meta.check(SOME, &mut |_| {}));
+    drop(meta.check_people(SOME));
+    drop(meta.verify_audit(&[]));
+    drop(meta.audit_latest(None, &AuditFilter::default(), SOME));
+    drop(journal.changes(account.root, 0, SOME));
     for partition in 0..storage::journal::PARTITIONS {
-        drop(journal.partition_entries(storage::journal::Partition(partition), 0, 100));
+        drop(journal.partition_entries(storage::journal::Partition(partition), 0, SOME));
     }
-    drop(meta.accounts(None, 10));
-    drop(meta.tokens(account.id));
-    drop(meta.rewinds(account.id));
+    drop(meta.accounts(None, SOME));
+    drop(meta.tokens(id));
+    drop(meta.verify_password("bob@example.org", "a guess"));
+    drop(meta.rewinds(id));
+    drop(meta.list_shared(actor));
+    drop(meta.list_links(actor, None, SOME));
+    drop(meta.invitations_of_team(DEFAULT_TEAM));
+    if let Ok(groups) = meta.groups(DEFAULT_TEAM) {
+        for group in groups {
+            drop(meta.group_members(group.id));
+        }
+    }
+    drop(meta.searches(id));
+    drop(meta.opened(id));
+    drop(meta.second_factor(id));
+    drop(meta.space_used(id));
+    drop(meta.kept_space());
+    drop(meta.preview_rewind(actor, &Address::Path(Vec::new()), 0));
+}
+
+/// What changes a store.
+fn worked(meta: &Meta, account: &Account) -> storage::Result<()> {
     let view = meta.view(account.id)?;
     let root = view.resolve(account.root, &Address::Path(Vec::new()))?;
     view.walk(&root, None, true, &mut |_| Ok(true))?;
+    drop(view);
     meta.delete(account.actor(), &Address::parse("/a/b.txt")?, None)?;
+    for rewind in meta.unfinished_rewinds()? {
+        meta.run_rewind(rewind, &mut |_| true)?;
+    }
+    meta.expire_uploads(SOME)?;
+    meta.expire_jobs(SOME)?;
+    meta.purge(i64::MAX)?;
     Ok(())
+}
+
+/// What extraction goes by.
+fn waiting(store: &Arc<dyn Store>) -> storage::Result<()> {
+    let extractions = Extractions::new(store.clone());
+    for job in extractions.next_jobs(None, SOME, SOME)? {
+        extractions.ensure(job.file)?;
+        drop(extractions.claim(vec![job], (2, &[1]), i64::MAX, i64::MAX)?);
+    }
+    drop(extractions.depth(SOME)?);
+    Ok(())
+}
+
+/// What processes that share a store tell each other in it.
+fn shared(store: &Arc<dyn Store>) {
+    let leases = Leases::new(store.clone(), 8, String::new(), Terms::default());
+    drop(leases.alive(""));
+    if let Ok(Some(held)) = leases.take("shard/0002") {
+        drop(leases.renew(&[held]));
+    }
+    let snapshots = Snapshots::new(store.clone());
+    drop(snapshots.all());
+    drop(indexer::snapshot::needed(&snapshots));
+    drop(Relayed::new(store.clone()).all());
 }
 
 /// A listing's or a search's cursor: with its first bit, anything; else what is sealed as if it were ours.
@@ -72,10 +125,7 @@ pub fn cursors(bytes: &[u8]) {
         return;
     };
     let store: Arc<dyn Store> = Arc::<MemoryStore>::default();
-    let (env, _) = Env::seeded(1, NOW_MS);
-    let Ok(meta) = Meta::open_without_blocks(store.clone(), env) else {
-        return;
-    };
+    let Ok(meta) = open(&store) else { return };
     let (Ok(listing), Ok(list), Ok(search)) = (
         Listing::new(meta, Journal::new(store.clone()), &*store),
         Sealer::load(&*store, b"list"),
@@ -97,51 +147,4 @@ pub fn cursors(bytes: &[u8]) {
     if let Ok(frozen) = Frozen::open(&search, base.account.actor(), &text(&search)) {
         drop(frozen.request());
     }
-}
-
-fn base() -> Option<&'static Base> {
-    static BASE: OnceLock<Option<Base>> = OnceLock::new();
-    BASE.get_or_init(|| make().ok()).as_ref()
-}
-
-fn make() -> storage::Result<Base> {
-    let store: Arc<dyn Store> = Arc::<MemoryStore>::default();
-    let (env, clock) = Env::seeded(1, NOW_MS);
-    let meta = Meta::open_without_blocks(store.clone(), env)?;
-    let account = meta.create_account("ann@example.org", "Ann", true)?;
-    meta.create_token(account.id, TokenKind::Bearer, "laptop", None)?;
-    for (path, content) in [
-        ("/a/b.txt", 1),
-        ("/a/b.txt", 2),
-        ("/a/c.txt", 3),
-        ("/d.txt", 4),
-    ] {
-        let file = NewFile {
-            blocks: Vec::new(),
-            size: 0,
-            content_hash: [content; 32],
-            mode: WriteMode::Overwrite,
-            autorename: false,
-            strict_conflict: false,
-            client_modified_ms: None,
-        };
-        meta.commit_file(account.actor(), &Address::parse(path)?, &file)?;
-        clock.advance_ms(1);
-    }
-    meta.delete(account.actor(), &Address::parse("/d.txt")?, None)?;
-    let view = store.snapshot()?;
-    let (mut heads, mut counters) = (Vec::new(), Vec::new());
-    view.numbers(&mut |number, value| {
-        match number {
-            Number::Head(log) => heads.push((log.to_vec(), value)),
-            Number::Counter(name) => counters.push((name.to_vec(), value.cast_signed())),
-        }
-        Ok(())
-    })?;
-    Ok(Base {
-        rows: view.range(&[], &END, false, ALL)?,
-        heads,
-        counters,
-        account,
-    })
 }

@@ -1,8 +1,8 @@
 //! For the fuzz targets alone: decoders of this crate that nobody outside calls with bytes of their own.
 
 use crate::backup;
-use crate::block::fuzz;
-use crate::kv::leveldb;
+use crate::block::{fuzz, served};
+use crate::kv::{leveldb, mysql};
 
 /// An extent's row, a block's row, a block event, and a record of an extent by itself and as its row describes it.
 pub fn blocks(bytes: &[u8]) {
@@ -22,4 +22,14 @@ pub fn log(bytes: &[u8]) {
 /// What is in a file that is found by itself, as its block has it.
 pub fn members(bytes: &[u8]) {
     drop(crate::extraction::decode_members(bytes));
+}
+
+/// What a block server is asked, and what it answers.
+pub fn served(bytes: &[u8]) {
+    served::fuzz::talk(bytes);
+}
+
+/// What memcached answers, and what the database says that commits have written.
+pub fn cache(bytes: &[u8]) {
+    mysql::fuzz(bytes);
 }

@@ -9,7 +9,7 @@ use crate::testing::Bench;
 use crate::thumbnail::{Encoding, Wanted, make};
 
 /// Routes that are called. Not those that wait, nor an import of the machine's folders.
-const ROUTES: [&str; 102] = [
+const ROUTES: [&str; 127] = [
     "files/upload",
     "files/upload_session/start",
     "files/upload_session/append_v2",
@@ -112,6 +112,40 @@ const ROUTES: [&str; 102] = [
     "firefly/invitations/look",
     "firefly/invitations/accept",
     "firefly/invitations/claim",
+    "files/get_preview",
+    "sharing/list_mountable_folders",
+    "sharing/list_received_files",
+    "sharing/check_share_job_status",
+    "users/get_current_account",
+    "check/user",
+    "check/app",
+    "firefly/session/current",
+    "firefly/search/operators",
+    "firefly/index/reasons",
+    "firefly/space",
+    "firefly/import/roots",
+    "firefly/import/report",
+    "firefly/import/cancel",
+    "firefly/searches/list",
+    "firefly/searches/clear",
+    "firefly/two_factor/status",
+    "firefly/two_factor/recovery_codes",
+    "firefly/team",
+    "firefly/groups/list",
+    "firefly/groups/rename",
+    "firefly/groups/remove",
+    "firefly/token/list",
+    "firefly/admin/account/list",
+    "firefly/admin/account/suspend",
+];
+/// Addresses that browsers and programs open, with what an input puts behind them.
+const ADDRESSES: [&str; 6] = [
+    "/oauth2/authorize?",
+    "/oauth2/token?",
+    "/s/",
+    "/t/",
+    "/2/files/download?arg=",
+    "/",
 ];
 /// Requests that one store takes; then there is a new one.
 const REQUESTS_A_STORE: u32 = 500;
@@ -140,8 +174,8 @@ pub fn pictures(bytes: &[u8]) {
     drop(make(picture, wanted));
 }
 
-/// A request: the first byte is the route, the second who asks and where the argument stands; then the argument up to the end of its
-/// line, and a body. The answer must not be that the service has failed.
+/// A request: the first byte is the route or address, the second who asks and where the argument stands; then the argument up to the end
+/// of its line, and a body. The answer must not be that the service has failed.
 pub fn requests(bytes: &[u8]) {
     thread_local! {
         static SERVICE: RefCell<Option<Service>> = const { RefCell::new(None) };
@@ -149,16 +183,24 @@ pub fn requests(bytes: &[u8]) {
     let [route, how, rest @ ..] = bytes else {
         return;
     };
-    let route = ROUTES[usize::from(*route) % ROUTES.len()];
     let end = rest.iter().position(|byte| *byte == b'\n');
     let (argument, body) = rest.split_at(end.unwrap_or(rest.len()));
+    let body = body.get(1..).unwrap_or_default();
     SERVICE.with_borrow_mut(|kept| {
         let mut service = match kept.take() {
             Some(service) if service.left > 0 => service,
             _ => Service::new(),
         };
         service.left -= 1;
-        service.ask(route, *how, argument, body.get(1..).unwrap_or_default());
+        match how & 8 {
+            0 => service.ask(
+                ROUTES[usize::from(*route) % ROUTES.len()],
+                *how,
+                argument,
+                body,
+            ),
+            _ => service.open(*route, *how, argument, body),
+        }
         *kept = Some(service);
     });
 }
@@ -195,10 +237,31 @@ impl Service {
                 .body(body.to_vec()),
             _ => request.body(argument.to_vec()),
         };
-        let Ok(request) = request else { return };
-        let seen = self
-            .runtime
-            .block_on(self.bench.send(request.map(Body::from)));
+        if let Ok(request) = request {
+            self.send(route, request);
+        }
+    }
+
+    /// What stands behind an address comes from the argument, cookies or a form from the body.
+    fn open(&self, address: u8, how: u8, argument: &[u8], body: &[u8]) {
+        let address = ADDRESSES[usize::from(address) % ADDRESSES.len()];
+        let uri = [address.as_bytes(), argument].concat();
+        let request = Request::builder().uri(uri.as_slice());
+        let request = match how & 4 {
+            0 => request.header(header::COOKIE, body).body(Vec::new()),
+            _ => request
+                .method("POST")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(body.to_vec()),
+        };
+        if let Ok(request) = request {
+            self.send(address, request);
+        }
+    }
+
+    fn send(&self, route: &str, request: Request<Vec<u8>>) {
+        let sent = self.bench.send(request.map(Body::from));
+        let seen = self.runtime.block_on(sent);
         assert_ne!(seen.status, 500, "{route}: {}", seen.text());
     }
 }

@@ -210,7 +210,7 @@ fn trouble(failure: ToolFailure) -> Trouble {
 type Word<'t> = ([u32; 3], f32, &'t str);
 
 /// The texts of the pages in Tesseract's table: level, page, block, paragraph, line, word, place (4), sureness, text.
-fn words(table: &str) -> Vec<String> {
+pub(crate) fn words(table: &str) -> Vec<String> {
     let mut found: BTreeMap<u32, Vec<Word>> = BTreeMap::new();
     for row in table.lines().skip(1) {
         let cells: Vec<&str> = row.split('\t').collect();

@@ -1,6 +1,8 @@
 //! Extents on block servers: `block://HOST:PORT?key=FILE` is the folder of another machine, one copy as any folder is. `wire` is what is
 //! said, `line` how it gets there, `service` the other end.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod line;
 mod service;
 #[cfg(test)]
@@ -134,7 +136,14 @@ impl Served {
                 other => return Err(self.unexpected(&other)),
             };
             let is_last = found.len() < MAX_LISTED;
-            after = found.last().map_or(after, |(extent, _)| *extent);
+            let last = found.last().map_or(after, |(extent, _)| *extent);
+            if !is_last && last <= after {
+                return Err(Error::Unavailable(format!(
+                    "{} lists the same extents again and again",
+                    self.name
+                )));
+            }
+            after = last;
             all.extend(found);
             if is_last {
                 return Ok(all);

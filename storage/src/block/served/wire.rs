@@ -155,7 +155,7 @@ impl ClusterKey {
         Some((crate::row::decode("an answer", head).ok()?, bytes))
     }
 
-    fn seal(&self, context: &[u8], head: &[u8], bytes: &[u8]) -> Result<Vec<u8>> {
+    pub(super) fn seal(&self, context: &[u8], head: &[u8], bytes: &[u8]) -> Result<Vec<u8>> {
         let length = u32::try_from(head.len()).map_err(|_| Error::Engine("too long".into()))?;
         let total = SEAL_BYTES + LENGTH_BYTES + head.len() + bytes.len();
         let mut frame = Vec::with_capacity(total);

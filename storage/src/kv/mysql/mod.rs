@@ -31,6 +31,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use self::cache::Address as CacheAddress;
+#[cfg(feature = "fuzz")]
+pub(crate) use self::cache::decode as fuzz;
 pub use self::databases::Database;
 pub use self::moving::Moving;
 pub use self::options::Options;

@@ -107,32 +107,22 @@ impl Client {
     /// What is stored under `name`, if anything and if the server is well.
     pub fn get(&self, name: &str) -> Option<Vec<u8>> {
         let request = format!("get {name}\r\n");
-        self.call(request.as_bytes(), &|wire| {
-            let line = wire.line()?;
-            if line == b"END" {
-                return Ok(None);
-            }
-            let bytes = wire.bytes(length_of_value(&line, name).ok_or_else(unexpected)?)?;
-            match (&wire.line()?[..], &wire.line()?[..]) {
-                (b"", b"END") => Ok(Some(bytes)),
-                _ => Err(unexpected()),
-            }
-        })?
+        self.call(request.as_bytes(), &|wire| value(wire, name))?
     }
 
     /// Stores `bytes` under `name`, if the server is well and wants to.
     pub fn set(&self, name: &str, bytes: &[u8]) {
         let head = format!("set {name} 0 {KEPT_S} {}\r\n", bytes.len());
         let request = [head.as_bytes(), bytes, b"\r\n"].concat();
-        let _stored_or_not = self.call(&request, &|wire| match &wire.line()?[..] {
-            b"STORED" | b"NOT_STORED" => Ok(()),
-            full if full.starts_with(b"SERVER_ERROR ") => Ok(()),
-            _ => Err(unexpected()),
-        });
+        let _stored_or_not = self.call(&request, &stored);
     }
 
     /// Sends a request and reads its answer; `None` when the server is left alone or fails.
-    fn call<T>(&self, request: &[u8], read: &dyn Fn(&mut Wire) -> io::Result<T>) -> Option<T> {
+    fn call<T>(
+        &self,
+        request: &[u8],
+        read: &dyn Fn(&mut Wire<Timed>) -> io::Result<T>,
+    ) -> Option<T> {
         let began = Instant::now();
         if self.rest.is_on(began) {
             return None;
@@ -168,7 +158,7 @@ impl Client {
         &self,
         until: Instant,
         request: &[u8],
-        read: &dyn Fn(&mut Wire) -> io::Result<T>,
+        read: &dyn Fn(&mut Wire<Timed>) -> io::Result<T>,
     ) -> io::Result<T> {
         let idle = self.lock_idle().pop();
         if let Some(stream) = idle {
@@ -186,18 +176,14 @@ impl Client {
         stream: TcpStream,
         until: Instant,
         request: &[u8],
-        read: &dyn Fn(&mut Wire) -> io::Result<T>,
+        read: &dyn Fn(&mut Wire<Timed>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let mut wire = Wire {
-            stream,
-            until,
-            waiting: Vec::new(),
-        };
-        wire.send(request)?;
+        let mut wire = Wire::new(Timed { stream, until });
+        wire.from.send(request)?;
         let answer = read(&mut wire)?;
         let mut idle = self.lock_idle();
         if wire.waiting.is_empty() && idle.len() < MAX_IDLE {
-            idle.push(wire.stream);
+            idle.push(wire.from.stream);
         }
         Ok(answer)
     }
@@ -252,14 +238,35 @@ impl Resolved {
     }
 }
 
-/// A connection in use, with what was read and not yet looked at.
-struct Wire {
-    stream: TcpStream,
-    until: Instant,
-    waiting: Vec<u8>,
+/// What is stored under `name`, as the server answers.
+pub(super) fn value(wire: &mut Wire<impl Read>, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let line = wire.line()?;
+    if line == b"END" {
+        return Ok(None);
+    }
+    let bytes = wire.bytes(length_of_value(&line, name).ok_or_else(unexpected)?)?;
+    match (&wire.line()?[..], &wire.line()?[..]) {
+        (b"", b"END") => Ok(Some(bytes)),
+        _ => Err(unexpected()),
+    }
 }
 
-impl Wire {
+/// What the server answers when it was told to store something.
+pub(super) fn stored(wire: &mut Wire<impl Read>) -> io::Result<()> {
+    match &wire.line()?[..] {
+        b"STORED" | b"NOT_STORED" => Ok(()),
+        full if full.starts_with(b"SERVER_ERROR ") => Ok(()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// A connection in use, until a moment.
+struct Timed {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Timed {
     fn send(&mut self, mut request: &[u8]) -> io::Result<()> {
         while !request.is_empty() {
             self.stream.set_write_timeout(Some(left(self.until)?))?;
@@ -269,6 +276,28 @@ impl Wire {
             }
         }
         Ok(())
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.until)?))?;
+        self.stream.read(buffer)
+    }
+}
+
+/// What comes from a server, with what was read and not yet looked at.
+pub(super) struct Wire<R> {
+    from: R,
+    waiting: Vec<u8>,
+}
+
+impl<R: Read> Wire<R> {
+    pub(super) fn new(from: R) -> Self {
+        Wire {
+            from,
+            waiting: Vec::new(),
+        }
     }
 
     /// A line, without its end.
@@ -294,10 +323,9 @@ impl Wire {
     }
 
     fn read_more(&mut self, at_most: usize) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(left(self.until)?))?;
         let before = self.waiting.len();
         self.waiting.resize(before + at_most, 0);
-        let read = self.stream.read(&mut self.waiting[before..]);
+        let read = self.from.read(&mut self.waiting[before..]);
         self.waiting
             .truncate(before + read.as_ref().copied().unwrap_or(0));
         match read? {

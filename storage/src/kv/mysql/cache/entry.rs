@@ -49,20 +49,25 @@ impl Seal {
     pub fn open(&self, key: &[u8], bytes: &[u8]) -> Option<(Point, Option<Vec<u8>>)> {
         let (entry, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL_BYTES)?)?;
         hmac::verify(&self.0, entry, seal).ok()?;
-        let (&[LAYOUT], rest) = entry.split_first_chunk::<1>()? else {
-            return None;
-        };
-        let (version, rest) = rest.split_first_chunk()?;
-        let (id, rest) = rest.split_first_chunk()?;
-        let (&[present], rest) = rest.split_first_chunk::<1>()?;
-        let (len, rest) = rest.split_first_chunk()?;
-        let (of, value) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-        let at = Point {
-            version: u64::from_be_bytes(*version),
-            id: *id,
-        };
-        (of == key).then(|| (at, (present == 1).then(|| value.to_vec())))
+        read(key, entry)
     }
+}
+
+/// What an entry says whose seal is ours.
+pub(super) fn read(key: &[u8], entry: &[u8]) -> Option<(Point, Option<Vec<u8>>)> {
+    let (&[LAYOUT], rest) = entry.split_first_chunk::<1>()? else {
+        return None;
+    };
+    let (version, rest) = rest.split_first_chunk()?;
+    let (id, rest) = rest.split_first_chunk()?;
+    let (&[present], rest) = rest.split_first_chunk::<1>()?;
+    let (len, rest) = rest.split_first_chunk()?;
+    let (of, value) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+    let at = Point {
+        version: u64::from_be_bytes(*version),
+        id: *id,
+    };
+    (of == key).then(|| (at, (present == 1).then(|| value.to_vec())))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 
 mod client;
 mod entry;
+#[cfg(feature = "fuzz")]
+mod fuzz;
 mod history;
 mod rest;
 
@@ -22,6 +24,8 @@ use self::history::{History, Point};
 use super::connection::{Failure, column};
 
 pub use self::client::Address;
+#[cfg(feature = "fuzz")]
+pub use self::fuzz::decode;
 
 /// Commits that one snapshot reads to catch up; behind more, no entry made before it holds.
 const MAX_BEHIND: usize = 256;
