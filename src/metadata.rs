@@ -88,7 +88,8 @@ fn open_any(config: &Config) -> Result<Opened> {
     }
 }
 
-/// Refuses while processes of a cluster are there: what was left by one that was killed must stand still for a while first.
+/// Refuses while processes of a cluster are there: what was left by one that was killed must stand still for a while first. Nothing
+/// tells of a row that does not change, so it is looked at again and again, for as long as leases last at most.
 fn refuse_cluster(store: &Arc<dyn Store>) -> Result<()> {
     let leases = Leases::new(
         store.clone(),

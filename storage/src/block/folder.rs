@@ -359,7 +359,7 @@ fn mark(folder: &Path, store: StoreId, expected: bool, is_shared: bool) -> Resul
         };
         match locked {
             Ok(()) => break,
-            // A child process holds every open file for a moment, until it becomes another program.
+            // A child process holds every open file for a moment, until it becomes another program: tried for a fifth of a second.
             Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => {
                 std::thread::sleep(LOCK_AGAIN_AFTER);
             }

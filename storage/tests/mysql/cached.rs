@@ -72,6 +72,7 @@ fn a_cache_that_dies_or_stands_still_makes_no_read_stale() {
             let _end = EndOnDrop(&done);
             strong_reads(&store, 300)
         });
+        // How long each state lasts: nothing is waited for, and the number of reads says when it is over.
         while !done.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(300));
             cache.kill9();

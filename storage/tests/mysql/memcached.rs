@@ -156,6 +156,7 @@ fn serve(lie: Lie, mut stream: TcpStream, told: &Told) -> Option<()> {
         match lie {
             Lie::Mute => continue,
             Lie::Dripping => {
+                // So slow that its client gives up long before the end, and closes.
                 for byte in answer {
                     stream.write_all(&[byte]).ok()?;
                     std::thread::sleep(Duration::from_millis(30));

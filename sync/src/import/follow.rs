@@ -299,4 +299,20 @@ mod tests {
         assert_eq!(watches.listen(&mut dirty).await.unwrap(), Heard::NotAll);
         std::fs::remove_dir_all(gone).unwrap();
     }
+
+    #[tokio::test]
+    async fn more_changes_than_the_kernel_keeps_are_told_of() {
+        let most = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+        let top = tempfile::tempdir().unwrap();
+        let watches = Watches::new().unwrap();
+        watches.add(&Folder::open(top.path()).unwrap(), "");
+        // A name that comes and one that goes are an event each, and no two of them are the same.
+        for n in 0..=most.trim().parse::<u32>().unwrap() / 2 {
+            let path = top.path().join(n.to_string());
+            std::fs::create_dir(&path).unwrap();
+            std::fs::remove_dir(&path).unwrap();
+        }
+        let mut dirty = Dirty::default();
+        assert_eq!(watches.listen(&mut dirty).await.unwrap(), Heard::NotAll);
+    }
 }
