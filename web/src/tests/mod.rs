@@ -4,6 +4,7 @@ mod files;
 mod frame;
 mod import;
 mod invitations;
+mod kept;
 mod oauth;
 mod page;
 mod people;
