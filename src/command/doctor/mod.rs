@@ -23,7 +23,7 @@ pub struct Args {
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
-    /// Only ask the running server whether it answers
+    /// Only ask the server whether it answers where it listens; no server is an error
     #[arg(long)]
     running: bool,
 }
@@ -120,9 +120,8 @@ fn examine(data: &DataArg, only_running: bool) -> Result<Vec<Finding>> {
             )]);
         }
     };
-    let reach = || super::block_on(async { Ok(reach::examine(&config).await) });
     if only_running {
-        return reach();
+        return super::block_on(async { Ok(reach::answers(&config).await) });
     }
     let settings = format!("settings of {}", config.data.display());
     let mut findings = vec![Finding::ok(settings)];
@@ -130,7 +129,9 @@ fn examine(data: &DataArg, only_running: bool) -> Result<Vec<Finding>> {
     findings.extend(keys::examine(&config));
     findings.extend(machine::examine());
     findings.extend(helpers::examine(&config));
-    findings.extend(reach()?);
+    findings.extend(super::block_on(async {
+        Ok(reach::examine(&config).await)
+    })?);
     Ok(findings)
 }
 

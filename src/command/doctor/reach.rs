@@ -13,6 +13,17 @@ use crate::config::{Config, TlsMode};
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What to do where no server runs.
+const START: &str = "start it: firefly serve, or systemctl start firefly";
+
+/// Asks the server at its own address, and nothing else: whether it has to be started anew, as a container's keeper wants to know.
+pub async fn answers(config: &Config) -> Vec<Finding> {
+    vec![match ServerAddress::read(&config.data) {
+        Some(address) => running(config, &address).await,
+        None => Finding::broken("no server runs on this data folder", START),
+    }]
+}
+
 /// Asks the server at its own and at its public address.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -23,7 +34,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         }
         None => findings.push(Finding::warning(
             "no server runs on this data folder",
-            "start it: firefly serve, or systemctl start firefly",
+            START,
         )),
     }
     if let Some(url) = &config.public_url {
