@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::program::{Server, until};
+use crate::session::{Browser, PASSWORD, claim, code, post, sign_in};
 
 fn said(server: &Server, arguments: &[&str]) -> String {
     let output = server.command(arguments);
@@ -104,63 +105,32 @@ fn what_people_do_is_logged_exported_and_verified() {
 fn every_kind_of_event_is_written() {
     let server = Server::start(false);
     let (admin, ann, bob) = (server.admin(), server.user("ann"), server.user("bob"));
-    let by_http = |route: &str, argument: serde_json::Value| {
-        let headers = [("Content-Type", "application/json")];
-        let (path, body) = (format!("/2/firefly/{route}"), argument.to_string());
-        let answer = server
-            .http()
-            .request("POST", &path, &headers, body.as_bytes());
-        answer.unwrap()
-    };
     // At the door.
+    let http = server.http();
     let invited = said(&server, &["account", "invite", "carl@example.org"]);
-    let code = invited.split_once("/welcome#").unwrap().1.trim().to_owned();
-    let password = "correct horse battery 9";
-    let claimed = by_http(
-        "session/claim",
-        json!({ "code": code, "password": password }),
-    );
-    let cookie = claimed
-        .header("set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
-    let csrf = claimed.json()["csrf_token"].as_str().unwrap().to_owned();
+    let claimed = claim(&http, code(&invited), PASSWORD);
+    let browser = Browser::of(&http, &claimed);
     let carl = |route: &str, argument: serde_json::Value| {
-        let headers = [
-            ("Cookie", cookie.as_str()),
-            ("X-Firefly-Csrf", csrf.as_str()),
-        ];
-        let (path, body) = (format!("/2/firefly/{route}"), argument.to_string());
-        let answer = server
-            .http()
-            .request("POST", &path, &headers, body.as_bytes())
-            .unwrap();
-        assert_eq!(answer.status, 200, "{route}: {}", answer.text());
-        answer.json()
+        browser.done(&format!("firefly/{route}"), &argument)
     };
-    let wrong = json!({ "email": "carl@example.org", "password": "not the password" });
-    assert_eq!(by_http("session/sign_in", wrong).status, 409);
+    let wrong = sign_in(&http, "carl@example.org", "not the password");
+    assert_eq!(wrong.status, 409);
     // The second factor.
-    let begun = carl("two_factor/begin", json!({ "password": password }));
+    let begun = carl("two_factor/begin", json!({ "password": PASSWORD }));
     let secret = totp_rs::Secret::try_from_base32(begun["secret"].as_str().unwrap()).unwrap();
     let telephone = totp_rs::Builder::new().with_secret(secret).build().unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let shown = telephone.generate(now.unwrap().as_secs()).to_string();
     let codes = carl("two_factor/confirm", json!({ "code": shown }));
     let codes = codes["recovery_codes"].as_array().unwrap().clone();
-    let asked = by_http(
-        "session/sign_in",
-        json!({ "email": "carl@example.org", "password": password }),
-    );
+    let asked = sign_in(&http, "carl@example.org", PASSWORD);
     let challenge = asked.json()["second_factor"]["challenge"].clone();
     let recovered = json!({ "challenge": challenge, "code": codes[0] });
-    assert_eq!(by_http("session/second_factor", recovered).status, 200);
+    let recovered = post(&http, "firefly/session/second_factor", &recovered, &[]);
+    assert_eq!(recovered.status, 200);
     carl(
         "two_factor/disable",
-        json!({ "password": password, "code": codes[1] }),
+        json!({ "password": PASSWORD, "code": codes[1] }),
     );
     carl("session/sign_out", serde_json::Value::Null);
     // Tokens, files, searches.

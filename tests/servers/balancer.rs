@@ -49,6 +49,7 @@ impl Load {
             let _another_was_faster =
                 self.way
                     .compare_exchange(way, way + 1, Ordering::Relaxed, Ordering::Relaxed);
+            // As clients do between two tries; PATIENCE bounds them.
             std::thread::sleep(PAUSE);
         }
     }

@@ -350,3 +350,20 @@ fn the_log_is_a_file_a_day_and_old_ones_go() {
         (&Value::from("INFO"), &Value::from("stopped"))
     );
 }
+
+#[test]
+fn doctor_says_what_is_wrong_and_a_container_hears_only_whether_the_server_answers() {
+    let mut server = Server::start(false);
+    let settings = server.data().join("firefly.toml");
+    std::fs::write(settings, "public_url = \"http://127.0.0.1:1\"\n").unwrap();
+    let all = server.command(&["doctor"]);
+    assert_eq!(all.status.code(), Some(1));
+    let all = said(&all);
+    assert!(all.contains("BROKEN  the public address"), "{all}");
+    assert!(all.contains("docs/operations has examples"), "{all}");
+    let only = server.command(&["doctor", "--running"]);
+    assert!(only.status.success(), "{}", said(&only));
+    assert_eq!(server.stop(), 0);
+    let none = server.command(&["doctor", "--running"]);
+    assert_eq!(none.status.code(), Some(1), "{}", said(&none));
+}

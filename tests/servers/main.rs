@@ -37,6 +37,7 @@ mod rewind;
 mod roles;
 mod sdk;
 mod search;
+mod session;
 mod sign_in;
 mod status;
 mod suspension;

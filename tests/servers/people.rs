@@ -5,17 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::http::Http;
 use crate::program::{Server, until};
-
-const PASSWORD: &str = "correct horse battery 9";
-
-fn post(http: &Http, route: &str, argument: &Value) -> crate::http::Answer {
-    let headers = [("Content-Type", "application/json")];
-    let (path, body) = (format!("/2/firefly/{route}"), argument.to_string());
-    http.request("POST", &path, &headers, body.as_bytes())
-        .unwrap()
-}
+use crate::session::{self, Browser, PASSWORD, claim};
 
 fn code(telephone: &Totp, steps: u64) -> String {
     let now_s = SystemTime::now()
@@ -31,52 +22,19 @@ fn a_second_factor_is_asked_for_and_an_administrator_takes_it_away() {
     let http = server.http();
     let invited = server.command(&["account", "invite", "ann@example.org"]);
     let invited = String::from_utf8(invited.stdout).unwrap();
-    let link = invited.split_once("/welcome#").unwrap().1.trim();
-    let claimed = post(
-        &http,
-        "session/claim",
-        &json!({ "code": link, "password": PASSWORD }),
-    );
-    let cookie = claimed
-        .header("set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
-    let csrf = claimed.json()["csrf_token"].as_str().unwrap().to_owned();
-    let call = |route: &str, argument: Value| {
-        let headers = [
-            ("Cookie", cookie.as_str()),
-            ("X-Firefly-Csrf", csrf.as_str()),
-        ];
-        let (path, body) = (format!("/2/firefly/{route}"), argument.to_string());
-        let answer = http
-            .request("POST", &path, &headers, body.as_bytes())
-            .unwrap();
-        assert_eq!(answer.status, 200, "{route}: {}", answer.text());
-        answer.json()
-    };
+    let ann = Browser::of(&http, &claim(&http, session::code(&invited), PASSWORD));
+    let call = |route: &str, argument: Value| ann.done(&format!("firefly/{route}"), &argument);
     let begun = call("two_factor/begin", json!({ "password": PASSWORD }));
     let secret = Secret::try_from_base32(begun["secret"].as_str().unwrap()).unwrap();
     let telephone = Builder::new().with_secret(secret).build().unwrap();
     call("two_factor/confirm", json!({ "code": code(&telephone, 0) }));
-    let sign_in = || {
-        post(
-            &http,
-            "session/sign_in",
-            &json!({ "email": "ann@example.org", "password": PASSWORD }),
-        )
-    };
+    let sign_in = || session::sign_in(&http, "ann@example.org", PASSWORD);
     let asked = sign_in();
     assert_eq!(asked.header("set-cookie"), None);
     let challenge = asked.json()["second_factor"]["challenge"].clone();
     let second = |code: String| {
-        post(
-            &http,
-            "session/second_factor",
-            &json!({ "challenge": challenge, "code": code }),
-        )
+        let argument = json!({ "challenge": challenge, "code": code });
+        session::post(&http, "firefly/session/second_factor", &argument, &[])
     };
     assert_eq!(second("000000".into()).refusal(), "invalid_code");
     let fresh = code(&telephone, 1);

@@ -2,72 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Http};
 use crate::program::Server;
-
-const PASSWORD: &str = "correct horse battery 9";
-
-/// A signed-in browser.
-struct Browser {
-    http: Http,
-    cookie: String,
-    csrf: String,
-}
-
-impl Browser {
-    /// What an answer to signing in gives a browser.
-    fn of(http: &Http, answer: &Answer) -> Browser {
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        let cookie = answer.header("set-cookie").unwrap();
-        for attribute in ["HttpOnly", "SameSite=Strict", "Path=/"] {
-            assert!(cookie.contains(attribute), "{cookie}");
-        }
-        Browser {
-            http: http.clone(),
-            cookie: cookie.split(';').next().unwrap().to_owned(),
-            csrf: answer.json()["csrf_token"].as_str().unwrap().to_owned(),
-        }
-    }
-
-    fn post(&self, route: &str, argument: &Value, more: &[(&str, &str)]) -> Answer {
-        let headers = [&[("Cookie", self.cookie.as_str())], more].concat();
-        post(&self.http, route, argument, &headers)
-    }
-
-    /// A call as the page makes it.
-    fn call(&self, route: &str, argument: &Value) -> Answer {
-        self.post(
-            route,
-            argument,
-            &[
-                ("X-Firefly-Csrf", &self.csrf),
-                ("Sec-Fetch-Site", "same-origin"),
-            ],
-        )
-    }
-}
-
-fn post(http: &Http, route: &str, argument: &Value, more: &[(&str, &str)]) -> Answer {
-    let headers = [&[("Content-Type", "application/json")], more].concat();
-    let body = argument.to_string();
-    http.request("POST", &format!("/2/{route}"), &headers, body.as_bytes())
-        .unwrap()
-}
-
-fn claim(http: &Http, code: &str, password: &str) -> Answer {
-    let argument = json!({ "code": code, "password": password });
-    post(http, "firefly/session/claim", &argument, &[])
-}
-
-fn sign_in(http: &Http, email: &str, password: &str) -> Answer {
-    let argument = json!({ "email": email, "password": password });
-    post(http, "firefly/session/sign_in", &argument, &[])
-}
-
-/// The code of a one-time link.
-fn code(link: &str) -> &str {
-    link.split_once("/welcome#").unwrap().1.trim()
-}
+use crate::session::{Browser, PASSWORD, claim, code, post, sign_in};
 
 #[test]
 fn the_first_link_sets_the_password_once() {
