@@ -87,7 +87,10 @@ impl Place {
         }
         let begun = Instant::now();
         generations.fill(|folder| self.fetch(shard, &snapshot, folder))?;
-        let bytes = snapshot.files.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
+        let bytes = snapshot
+            .files
+            .iter()
+            .fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
         let took_ms = begun.elapsed().as_millis() as u64;
         tracing::info!(
             shard,

@@ -33,7 +33,10 @@ pub fn tables(bytes: &[u8]) {
 
 /// What a commit says about itself: an index may come from elsewhere.
 pub fn commits(bytes: &[u8]) {
-    for text in [hex::encode(bytes), String::from_utf8_lossy(bytes).into_owned()] {
+    for text in [
+        hex::encode(bytes),
+        String::from_utf8_lossy(bytes).into_owned(),
+    ] {
         if let Some(payload) = Payload::decode(&text) {
             payload.fits(1, 8);
             let owned = payload::owned(payload.shard, payload.shards);

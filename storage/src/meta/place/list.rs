@@ -216,7 +216,10 @@ impl Reader<'_> {
             }
             if let Some(place) = below {
                 // Only rows that are damaged say so; without this a walk would have no end.
-                if frames.iter().any(|above| above.place.node.id == place.node.id) {
+                if frames
+                    .iter()
+                    .any(|above| above.place.node.id == place.node.id)
+                {
                     return Err(Error::Corrupt {
                         what: format!("folder {}", place.node.id),
                         detail: "it lies in itself".into(),
