@@ -217,6 +217,8 @@ test('a phone has it all on one page', async () => {
     await settled(page);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     assert.ok(overflow <= 0, `${place}: ${overflow} pixels too wide`);
+    const out = await page.locator('.panel').evaluateAll((panels) => panels.filter((panel) => panel.scrollWidth > panel.clientWidth).map((panel) => panel.textContent.trim().slice(0, 40)));
+    assert.deepEqual(out, [], `${place}: sticks out of its panel`);
   }
   await open(page, '/search?q=albatross');
   await hits(page).nth(4).waitFor();
