@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::connection::Failure;
+use super::group::Row;
 
 /// An intent takes no further row above this many bytes.
 const PART_BYTES: usize = 256 * 1024;
@@ -26,7 +27,7 @@ pub fn version(position: u64) -> u64 {
 }
 
 /// Rows as the bytes of intents, in order.
-pub fn encode<'r>(rows: impl Iterator<Item = (&'r [u8], Option<&'r [u8]>)>) -> Vec<Vec<u8>> {
+pub fn encode<'r>(rows: impl Iterator<Item = Row<'r>>) -> Vec<Vec<u8>> {
     let (mut parts, mut part) = (Vec::new(), Vec::new());
     for (key, value) in rows {
         // A large row is alone: with others before it, it might not go into a statement.
@@ -50,7 +51,7 @@ pub fn lay_over(rows: &mut Rows, intent: &[u8]) -> Result<(), Failure> {
     let damaged = || Failure::Refused("an intent is damaged".into());
     let mut rest = intent;
     while !rest.is_empty() {
-        let (key, value, after) = next(rest).ok_or_else(damaged)?;
+        let ((key, value), after) = next(rest).ok_or_else(damaged)?;
         rows.insert(key.to_vec(), value.map(<[u8]>::to_vec));
         rest = after;
     }
@@ -58,16 +59,16 @@ pub fn lay_over(rows: &mut Rows, intent: &[u8]) -> Result<(), Failure> {
 }
 
 /// The first row, and what comes after it.
-fn next(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>, &[u8])> {
+fn next(bytes: &[u8]) -> Option<(Row<'_>, &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<2>()?;
     let (key, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
     match rest.split_first()? {
-        (0, rest) => Some((key, None, rest)),
+        (0, rest) => Some(((key, None), rest)),
         (_, rest) => {
             let (len, rest) = rest.split_first_chunk::<4>()?;
             let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
             let (value, rest) = rest.split_at_checked(len)?;
-            Some((key, Some(value), rest))
+            Some(((key, Some(value)), rest))
         }
     }
 }
