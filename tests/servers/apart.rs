@@ -81,9 +81,13 @@ impl Set {
         let started: Vec<_> = missing
             .map(|role| (*role, self.spawn(role, keys, &program)))
             .collect();
+        // All of them are known, and so ended with the set, before one is waited for that may not start.
+        let mut outputs = Vec::new();
         for (role, mut child) in started {
-            let output = child.stdout.take().unwrap();
+            outputs.extend(child.stdout.take());
             self.running.insert(role, child);
+        }
+        for output in outputs {
             wait_for_line(output, "of the cluster at");
         }
         until("all shards are held", HELD_LIMIT_S, || {

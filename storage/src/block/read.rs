@@ -70,7 +70,8 @@ impl Shared {
             }
             let key = self.keys.unwrap(&row.key, hash)?;
             let Readings { good, faults } = self.read_replicas(hash, &row, &key, false);
-            let has_moved = !faults.is_empty() && self.has_moved(hash, &row)?;
+            // Where the extent is gone already, there are no replicas that could fail.
+            let has_moved = (good.is_none() || !faults.is_empty()) && self.has_moved(hash, &row)?;
             if !has_moved {
                 self.handle(
                     hash,
