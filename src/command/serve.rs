@@ -164,7 +164,6 @@ fn start_indexer(
                 Some(_) => Holding::Leased,
                 None => Holding::All,
             },
-            ..indexer::Options::default()
         },
     )?)
 }
