@@ -107,8 +107,13 @@ fn is_image(bytes: &[u8]) -> bool {
         .any(|signature| bytes.starts_with(signature))
 }
 
+/// A tar header: its magic (POSIX's or GNU's) and a checksum in octal digits. Words of a text may have the magic's letters there.
 fn is_tar(bytes: &[u8]) -> bool {
-    bytes.get(257..262) == Some(b"ustar")
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'7' | b' ' | 0);
+    matches!(bytes.get(257..263), Some(b"ustar\0" | b"ustar "))
+        && bytes
+            .get(148..156)
+            .is_some_and(|sum| sum.iter().all(is_digit))
 }
 
 fn by_infer(bytes: &[u8]) -> Option<FileType> {
@@ -418,6 +423,15 @@ mod tests {
             detect("x", b"From a@b Mon\nTo: c@d\nSubject: hi\n\nbody"),
             FileType::Mailbox
         );
+    }
+
+    #[test]
+    fn a_text_with_a_tars_letters_is_a_text() {
+        let mut text = "lantern ".repeat(40).into_bytes();
+        text[257..263].copy_from_slice(b"ustar ");
+        assert_eq!(detect("letter.txt", &text), FileType::Text);
+        text[148..156].copy_from_slice(b"0017245 ");
+        assert_eq!(detect("letter.txt", &text), FileType::Tar);
     }
 
     #[test]
