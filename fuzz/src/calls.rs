@@ -198,14 +198,11 @@ impl Leg for Foreign {
     }
 
     fn word(&self, index: usize) -> Looked {
-        self.opened.words.get(index).copied().unwrap_or_default()
+        self.opened.word(index)
     }
 
     fn started(&self, index: usize) -> Vec<(&str, u64)> {
-        let started = self.opened.started.get(index).into_iter().flatten();
-        started
-            .map(|(word, documents)| (word.as_str(), *documents))
-            .collect()
+        self.opened.started(index)
     }
 
     fn ask(&self, _: &Question<'_>, _: Instant) -> Result<Reply> {

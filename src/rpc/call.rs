@@ -106,6 +106,21 @@ pub struct Opened {
     pub started: Vec<Vec<(String, u64)>>,
 }
 
+impl Opened {
+    /// What it has of a word of the plan.
+    pub fn word(&self, index: usize) -> Looked {
+        self.words.get(index).copied().unwrap_or_default()
+    }
+
+    /// What a started word stands for, each with its documents.
+    pub fn started(&self, index: usize) -> Vec<(&str, u64)> {
+        let started = self.started.get(index).into_iter().flatten();
+        started
+            .map(|(word, documents)| (word.as_str(), *documents))
+            .collect()
+    }
+}
+
 impl Answer {
     /// An operation's answer.
     pub fn of_operation(answer: &Value) -> Answer {

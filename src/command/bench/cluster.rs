@@ -83,7 +83,7 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
     let run = setup::run_name();
     let writers = setup::accounts(admin, &format!("cluster-{run}"), WRITERS).await?;
     let (before, load_average) = (set.scrape().await?, load_average());
-    let (probes, mut probed) = tokio::sync::mpsc::unbounded_channel();
+    let (probes, probed) = tokio::sync::mpsc::unbounded_channel();
     let turn = args.writes_per_search + 1;
     let rate = args.rate * turn as f64 / args.writes_per_search.max(1) as f64;
     let load = Offer {
@@ -139,14 +139,7 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
         .partition(|end| matches!(&end.class, Ok(class) if class != "upload"));
     report.requests("", &uploads);
     report.requests("search, ", &searches);
-    let mut latencies = Vec::new();
-    while let Some(probe) = probed.recv().await {
-        match probe.await? {
-            Ok(latency) => latencies.push(latency),
-            Err(error) => report.error(&error),
-        }
-    }
-    report.latency("acknowledged to found".into(), &latencies);
+    report.found(probed).await?;
     let after = set.scrape().await?;
     let calls = after.since(&before, "firefly_shard_calls_total");
     let figures = &mut report.figures;

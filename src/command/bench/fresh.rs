@@ -65,7 +65,7 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
         count: (args.rate * args.seconds as f64) as u64,
         connections: 64,
     };
-    let (probes, mut probed) = tokio::sync::mpsc::unbounded_channel();
+    let (probes, probed) = tokio::sync::mpsc::unbounded_channel();
     let (ends, seconds) = offer(load, |i| {
         let (client, probes) = (clients[0].clone(), probes.clone());
         let mut random = random_of(seed, i);
@@ -99,14 +99,7 @@ pub async fn run(admin: &Client, args: &Args, seed: u64) -> Result<Report> {
         figures.insert("bulk_per_s".into(), imported as f64 / seconds);
     }
     report.requests("", &ends);
-    let mut latencies = Vec::new();
-    while let Some(probe) = probed.recv().await {
-        match probe.await? {
-            Ok(latency) => latencies.push(latency),
-            Err(error) => report.error(&error),
-        }
-    }
-    report.latency("acknowledged to found".into(), &latencies);
+    report.found(probed).await?;
     bulk.abort();
     if let Some(slow) = slow {
         match slow.await? {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 
 use super::load::Done;
 
@@ -81,6 +83,22 @@ impl Report {
             let all: Vec<_> = classes.into_values().flatten().collect();
             self.latency(format!("{prefix}all"), &all);
         }
+    }
+
+    /// Adds how long it took until files were found, once all that were looked for are, and what became an error.
+    pub async fn found(
+        &mut self,
+        mut probed: UnboundedReceiver<JoinHandle<anyhow::Result<Duration>>>,
+    ) -> anyhow::Result<()> {
+        let mut latencies = Vec::new();
+        while let Some(probe) = probed.recv().await {
+            match probe.await? {
+                Ok(latency) => latencies.push(latency),
+                Err(error) => self.error(&error),
+            }
+        }
+        self.latency("acknowledged to found".into(), &latencies);
+        Ok(())
     }
 
     /// Adds one class of latencies.
