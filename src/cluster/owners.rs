@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use super::note::{Note, PROCESSES, SHARDS, shard_of};
 
 /// Between two looks at the leases.
 const LOOK_PERIOD: Duration = Duration::from_millis(300);
+/// How long a search waits at most for a look that it asked for.
+const LOOK_LIMIT: Duration = Duration::from_millis(300);
 /// A process that did not answer in time is not asked for so long: searches go without it at once.
 const SHUN: Duration = Duration::from_secs(2);
 
@@ -38,11 +40,20 @@ pub struct Owners {
 
 struct State {
     leases: Leases,
-    shards: Mutex<HashMap<u16, Vec<Owner>>>,
+    known: Mutex<Known>,
+    looked: Condvar,
     shunned: Mutex<HashMap<String, Instant>>,
     /// Until when who was late is asked last, and hedged calls in a row that it lost.
     slow: Mutex<HashMap<String, Instant>>,
     late: Mutex<HashMap<String, u32>>,
+}
+
+/// What the last look found, and how many looks have begun and ended.
+#[derive(Default)]
+struct Known {
+    shards: HashMap<u16, Vec<Owner>>,
+    begun: u64,
+    ended: u64,
 }
 
 impl Owners {
@@ -50,7 +61,8 @@ impl Owners {
     pub fn start(leases: Leases) -> Result<Self> {
         let state = Arc::new(State {
             leases,
-            shards: Mutex::default(),
+            known: Mutex::default(),
+            looked: Condvar::new(),
             shunned: Mutex::default(),
             slow: Mutex::default(),
             late: Mutex::default(),
@@ -78,7 +90,7 @@ impl Owners {
     /// The holders of a shard, in the order in which every process asks them, but those that were late or failed a moment ago last; none
     /// while nobody holds it, or the only one has just failed.
     pub fn of(&self, shard: u16) -> Vec<Owner> {
-        let owners = lock(&self.state.shards).get(&shard).cloned();
+        let owners = lock(&self.state.known).shards.get(&shard).cloned();
         let mut owners = owners.unwrap_or_default();
         owners.sort_by_key(|owner| self.trouble(owner));
         match &owners[..] {
@@ -102,11 +114,16 @@ impl Owners {
         (until(&state.shunned), until(&state.slow))
     }
 
-    /// The holders of a shard as the leases say now.
+    /// The holders of a shard as the leases say now: one look for all who ask meanwhile. As they were, when that takes too long.
     pub fn look_again(&self, shard: u16) -> Vec<Owner> {
-        if let Err(error) = self.state.look() {
-            tracing::debug!(error = format!("{error:#}"), "leases cannot be read");
+        let known = lock(&self.state.known);
+        let next = known.begun + 1;
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
         }
+        let is_behind = |known: &mut Known| known.ended < next;
+        let looked = &self.state.looked;
+        drop(looked.wait_timeout_while(known, LOOK_LIMIT, is_behind));
         self.of(shard)
     }
 
@@ -159,6 +176,22 @@ impl Drop for Owners {
 
 impl State {
     fn look(&self) -> Result<()> {
+        lock(&self.known).begun += 1;
+        let found = self.held();
+        let mut known = lock(&self.known);
+        known.ended = known.begun;
+        self.looked.notify_all();
+        known.shards = found?;
+        let there: HashSet<&str> = known.shards.values().flatten().map(|o| &*o.url).collect();
+        lock(&self.late).retain(|url, _| there.contains(&**url));
+        let now = Instant::now();
+        for these in [&self.shunned, &self.slow] {
+            lock(these).retain(|_, until| *until > now);
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> Result<HashMap<u16, Vec<Owner>>> {
         let alive = self.leases.alive(SHARDS)?;
         let mut shards: HashMap<u16, Vec<Owner>> = HashMap::new();
         for (name, lease) in alive {
@@ -170,14 +203,7 @@ impl State {
         for (shard, owners) in &mut shards {
             owners.sort_by_key(|owner| rank(*shard, &owner.url));
         }
-        let there: HashSet<String> = shards.values().flatten().map(|o| o.url.clone()).collect();
-        *lock(&self.shards) = shards;
-        let now = Instant::now();
-        for these in [&self.shunned, &self.slow] {
-            lock(these).retain(|_, until| *until > now);
-        }
-        lock(&self.late).retain(|url, _| there.contains(url));
-        Ok(())
+        Ok(shards)
     }
 }
 

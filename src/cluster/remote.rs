@@ -53,8 +53,8 @@ impl Remote {
         }
     }
 
-    /// Asks a shard: the holder that is asked first, another one beside it when that is late, or after it when it fails; and all once
-    /// more when the shard has just changed hands. `attempt` asks one holder.
+    /// Asks a shard: the holder that is asked first, another one beside it when that is late, or after it when it fails; and once more,
+    /// when none answers, who has taken it meanwhile. `attempt` asks one holder.
     fn ask<F: Future<Output = Result<Answer>>>(
         &self,
         shard: u16,
@@ -65,17 +65,15 @@ impl Remote {
             true => self.owners.look_again(shard),
             false => holders,
         };
-        match self.client.wait(self.race(shard, &known, &attempt))? {
-            (Answer::NotHeld, _) => {}
-            answered => return Ok(answered),
+        let raced = self.client.wait(self.race(shard, &known, &attempt));
+        let asked = settled(shard, raced);
+        if asked.is_ok() || known.is_empty() {
+            return asked;
         }
         let next = self.owners.look_again(shard);
-        if next == known {
-            return Err(silent(shard, "its holder changes"));
-        }
-        match self.client.wait(self.race(shard, &next, &attempt))? {
-            (Answer::NotHeld, _) => Err(silent(shard, "its holder changes")),
-            answered => Ok(answered),
+        match next.iter().all(|holder| known.contains(holder)) {
+            true => asked,
+            false => settled(shard, self.client.wait(self.race(shard, &next, &attempt))),
         }
     }
 
@@ -178,6 +176,14 @@ impl Remote {
 fn at(shard: u16, owner: &Owner) -> At {
     let epoch = owner.epoch;
     At { shard, epoch }
+}
+
+/// An answer of a process that does not hold the shard is none.
+fn settled(shard: u16, asked: Result<(Answer, Owner)>) -> Result<(Answer, Owner)> {
+    match asked? {
+        (Answer::NotHeld, _) => Err(silent(shard, "its holder changes")),
+        answered => Ok(answered),
+    }
 }
 
 /// False when another holder may know better.
@@ -363,6 +369,73 @@ impl Leg for RemoteLeg {
         match answer {
             Answer::Reply(reply) => Ok(reply),
             _ => Err(unexpected(self.shard)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::kv::Store;
+    use storage::kv::memory::MemoryStore;
+    use storage::lease::{Leases, Terms};
+
+    use super::super::note::{Note, shard_lease};
+    use super::*;
+    use crate::rpc::ClusterKey;
+
+    const SHARDS: u16 = 16;
+    const DEAD: &str = "http://dead";
+    const ALIVE: &str = "http://alive";
+
+    /// One holder of two died, and the other takes its place in that moment: whoever is asked first, the answer is there.
+    #[test]
+    fn a_shard_that_changes_hands_while_it_is_asked_answers() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "k".repeat(32)).unwrap();
+        let client = Client::new(
+            ClusterKey::read(file.path()).unwrap(),
+            runtime.handle().clone(),
+        );
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let leases = |me: u64, url: &str| {
+            let note = Note {
+                url: url.into(),
+                roles: vec!["shard".into()],
+                version: String::new(),
+                shards: SHARDS,
+            };
+            Leases::new(store.clone(), me, note.text(), Terms::default())
+        };
+        let (dead, alive) = (leases(1, DEAD), leases(2, ALIVE));
+        let take = |leases: &Leases, shard, replica| {
+            let taken = leases.take(&shard_lease(shard, replica)).unwrap();
+            taken.unwrap()
+        };
+        let held: Vec<_> = (0..SHARDS).map(|shard| take(&dead, shard, 0)).collect();
+        (0..SHARDS).for_each(|shard| drop(take(&alive, shard, 1)));
+        let owners = Owners::start(leases(3, "http://web")).unwrap();
+        let remote = Remote::new(client, Arc::new(owners), SHARDS);
+        for shard in 0..SHARDS {
+            let before = remote.owners.of(shard);
+            let takes_over = || {
+                dead.release(&held[usize::from(shard)]).unwrap();
+                take(&alive, shard, 0);
+            };
+            let moved = std::sync::Once::new();
+            let attempt = |owner: Owner| {
+                let is_new = !before.contains(&owner);
+                moved.call_once(takes_over);
+                async move {
+                    match (&*owner.url, is_new) {
+                        (DEAD, _) => Err(silent(shard, "it is dead")),
+                        (_, false) => Ok(Answer::NotHeld),
+                        (_, true) => Ok(Answer::Shows(true)),
+                    }
+                }
+            };
+            let answer = remote.ask(shard, before.clone(), attempt);
+            assert!(matches!(answer, Ok((Answer::Shows(true), _))), "{shard}");
         }
     }
 }
