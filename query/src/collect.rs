@@ -1,5 +1,6 @@
 //! Walks a shard's matches: counts, facets and the best keys of a page. What is excluded or in another namespace is none of them. // I6
 
+use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,23 +8,20 @@ use std::time::Instant;
 use indexer::exclusion::Exclusions;
 use indexer::past;
 use serde::{Deserialize, Serialize};
-use storage::meta::{NamespaceId, Rev};
+use storage::meta::Rev;
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::columnar::Column;
-use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, Score, SegmentOrdinal, SegmentReader};
+use tantivy::columnar::{Column, StrColumn};
+use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
+use crate::facts::Fact;
 use crate::lately::{Doings, Lately};
 use crate::request::{Members, Order};
 use crate::segment::{Commit, Segment};
 
 /// Scores are compared in steps of this, so that a page does not hang on the last bits of a float sum.
 const SCORE_STEPS: f32 = 1024.0;
-/// Documents that are looked at together.
-const BLOCK: usize = COLLECT_BLOCK_BUFFER_LEN;
-/// Blocks between two looks at the clock.
-const CLOCK_EVERY: u32 = 64;
-/// Extensions of a segment that are counted by number; where there are more, by a map.
-const MAX_COUNTERS: usize = 4096;
+/// Matches between two looks at the clock.
+const CLOCK_EVERY: u64 = 4096;
 /// Categories that there may be.
 const CATEGORIES: usize = 16;
 /// Boundaries of the age facet, days.
@@ -50,6 +48,15 @@ impl Key {
     /// The old version that it stands for; none for what is there now.
     pub fn version(&self) -> Option<Rev> {
         (self.member >= MOST_MEMBERS).then_some(Rev(self.member))
+    }
+
+    /// True when it stands before every hit of another file whose number is this or greater.
+    fn is_before(&self, number: i64, file: impl FnOnce() -> u64) -> bool {
+        match number.cmp(&self.number) {
+            Ordering::Less => false,
+            Ordering::Equal => self.text.is_empty() && file() > self.file,
+            Ordering::Greater => true,
+        }
     }
 
     /// The score of a hit that is ordered by relevance.
@@ -119,6 +126,12 @@ pub const AGES: [&str; 5] = ["today", "week", "month", "year", "older"];
 /// Names of the size facet's values: the largest size of each but the last, as `size:` reads it.
 pub const SIZES: [&str; 6] = ["10kb", "100kb", "1mb", "10mb", "100mb", "larger"];
 
+/// The number of a size's range among [`SIZES`].
+pub fn range_of(bytes: u64) -> usize {
+    let larger = SIZES_BYTES.iter().position(|most| bytes <= *most);
+    larger.unwrap_or(SIZES_BYTES.len())
+}
+
 impl Matches {
     /// Takes in another part; keeps the first `limit` keys.
     pub fn merge(&mut self, other: Matches, limit: usize) {
@@ -159,18 +172,21 @@ fn add_all<K: Eq + std::hash::Hash>(sums: &mut HashMap<K, u64>, counts: HashMap<
 /// One segment of a page.
 pub struct SegmentPage {
     segment: Arc<Segment>,
-    /// The account's namespaces in the segment, in order; none when it has no others.
-    namespaces: Option<Vec<NamespaceId>>,
+    /// Which of the segment's namespaces are the account's; none when it has no others.
+    ours: Option<Vec<bool>>,
     wanted: Wanted,
     matches: Matches,
     heap: BinaryHeap<Key>,
-    extensions: Counters,
+    /// Matches by class.
+    classes: Vec<u64>,
+    places: Runs,
+    /// What was modified at these seconds or before is as old as [`AGES_DAYS`] say.
+    ages: [i64; AGES_DAYS.len()],
     /// The file whose members are matching, and its best score.
     file: Option<(DocId, Score)>,
     /// The file of which a version matched last.
     version: Option<u64>,
-    block: Vec<(DocId, Score)>,
-    blocks: u32,
+    seen: u64,
 }
 
 /// What of [`Page`] a segment needs.
@@ -184,15 +200,16 @@ struct Wanted {
     newest: bool,
     facets: bool,
     places: bool,
-    now_ms: i64,
     lately: Option<Arc<Lately>>,
     deadline: Instant,
 }
 
-/// Counts by number.
-enum Counters {
-    Few(Vec<u64>),
-    Many(HashMap<u64, u64>),
+/// Counts of values of which the same one often comes again and again.
+#[derive(Default)]
+struct Runs {
+    counts: HashMap<u32, u64>,
+    last: u32,
+    run: u64,
 }
 
 impl Collector for Page<'_> {
@@ -207,10 +224,7 @@ impl Collector for Page<'_> {
         let part = self.commit.part(reader)?;
         let segment = part.segment.clone();
         let only_ours = segment.is_all(&part.present);
-        let extensions = segment
-            .extension
-            .as_ref()
-            .map_or(0, |column| column.num_terms());
+        let day = |days: &i64| self.now_ms / 1000 - days * 86_400;
         let wanted = Wanted {
             exclusions: self.exclusions.clone(),
             in_folders: self.in_folders,
@@ -221,21 +235,28 @@ impl Collector for Page<'_> {
             newest: self.newest,
             facets: self.facets,
             places: self.places,
-            now_ms: self.now_ms,
             lately: self.lately.filter(|_| self.requires_scoring()).cloned(),
             deadline: self.deadline,
         };
         Ok(SegmentPage {
-            namespaces: (!only_ours).then(|| part.present.clone()),
-            segment,
+            ours: (!only_ours).then(|| segment.facts.among(&part.present)),
             wanted,
             matches: Matches::default(),
             heap: BinaryHeap::new(),
-            extensions: Counters::new(extensions),
+            classes: vec![
+                0;
+                if self.facets {
+                    segment.facts.classes.len()
+                } else {
+                    0
+                }
+            ],
+            places: Runs::default(),
+            ages: std::array::from_fn(|age| day(&AGES_DAYS[age])),
+            segment,
             file: None,
             version: None,
-            block: Vec::with_capacity(BLOCK),
-            blocks: 0,
+            seen: 0,
         })
     }
 
@@ -273,25 +294,38 @@ impl SegmentCollector for SegmentPage {
         if let Some((doc, score)) = self.file.take() {
             self.take(doc, score);
         }
-        self.look();
+        self.tell_classes();
+        self.tell_places();
         self.matches.keys = self.heap.into_sorted_vec();
-        let named = self.segment.extension.as_ref();
-        for (ordinal, n) in self.extensions.counted() {
-            let mut text = String::new();
-            // A value that cannot be read is not counted by name; it stays in the total.
-            if named.is_some_and(|column| column.ord_to_str(ordinal, &mut text).unwrap_or(false)) {
-                self.matches.extension.insert(text, n);
-            }
-        }
         self.matches
     }
 }
 
 impl SegmentPage {
     fn take(&mut self, doc: DocId, score: Score) {
-        self.block.push((doc, score));
-        if self.block.len() == BLOCK {
-            self.look();
+        self.seen += 1;
+        if self.seen.is_multiple_of(CLOCK_EVERY) && Instant::now() >= self.wanted.deadline {
+            self.matches.is_cut = true;
+        }
+        if self.matches.is_cut {
+            return;
+        }
+        let fact = self.segment.facts.of(doc);
+        if self.is_others(fact) || self.is_excluded(doc) || self.is_member(doc) {
+            return;
+        }
+        self.matches.total += 1;
+        if self.wanted.facets {
+            self.classes[fact.class as usize] += 1;
+            let modified = i64::from(fact.modified_s);
+            let age = self.ages.iter().position(|age| modified > *age);
+            self.matches.age[age.unwrap_or(AGES_DAYS.len())] += 1;
+        }
+        if self.wanted.places {
+            self.places.add(fact.place);
+        }
+        if self.wanted.limit > 0 {
+            self.keep(doc, score);
         }
     }
 
@@ -321,111 +355,68 @@ impl SegmentPage {
         }
     }
 
-    /// Takes in the documents of a block.
-    fn look(&mut self) {
-        self.blocks = self.blocks.wrapping_add(1);
-        let is_time = self.blocks.is_multiple_of(CLOCK_EVERY);
-        if is_time && Instant::now() >= self.wanted.deadline {
-            self.matches.is_cut = true;
-        }
-        let mut block = std::mem::take(&mut self.block);
-        if !self.matches.is_cut && !block.is_empty() {
-            self.drop_others(&mut block);
-            self.drop_excluded(&mut block);
-            self.drop_members(&mut block);
-            self.matches.total += block.len() as u64;
-            if self.wanted.facets {
-                self.count(&block);
-            }
-            if self.wanted.places {
-                self.count_places(&block);
-            }
-            for (doc, score) in &block {
-                self.keep(*doc, *score);
-            }
-        }
-        block.clear();
-        self.block = block;
-    }
-
     /// What is in another namespace is none of ours. // I6
-    fn drop_others(&self, block: &mut Vec<(DocId, Score)>) {
-        let Some(ours) = &self.namespaces else { return };
-        let found = values(&self.segment.namespace, block);
-        retain(block, |i| {
-            let ns = NamespaceId(found[i].unwrap_or(0));
-            ours.binary_search(&ns).is_ok()
-        });
+    fn is_others(&self, fact: Fact) -> bool {
+        let place = |ours: &Vec<bool>| {
+            let place = self.segment.facts.places[fact.place as usize];
+            !ours[place.space as usize]
+        };
+        self.ours.as_ref().is_some_and(place)
     }
 
     /// What has gone since the commit is no match. // I6
-    fn drop_excluded(&self, block: &mut Vec<(DocId, Score)>) {
+    fn is_excluded(&self, doc: DocId) -> bool {
         let (exclusions, in_folders) = (&self.wanted.exclusions, self.wanted.in_folders);
         if exclusions.is_empty() && !in_folders {
-            return;
+            return false;
         }
-        let files = values(&self.segment.file, block);
-        retain(block, |i| {
-            let file = files[i].unwrap_or(0);
-            let is_gone = exclusions.contains(file);
-            let has_left = in_folders && exclusions.is_moved(file);
-            !is_gone && !has_left
-        });
+        let file = self.segment.file.first(doc).unwrap_or(0);
+        exclusions.contains(file) || (in_folders && exclusions.is_moved(file))
     }
 
-    fn drop_members(&self, block: &mut Vec<(DocId, Score)>) {
-        if let Some(numbers) = &self.segment.member
-            && self.wanted.members == Members::None
-        {
-            let found = values(numbers, block);
-            let is_past: Vec<_> = block
-                .iter()
-                .map(|(doc, _)| self.segment.is_past(*doc))
-                .collect();
-            retain(block, |i| found[i].is_none() || is_past[i]);
-        }
+    /// Members may be no matches.
+    fn is_member(&self, doc: DocId) -> bool {
+        let number = |numbers: &Column<u64>| numbers.first(doc).is_some();
+        self.wanted.members == Members::None
+            && self.segment.member.as_ref().is_some_and(number)
+            && !self.segment.is_past(doc)
     }
 
-    fn count(&mut self, block: &[(DocId, Score)]) {
-        let segment = &self.segment;
-        let known = ..block.len();
-        for category in &values(&segment.category, block)[known] {
-            let category = category.unwrap_or(0) as usize;
-            self.matches.category[category.min(CATEGORIES - 1)] += 1;
-        }
-        for modified in &values(&segment.modified, block)[known] {
-            let days = (self.wanted.now_ms - modified.unwrap_or(0)) / 86_400_000;
-            let age = AGES_DAYS.iter().position(|age| days < *age);
-            self.matches.age[age.unwrap_or(AGES_DAYS.len())] += 1;
-        }
-        for size in &values(&segment.size, block)[known] {
-            let size = size.unwrap_or(0);
-            let larger = SIZES_BYTES.iter().position(|most| size <= *most);
-            self.matches.size[larger.unwrap_or(SIZES_BYTES.len())] += 1;
-        }
-        for language in values(&segment.language, block)[known].iter().flatten() {
-            if *language > 0 {
-                *self.matches.language.entry(*language).or_default() += 1;
+    fn tell_classes(&mut self) {
+        let named = self.segment.extension.as_ref();
+        let mut extensions: HashMap<u32, u64> = HashMap::new();
+        let counted = self.segment.facts.classes.iter().zip(&self.classes);
+        for (class, n) in counted.filter(|(_, n)| **n > 0) {
+            let category = usize::from(class.category).min(CATEGORIES - 1);
+            self.matches.category[category] += n;
+            self.matches.size[usize::from(class.size)] += n;
+            if class.language > 0 {
+                let language = self.matches.language.entry(class.language.into());
+                *language.or_default() += n;
+            }
+            if let Some(extension) = class.extension {
+                *extensions.entry(extension).or_default() += n;
             }
         }
-        if let Some(column) = &segment.extension {
-            for ordinal in values(column.ords(), block)[known].iter().flatten() {
-                self.extensions.add(*ordinal);
+        for (number, n) in extensions {
+            let mut text = String::new();
+            let read = |column: &StrColumn| column.ord_to_str(number.into(), &mut text);
+            // A value that cannot be read is not counted by name; it stays in the total.
+            if named.map(read).is_some_and(|read| read.unwrap_or(false)) {
+                self.matches.extension.insert(text, n);
             }
         }
     }
 
-    fn count_places(&mut self, block: &[(DocId, Score)]) {
-        let known = ..block.len();
-        for folder in values(&self.segment.below, block)[known].iter().flatten() {
-            *self.matches.folder.entry(*folder).or_default() += 1;
-        }
-        for ns in values(&self.segment.namespace, block)[known]
-            .iter()
-            .flatten()
-        {
-            let ns = past::front_of(NamespaceId(*ns)).0;
-            *self.matches.namespace.entry(ns).or_default() += 1;
+    fn tell_places(&mut self) {
+        let facts = &self.segment.facts;
+        for (place, n) in std::mem::take(&mut self.places).counted() {
+            let place = facts.places[place as usize];
+            if let Some(folder) = place.folder {
+                *self.matches.folder.entry(folder).or_default() += n;
+            }
+            let ns = past::front_of(facts.spaces[place.space as usize]).0;
+            *self.matches.namespace.entry(ns).or_default() += n;
         }
     }
 
@@ -433,7 +424,13 @@ impl SegmentPage {
         let full = self.heap.len() >= self.wanted.limit;
         let lately = self.wanted.lately.as_ref();
         let best = self.number(doc, score * lately.map_or(1.0, |lately| lately.most()));
-        if full && self.heap.peek().is_none_or(|last| best > last.number) {
+        let file = || self.segment.file.first(doc).unwrap_or(0);
+        if full
+            && self
+                .heap
+                .peek()
+                .is_none_or(|last| last.is_before(best, file))
+        {
             return;
         }
         let number = match lately {
@@ -443,7 +440,7 @@ impl SegmentPage {
         let key = Key {
             number,
             text: self.text(doc),
-            file: self.segment.file.first(doc).unwrap_or(0),
+            file: file(),
             member: match (&self.segment.member, self.wanted.members) {
                 _ if self.segment.is_past(doc) => self.segment.rev.first(doc).unwrap_or(0),
                 (Some(numbers), Members::Own) => numbers.first(doc).unwrap_or(0),
@@ -479,7 +476,7 @@ impl SegmentPage {
     fn number(&self, doc: DocId, score: Score) -> i64 {
         let segment = &self.segment;
         match self.wanted.order {
-            Order::Relevance => -((score * SCORE_STEPS).round() as i64),
+            Order::Relevance => -((score * SCORE_STEPS + 0.5) as i64), // no score is negative
             Order::Modified => segment.modified.first(doc).unwrap_or(0).saturating_neg(),
             Order::Size => -(segment.size.first(doc).unwrap_or(0).min(i64::MAX as u64) as i64),
             Order::Name => 0,
@@ -499,49 +496,24 @@ impl SegmentPage {
     }
 }
 
-/// The values of a block's documents, in their order.
-fn values<T: Copy + PartialOrd + std::fmt::Debug + Send + Sync + 'static>(
-    column: &Column<T>,
-    block: &[(DocId, Score)],
-) -> [Option<T>; BLOCK] {
-    let (mut docs, mut found) = ([0; BLOCK], [None; BLOCK]);
-    for (into, (doc, _)) in docs.iter_mut().zip(block) {
-        *into = *doc;
+impl Runs {
+    fn add(&mut self, value: u32) {
+        if value != self.last {
+            self.end();
+            self.last = value;
+        }
+        self.run += 1;
     }
-    column.first_vals(&docs[..block.len()], &mut found[..block.len()]);
-    found
-}
 
-/// Keeps the documents of a block that `keeps` says yes to, by their place in it.
-fn retain(block: &mut Vec<(DocId, Score)>, keeps: impl Fn(usize) -> bool) {
-    let mut place = 0..;
-    block.retain(|_| place.next().is_some_and(&keeps));
-}
-
-impl Counters {
-    fn new(numbers: usize) -> Self {
-        match numbers {
-            0..=MAX_COUNTERS => Counters::Few(vec![0; numbers]),
-            _ => Counters::Many(HashMap::new()),
+    fn end(&mut self) {
+        if self.run > 0 {
+            *self.counts.entry(self.last).or_default() += self.run;
+            self.run = 0;
         }
     }
 
-    fn add(&mut self, number: u64) {
-        match self {
-            Counters::Few(counts) => {
-                if let Some(count) = counts.get_mut(number as usize) {
-                    *count += 1;
-                }
-            }
-            Counters::Many(counts) => *counts.entry(number).or_default() += 1,
-        }
-    }
-
-    fn counted(self) -> Vec<(u64, u64)> {
-        let some = |(_, n): &(u64, u64)| *n > 0;
-        match self {
-            Counters::Few(counts) => (0..).zip(counts).filter(some).collect(),
-            Counters::Many(counts) => counts.into_iter().collect(),
-        }
+    fn counted(mut self) -> HashMap<u32, u64> {
+        self.end();
+        self.counts
     }
 }

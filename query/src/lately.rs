@@ -1,18 +1,26 @@
 //! What counts beside words: that a file changed lately, and that the searching account had it in hand (docs/decisions/ranking.md).
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use storage::meta::{Opened, Rev};
 
-/// After so many days a change counts half.
-const HALF_LIFE_DAYS: f64 = 30.0;
+/// After so many hours a change counts half.
+const HALF_LIFE_HOURS: usize = 30 * 24;
+/// What a change counts after so many hours; nothing after ten times the half life.
+static COUNTS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let hours = 0..10 * HALF_LIFE_HOURS;
+    let counts = hours.map(|hours| (-(hours as f32) / HALF_LIFE_HOURS as f32).exp2());
+    counts.collect()
+});
 /// What the account opened, or stored, longer ago than so many days does not count.
 const OWN_DAYS: i64 = 30;
 /// Opened files that count, the last ones.
 const MAX_OPENED: usize = 50;
 
-const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How much more a file may count, in parts of what its words count.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -94,13 +102,13 @@ impl Lately {
     }
 
     fn recent(&self, modified_ms: i64) -> f32 {
-        let days = (self.now_ms - modified_ms).max(0) as f64 / DAY_MS as f64;
-        self.weights.recent * (-days / HALF_LIFE_DAYS).exp2() as f32
+        let hours = (self.now_ms - modified_ms).max(0) / HOUR_MS;
+        self.weights.recent * COUNTS.get(hours as usize).copied().unwrap_or(0.0)
     }
 
     fn is_own(&self, of: Doings) -> bool {
         let is_fresh = || self.now_ms - Rev(of.rev).at_ms() < OWN_DAYS * DAY_MS;
-        self.opened.contains(&of.file) || (of.author == self.account && is_fresh())
+        (of.author == self.account && is_fresh()) || self.opened.contains(&of.file)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers from shards: parse, plan, fan out, rank, highlight.
 //!
 //! Read in this order: [`parse`] (text to a tree, never an error), [`plan`] (words to tokens), [`scope`], [`folders`], [`people`] and [`limits`] (where to look),
-//! [`segment`] (what a shard's segments are made of), [`resolve`] (which terms they have), [`statistics`], [`lately`] (what counts beside words), [`compile`] with [`word`],
+//! [`segment`] and `facts` (what a shard's segments are made of), [`resolve`] and `spaces` (which terms they have), [`statistics`], [`lately`] (what counts beside words), [`compile`] with [`word`],
 //! [`phrase`], [`sums`], [`inside`] and [`excluded`] (to the engine's query), [`leg`] and [`part`] (one shard's leg of a search), `fan` (all shards at once), [`collect`] (counts and keys), [`facets`], [`hit`]
 //! (looked up again, marked), [`highlight`], [`cursor`] (what a page leaves to the next), [`prepared`], [`named`] and [`similar`] (a search
 //! that is ready to run), [`explain`], [`suggest`] and [`engine`], which runs them; [`trace`] (for which request).
@@ -15,6 +15,7 @@ mod error;
 pub mod excluded;
 mod explain;
 mod facets;
+mod facts;
 mod fan;
 mod feedback;
 pub mod folders;
@@ -38,6 +39,7 @@ pub mod resolve;
 pub mod scope;
 pub mod segment;
 mod similar;
+mod spaces;
 pub mod statistics;
 pub mod suggest;
 mod sums;

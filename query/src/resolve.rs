@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 use std::sync::Arc;
 
 use indexer::ShardView;
@@ -20,6 +19,7 @@ use crate::error::Result;
 use crate::plan::{Planned, Word};
 use crate::request::Status;
 use crate::segment::{self, Commit};
+use crate::spaces::{self, All, Starts};
 use crate::statistics::Statistics;
 
 /// Words that one typed start may stand for; the most frequent ones.
@@ -217,11 +217,16 @@ impl Asked<'_> {
 
     /// Where a field's words may be in a segment.
     pub fn spaces<'p>(&self, part: &'p segment::Part, field: Field) -> &'p [NamespaceId] {
-        let fields = &self.view.fields;
-        match field == fields.wide || field == fields.wide_name {
+        match self.is_wide_field(field) {
             true => &[EVERYWHERE],
             false => &part.present,
         }
+    }
+
+    /// True for the fields of everybody's words.
+    pub fn is_wide_field(&self, field: Field) -> bool {
+        let fields = &self.view.fields;
+        field == fields.wide || field == fields.wide_name
     }
 
     /// What of a list of a wide field is the account's; all of it for whoever has very many namespaces.
@@ -245,14 +250,6 @@ impl Asked<'_> {
             EVERYWHERE if field == fields.wide_name => term::wide_name(fields, token),
             EVERYWHERE => term::wide(fields, token),
             ns => self.terms(ns).text(field, token),
-        }
-    }
-
-    /// The dictionary keys of a field that start like `start`.
-    fn starting(&self, ns: NamespaceId, start: &str) -> Range<Vec<u8>> {
-        match ns {
-            EVERYWHERE => start.as_bytes().to_vec()..storage::kv::prefix_end(start.as_bytes()),
-            ns => self.terms(ns).expansion(start),
         }
     }
 
@@ -445,7 +442,7 @@ impl Dictionary<'_> {
 
 /// The words that start like `start`, most frequent first; true when there are more.
 fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<(Vec<Found>, bool)> {
-    let mut counted: HashMap<(Field, String), (u64, Vec<Place>)> = HashMap::new();
+    let mut found: Vec<Found> = Vec::new();
     let mut is_cut = false;
     let short = start.chars().count() <= SHORT_START && start.is_ascii();
     let known = &asked.view.fields;
@@ -454,46 +451,47 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<(Vec<Found
         .iter()
         .filter(|field| !short || names.contains(field));
     for &field in searched {
+        let mut counted: HashMap<String, (u64, Vec<Place>)> = HashMap::new();
         for (segment, part) in asked.commit.segments.iter().enumerate() {
             let Some(inverted) = part.segment.inverted(field) else {
                 continue;
             };
-            for &ns in asked.spaces(part, field) {
-                let range = asked.starting(ns, start);
-                let stream = inverted.terms().range().ge(range.start).lt(range.end);
-                let mut stream = stream.into_stream()?;
-                let mut scanned = 0;
-                while stream.advance() {
-                    scanned += 1;
-                    if scanned > MAX_SCANNED {
-                        is_cut = true;
-                        break;
+            let (spaces, is_wide) = (asked.spaces(part, field), asked.is_wide_field(field));
+            let starts = Starts::of(spaces, start);
+            let take = |ns, token: &str, info: &TermInfo| {
+                if token == start {
+                    return;
+                }
+                let place = Place {
+                    segment,
+                    ns,
+                    postings: Listed::At(info.clone()),
+                };
+                let documents = u64::from(info.doc_freq);
+                match counted.get_mut(token) {
+                    Some(entry) => {
+                        entry.0 += documents;
+                        entry.1.push(place);
                     }
-                    let token = token_of(ns, stream.key());
-                    if let Some(token) = token.filter(|token| *token != start) {
-                        let info = stream.value().clone();
-                        let entry = counted.entry((field, token.to_owned())).or_default();
-                        entry.0 += u64::from(info.doc_freq);
-                        let postings = Listed::At(info);
-                        entry.1.push(Place {
-                            segment,
-                            ns,
-                            postings,
-                        });
+                    None => {
+                        counted.insert(token.to_owned(), (documents, vec![place]));
                     }
                 }
-            }
+            };
+            let walk = || All(&starts);
+            is_cut |= spaces::each(inverted.terms(), is_wide, walk, MAX_SCANNED, take)?;
         }
+        found.extend(
+            counted
+                .into_iter()
+                .map(|(token, (documents, places))| Found {
+                    field,
+                    token,
+                    documents,
+                    places: Arc::new(places),
+                }),
+        );
     }
-    let found = counted
-        .into_iter()
-        .map(|((field, token), (documents, places))| Found {
-            field,
-            token,
-            documents,
-            places: Arc::new(places),
-        });
-    let mut found: Vec<Found> = found.collect();
     let order = |found: &Found| (Reverse(found.documents), found.field.field_id());
     found.sort_unstable_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.token.cmp(&b.token)));
     let mut postings = 0;
@@ -504,14 +502,6 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<(Vec<Found
     is_cut |= few.is_some();
     found.truncate(few.unwrap_or(found.len()));
     Ok((found, is_cut))
-}
-
-/// The token of a dictionary's key.
-pub fn token_of(ns: NamespaceId, key: &[u8]) -> Option<&str> {
-    match ns {
-        EVERYWHERE => std::str::from_utf8(key).ok(),
-        _ => term::parse(key).map(|(_, token)| token),
-    }
 }
 
 /// Where the exact word and the stem of `token` are that is meant by `word`.

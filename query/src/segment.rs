@@ -15,7 +15,9 @@ use tantivy::index::SegmentId;
 use tantivy::schema::Field;
 use tantivy::{DocId, InvertedIndexReader, SegmentReader};
 
+use crate::collect::range_of;
 use crate::error::Result;
+use crate::facts::{self, Facts};
 use crate::own::Own;
 
 /// Fields of which lengths are counted.
@@ -27,12 +29,12 @@ pub struct Segment {
     pub file: Column<u64>,
     /// The namespaces.
     pub namespace: Column<u64>,
-    /// The categories' codes.
-    pub category: Column<u64>,
     /// Times of modification, milliseconds.
     pub modified: Column<i64>,
     /// Bytes.
     pub size: Column<u64>,
+    /// What facets count.
+    pub facts: Facts,
     /// The folders that documents lie in.
     pub below: Column<u64>,
     /// What documents are: folders, deleted, members.
@@ -115,9 +117,9 @@ impl Segment {
         let mut segment = Segment {
             file: columns.u64(name(fields.file))?,
             namespace: columns.u64(name(fields.namespace))?,
-            category: columns.u64(name(fields.category))?,
             modified: columns.i64(name(fields.modified))?,
             size: columns.u64(name(fields.size))?,
+            facts: Facts::default(),
             below: columns.u64(name(fields.below))?,
             flags: columns.u64(name(fields.flags))?,
             member: columns.column_opt(name(fields.member))?,
@@ -134,6 +136,18 @@ impl Segment {
             fronts: 0,
             live: Vec::new(),
         };
+        segment.facts = Facts::read(
+            segment.documents,
+            &facts::Columns {
+                modified: &segment.modified,
+                category: &columns.u64(name(fields.category))?,
+                size: (&segment.size, range_of),
+                language: &segment.language,
+                extension: segment.extension.as_ref().map(|column| column.ords()),
+                below: &segment.below,
+                namespace: &segment.namespace,
+            },
+        );
         segment.measure();
         segment.cover(reader)?;
         Ok(segment)

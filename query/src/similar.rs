@@ -7,14 +7,15 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
-use storage::meta::NamespaceId;
+use tantivy::postings::TermInfo;
 use tantivy_fst::Automaton;
 
 use crate::error::Result;
 use crate::leg::Leg;
 use crate::plan::{Plan, Word};
 use crate::prepared::Prepared;
-use crate::resolve::{Asked, EVERYWHERE, Expansions, token_of};
+use crate::resolve::{Asked, Expansions};
+use crate::spaces::{self, Starts, Walk};
 use crate::within;
 
 /// Letters from which on one typo is forgiven.
@@ -79,31 +80,37 @@ impl Meant {
     }
 }
 
-/// Keys of one namespace whose token is near.
+/// Keys whose token is near.
 struct Near<'a> {
-    /// What keys begin with: the namespace, and the letters that are right.
-    prefix: &'a [u8],
+    /// What keys begin with: the namespaces, and the letters that are right.
+    starts: &'a Starts,
     /// The state behind these letters.
     begin: u32,
     dfa: &'a DFA,
 }
 
-/// How much of the prefix was read, or the state behind it.
+/// How much of a start was read, or the state behind it.
 #[derive(Clone, Copy)]
 enum At {
-    Prefix(usize),
+    Start(Walk),
     Token(u32),
     Nowhere,
+}
+
+impl Near<'_> {
+    fn at(&self, walk: Walk) -> At {
+        match self.starts.is_read(walk) {
+            true => At::Token(self.begin),
+            false => At::Start(walk),
+        }
+    }
 }
 
 impl Automaton for Near<'_> {
     type State = At;
 
     fn start(&self) -> At {
-        match self.prefix.len() {
-            0 => At::Token(self.begin),
-            _ => At::Prefix(0),
-        }
+        self.at(self.starts.begin())
     }
 
     fn is_match(&self, state: &At) -> bool {
@@ -116,9 +123,10 @@ impl Automaton for Near<'_> {
 
     fn accept(&self, state: &At, byte: u8) -> At {
         match *state {
-            At::Prefix(read) if self.prefix[read] != byte => At::Nowhere,
-            At::Prefix(read) if read + 1 < self.prefix.len() => At::Prefix(read + 1),
-            At::Prefix(_) => At::Token(self.begin),
+            At::Start(walk) => match self.starts.step(walk, byte) {
+                Some(walk) => self.at(walk),
+                None => At::Nowhere,
+            },
             At::Token(state) => match self.dfa.transition(state, byte) {
                 SINK_STATE => At::Nowhere,
                 state => At::Token(state),
@@ -147,36 +155,23 @@ pub fn near(
             let Some(inverted) = part.segment.inverted(field) else {
                 continue;
             };
-            for &ns in asked.spaces(part, field) {
-                let prefix = [&prefix_of(asked, ns), first.as_bytes()].concat();
-                let near = Near {
-                    prefix: &prefix,
-                    begin,
-                    dfa,
-                };
-                let mut stream = inverted.terms().search(near).into_stream()?;
-                let mut scanned = 0;
-                while scanned < MAX_SCANNED && stream.advance() {
-                    scanned += 1;
-                    let Some(token) = token_of(ns, stream.key()) else {
-                        continue;
-                    };
-                    if let Some(rank) = meant.rank(token) {
-                        let entry = found.entry(token.to_owned()).or_insert((rank, 0));
-                        entry.1 += u64::from(stream.value().doc_freq);
-                    }
+            let starts = Starts::of(asked.spaces(part, field), first);
+            let near = || Near {
+                starts: &starts,
+                begin,
+                dfa,
+            };
+            let take = |_, token: &str, info: &TermInfo| {
+                if let Some(rank) = meant.rank(token) {
+                    let entry = found.entry(token.to_owned()).or_insert((rank, 0));
+                    entry.1 += u64::from(info.doc_freq);
                 }
-            }
+            };
+            let is_wide = asked.is_wide_field(field);
+            spaces::each(inverted.terms(), is_wide, near, MAX_SCANNED, take)?;
         }
     }
     Ok(found)
-}
-
-fn prefix_of(asked: &Asked<'_>, ns: NamespaceId) -> Vec<u8> {
-    match ns {
-        EVERYWHERE => Vec::new(),
-        ns => asked.terms(ns).expansion("").start,
-    }
 }
 
 impl Prepared<'_> {

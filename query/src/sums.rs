@@ -40,33 +40,50 @@ impl Sums {
     /// The documents with their sums.
     pub fn scorer(self) -> Box<dyn Scorer> {
         match self {
-            Sums::Few(mut addends) => {
-                if !addends.is_sorted_by_key(|(doc, _)| *doc) {
-                    addends.sort_by_key(|(doc, _)| *doc); // stable: the sum is the same each time
-                }
-                addends.dedup_by(|next, sum| {
-                    let same = next.0 == sum.0;
-                    if same {
-                        sum.1 += next.1;
-                    }
-                    same
-                });
-                Box::new(Few {
-                    sums: addends,
-                    at: 0,
-                })
-            }
-            Sums::Many(found, sums) => Box::new(Many {
-                found: BitSetDocSet::from(found),
-                sums,
-            }),
+            Sums::Few(addends) => Box::new(Few::of(addends)),
+            Sums::Many(found, sums) => Box::new(Many::of(found, sums)),
         }
+    }
+
+    /// Calls back with every document and its sum, in order: the same without a virtual call for each step.
+    pub fn each(self, callback: &mut dyn FnMut(DocId, Score)) {
+        match self {
+            Sums::Few(addends) => drive(Few::of(addends), callback),
+            Sums::Many(found, sums) => drive(Many::of(found, sums), callback),
+        }
+    }
+}
+
+fn drive(mut scorer: impl Scorer, callback: &mut dyn FnMut(DocId, Score)) {
+    let mut doc = scorer.doc();
+    while doc != TERMINATED {
+        callback(doc, scorer.score());
+        doc = scorer.advance();
     }
 }
 
 struct Few {
     sums: Vec<(DocId, Score)>,
     at: usize,
+}
+
+impl Few {
+    fn of(mut addends: Vec<(DocId, Score)>) -> Self {
+        if !addends.is_sorted_by_key(|(doc, _)| *doc) {
+            addends.sort_by_key(|(doc, _)| *doc); // stable: the sum is the same each time
+        }
+        addends.dedup_by(|next, sum| {
+            let same = next.0 == sum.0;
+            if same {
+                sum.1 += next.1;
+            }
+            same
+        });
+        Few {
+            sums: addends,
+            at: 0,
+        }
+    }
 }
 
 impl DocSet for Few {
@@ -99,6 +116,13 @@ impl Scorer for Few {
 struct Many {
     found: BitSetDocSet,
     sums: Vec<Score>,
+}
+
+impl Many {
+    fn of(found: BitSet, sums: Vec<Score>) -> Self {
+        let found = BitSetDocSet::from(found);
+        Many { found, sums }
+    }
 }
 
 impl DocSet for Many {

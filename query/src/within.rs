@@ -4,9 +4,12 @@
 
 use std::collections::HashMap;
 
+use indexer::term;
+use storage::meta::NamespaceId;
+
 use crate::error::Result;
 use crate::plan::Word;
-use crate::resolve::{Asked, EVERYWHERE, token_of};
+use crate::resolve::{Asked, EVERYWHERE};
 
 /// Letters from which on a word may be a part of others.
 const MIN_LETTERS: usize = 4;
@@ -48,6 +51,14 @@ pub fn holding(asked: &Asked<'_>, word: &Word, token: &str) -> Result<HashMap<St
         }
     }
     Ok(found)
+}
+
+/// The token of a dictionary's key.
+fn token_of(ns: NamespaceId, key: &[u8]) -> Option<&str> {
+    match ns {
+        EVERYWHERE => std::str::from_utf8(key).ok(),
+        _ => term::parse(key).map(|(_, token)| token),
+    }
 }
 
 #[cfg(test)]

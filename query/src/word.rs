@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use storage::meta::NamespaceId;
 use tantivy::fieldnorm::FieldNormReader;
-use tantivy::postings::TermInfo;
+use tantivy::postings::{BlockSegmentPostings, TermInfo};
 use tantivy::query::{Bm25Weight, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, InvertedIndexReader, Score, SegmentReader, TERMINATED, TantivyError};
@@ -66,18 +66,19 @@ impl Query for WordQuery {
 
 impl Weight for WordQuery {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let Some(number) = self.commit.number(reader) else {
-            return Ok(Box::new(EmptyScorer));
-        };
-        let postings: u64 = self.forms.iter().map(|form| form.postings(number)).sum();
-        if postings == 0 {
-            return Ok(Box::new(EmptyScorer));
+        let sums = self.sums(reader, boost)?;
+        Ok(sums.map_or_else(|| Box::new(EmptyScorer) as _, Sums::scorer))
+    }
+
+    fn for_each(
+        &self,
+        reader: &SegmentReader,
+        callback: &mut dyn FnMut(DocId, Score),
+    ) -> tantivy::Result<()> {
+        if let Some(sums) = self.sums(reader, 1.0)? {
+            sums.each(callback);
         }
-        let mut sums = Sums::new(reader.max_doc(), postings);
-        for form in self.forms.iter() {
-            form.add(&self.commit, number, reader, boost, &mut sums)?;
-        }
-        Ok(sums.scorer())
+        Ok(())
     }
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
@@ -102,6 +103,24 @@ impl Weight for WordQuery {
             explanation.add_detail(Explanation::new_with_string(label, score));
         }
         Ok(explanation)
+    }
+}
+
+impl WordQuery {
+    /// What the forms sum up to in a segment; none where they have no postings.
+    fn sums(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Option<Sums>> {
+        let Some(number) = self.commit.number(reader) else {
+            return Ok(None);
+        };
+        let postings: u64 = self.forms.iter().map(|form| form.postings(number)).sum();
+        if postings == 0 {
+            return Ok(None);
+        }
+        let mut sums = Sums::new(reader.max_doc(), postings);
+        for form in self.forms.iter() {
+            form.add(&self.commit, number, reader, boost, &mut sums)?;
+        }
+        Ok(Some(sums))
     }
 }
 
@@ -144,9 +163,10 @@ impl Form {
             }
         };
         let worth = self.score.boosted(boost);
+        let mut lists = Lists::new(inverted, &worth);
         for place in &first[places] {
             match self.tokens.len() {
-                1 => add_list(inverted, &place.postings, &worth, norms, sums)?,
+                1 => lists.add(&place.postings, norms, sums)?,
                 _ => {
                     let Some(places) = self.places_of(number, place.ns) else {
                         continue;
@@ -188,57 +208,88 @@ fn in_segment(places: &[Place], segment: usize) -> Range<usize> {
     from..from + count
 }
 
-fn add_list(
-    inverted: &InvertedIndexReader,
-    list: &Listed,
-    worth: &Worth,
-    norms: &FieldNormReader,
-    sums: &mut Sums,
-) -> tantivy::Result<()> {
-    match list {
-        Listed::At(info) => add_postings(inverted, info, worth, norms, sums)?,
-        Listed::Own(own) => own
-            .iter()
-            .for_each(|(doc, frequency)| sums.add(*doc, worth.of(norms, *doc, *frequency))),
-    }
-    Ok(())
+/// Reads lists of postings one after the other.
+struct Lists<'a> {
+    inverted: &'a InvertedIndexReader,
+    worth: &'a Worth,
+    /// The list that was read last: opening the next in its place spares its buffers.
+    block: Option<BlockSegmentPostings>,
 }
 
-fn add_postings(
-    inverted: &InvertedIndexReader,
-    info: &TermInfo,
-    worth: &Worth,
-    norms: &FieldNormReader,
-    sums: &mut Sums,
-) -> tantivy::Result<()> {
-    let with = match worth {
-        Worth::Bm25(_) => IndexRecordOption::WithFreqs,
-        Worth::Same(_) => IndexRecordOption::Basic,
-    };
-    let mut block = inverted.read_block_postings_from_terminfo(info, with)?;
-    let mut left = info.doc_freq as usize;
-    while left > 0 {
-        let count = block.block_len();
-        if count == 0 {
-            break;
+impl<'a> Lists<'a> {
+    fn new(inverted: &'a InvertedIndexReader, worth: &'a Worth) -> Self {
+        Lists {
+            inverted,
+            worth,
+            block: None,
         }
-        match worth {
-            Worth::Same(score) => block.docs().iter().for_each(|doc| sums.add(*doc, *score)),
-            Worth::Bm25(_) if block.freqs().is_empty() => {
-                for doc in block.docs() {
-                    sums.add(*doc, worth.of(norms, *doc, 1));
-                }
-            }
-            Worth::Bm25(_) => {
-                for (doc, frequency) in block.docs().iter().zip(block.freqs()) {
-                    sums.add(*doc, worth.of(norms, *doc, *frequency));
-                }
-            }
-        }
-        left = left.saturating_sub(count);
-        block.advance();
     }
-    Ok(())
+
+    fn add(
+        &mut self,
+        list: &Listed,
+        norms: &FieldNormReader,
+        sums: &mut Sums,
+    ) -> tantivy::Result<()> {
+        match list {
+            Listed::At(info) => self.add_postings(info, norms, sums)?,
+            Listed::Own(own) => own.iter().for_each(|(doc, frequency)| {
+                sums.add(*doc, self.worth.of(norms, *doc, *frequency))
+            }),
+        }
+        Ok(())
+    }
+
+    fn add_postings(
+        &mut self,
+        info: &TermInfo,
+        norms: &FieldNormReader,
+        sums: &mut Sums,
+    ) -> tantivy::Result<()> {
+        let worth = self.worth;
+        self.open(info)?;
+        let Some(block) = &mut self.block else {
+            return Ok(());
+        };
+        let mut left = info.doc_freq as usize;
+        while left > 0 {
+            let count = block.block_len();
+            if count == 0 {
+                break;
+            }
+            match worth {
+                Worth::Same(score) => block.docs().iter().for_each(|doc| sums.add(*doc, *score)),
+                Worth::Bm25(_) if block.freqs().is_empty() => {
+                    for doc in block.docs() {
+                        sums.add(*doc, worth.of(norms, *doc, 1));
+                    }
+                }
+                Worth::Bm25(_) => {
+                    for (doc, frequency) in block.docs().iter().zip(block.freqs()) {
+                        sums.add(*doc, worth.of(norms, *doc, *frequency));
+                    }
+                }
+            }
+            left = left.saturating_sub(count);
+            block.advance();
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, info: &TermInfo) -> tantivy::Result<()> {
+        let inverted = self.inverted;
+        match &mut self.block {
+            Some(block) => inverted.reset_block_postings_from_terminfo(info, block)?,
+            none => {
+                let with = match self.worth {
+                    Worth::Bm25(_) => IndexRecordOption::WithFreqs,
+                    Worth::Same(_) => IndexRecordOption::Basic,
+                };
+                *none = Some(inverted.read_block_postings_from_terminfo(info, with)?);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Worth {
@@ -306,8 +357,9 @@ impl Weight for Tagged {
             Worth::Same(self.score * boost),
             FieldNormReader::constant(1, 1),
         );
+        let mut read = Lists::new(inverted, &worth);
         for info in &lists {
-            add_postings(inverted, info, &worth, &norms, &mut sums)?;
+            read.add_postings(info, &norms, &mut sums)?;
         }
         Ok(sums.scorer())
     }
