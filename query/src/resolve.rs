@@ -14,12 +14,13 @@ use storage::meta::NamespaceId;
 use tantivy::postings::TermInfo;
 use tantivy::schema::Field;
 use tantivy::{DocId, InvertedIndexReader, Term};
+use tantivy_fst::automaton::AlwaysMatch;
 
 use crate::error::Result;
 use crate::plan::{Planned, Word};
 use crate::request::Status;
 use crate::segment::{self, Commit};
-use crate::spaces::{self, All, Starts};
+use crate::spaces;
 use crate::statistics::Statistics;
 
 /// Words that one typed start may stand for; the most frequent ones.
@@ -217,16 +218,11 @@ impl Asked<'_> {
 
     /// Where a field's words may be in a segment.
     pub fn spaces<'p>(&self, part: &'p segment::Part, field: Field) -> &'p [NamespaceId] {
-        match self.is_wide_field(field) {
+        let fields = &self.view.fields;
+        match field == fields.wide || field == fields.wide_name {
             true => &[EVERYWHERE],
             false => &part.present,
         }
-    }
-
-    /// True for the fields of everybody's words.
-    pub fn is_wide_field(&self, field: Field) -> bool {
-        let fields = &self.view.fields;
-        field == fields.wide || field == fields.wide_name
     }
 
     /// What of a list of a wide field is the account's; all of it for whoever has very many namespaces.
@@ -456,8 +452,7 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<(Vec<Found
             let Some(inverted) = part.segment.inverted(field) else {
                 continue;
             };
-            let (spaces, is_wide) = (asked.spaces(part, field), asked.is_wide_field(field));
-            let starts = Starts::of(spaces, start);
+            let spaces = asked.spaces(part, field);
             let take = |ns, token: &str, info: &TermInfo| {
                 if token == start {
                     return;
@@ -478,8 +473,8 @@ fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<(Vec<Found
                     }
                 }
             };
-            let walk = || All(&starts);
-            is_cut |= spaces::each(inverted.terms(), is_wide, walk, MAX_SCANNED, take)?;
+            let all = |_: &[u8]| AlwaysMatch;
+            is_cut |= spaces::each(inverted.terms(), spaces, start, all, MAX_SCANNED, take)?;
         }
         found.extend(
             counted

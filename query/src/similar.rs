@@ -15,7 +15,7 @@ use crate::leg::Leg;
 use crate::plan::{Plan, Word};
 use crate::prepared::Prepared;
 use crate::resolve::{Asked, Expansions};
-use crate::spaces::{self, Starts, Walk};
+use crate::spaces;
 use crate::within;
 
 /// Letters from which on one typo is forgiven.
@@ -80,28 +80,28 @@ impl Meant {
     }
 }
 
-/// Keys whose token is near.
+/// Keys whose token is near; they begin as they should.
 struct Near<'a> {
-    /// What keys begin with: the namespaces, and the letters that are right.
-    starts: &'a Starts,
+    /// Bytes that keys begin with: the namespace, and the letters that are right.
+    start: usize,
     /// The state behind these letters.
     begin: u32,
     dfa: &'a DFA,
 }
 
-/// How much of a start was read, or the state behind it.
+/// How much of the start was read, or the state behind it.
 #[derive(Clone, Copy)]
 enum At {
-    Start(Walk),
+    Start(usize),
     Token(u32),
     Nowhere,
 }
 
 impl Near<'_> {
-    fn at(&self, walk: Walk) -> At {
-        match self.starts.is_read(walk) {
+    fn after(&self, read: usize) -> At {
+        match read == self.start {
             true => At::Token(self.begin),
-            false => At::Start(walk),
+            false => At::Start(read),
         }
     }
 }
@@ -110,7 +110,7 @@ impl Automaton for Near<'_> {
     type State = At;
 
     fn start(&self) -> At {
-        self.at(self.starts.begin())
+        self.after(0)
     }
 
     fn is_match(&self, state: &At) -> bool {
@@ -123,10 +123,7 @@ impl Automaton for Near<'_> {
 
     fn accept(&self, state: &At, byte: u8) -> At {
         match *state {
-            At::Start(walk) => match self.starts.step(walk, byte) {
-                Some(walk) => self.at(walk),
-                None => At::Nowhere,
-            },
+            At::Start(read) => self.after(read + 1),
             At::Token(state) => match self.dfa.transition(state, byte) {
                 SINK_STATE => At::Nowhere,
                 state => At::Token(state),
@@ -155,9 +152,8 @@ pub fn near(
             let Some(inverted) = part.segment.inverted(field) else {
                 continue;
             };
-            let starts = Starts::of(asked.spaces(part, field), first);
-            let near = || Near {
-                starts: &starts,
+            let near = |key: &[u8]| Near {
+                start: key.len(),
                 begin,
                 dfa,
             };
@@ -167,8 +163,8 @@ pub fn near(
                     entry.1 += u64::from(info.doc_freq);
                 }
             };
-            let is_wide = asked.is_wide_field(field);
-            spaces::each(inverted.terms(), is_wide, near, MAX_SCANNED, take)?;
+            let spaces = asked.spaces(part, field);
+            spaces::each(inverted.terms(), spaces, first, near, MAX_SCANNED, take)?;
         }
     }
     Ok(found)

@@ -1,5 +1,4 @@
-//! Entries of a dictionary that begin with one of some keys, in one walk: with hundreds of namespaces, a stream for each costs more than
-//! the few words that each has (docs/benchmarks.md).
+//! Entries of a dictionary in some namespaces that begin in one way.
 
 use indexer::term;
 use storage::meta::NamespaceId;
@@ -10,114 +9,51 @@ use tantivy_fst::Automaton;
 use crate::error::Result;
 use crate::resolve::EVERYWHERE;
 
-/// What keys begin with: the namespaces, in order, each with the same letters behind it.
-pub struct Starts(Vec<Vec<u8>>);
-
-/// How far a key has been read, and which of the starts it may still be of.
-#[derive(Clone, Copy)]
-pub struct Walk {
-    from: usize,
-    until: usize,
-    read: usize,
-}
-
-impl Starts {
-    /// Words of these namespaces, in order, that begin so.
-    pub fn of(namespaces: &[NamespaceId], start: &str) -> Self {
-        let key = |ns: &NamespaceId| match *ns {
-            EVERYWHERE => start.as_bytes().to_vec(),
-            ns => term::marked(ns, start).into_bytes(),
-        };
-        Starts(namespaces.iter().map(key).collect())
-    }
-
-    /// Before the first byte.
-    pub fn begin(&self) -> Walk {
-        Walk {
-            from: 0,
-            until: self.0.len(),
-            read: 0,
-        }
-    }
-
-    /// True when a whole start was read.
-    pub fn is_read(&self, at: Walk) -> bool {
-        self.0.first().is_some_and(|key| key.len() == at.read)
-    }
-
-    /// One byte on; none when nothing starts so.
-    pub fn step(&self, at: Walk, byte: u8) -> Option<Walk> {
-        let keys = &self.0[at.from..at.until];
-        let from = at.from + keys.partition_point(|key| key[at.read] < byte);
-        let until = at.from + keys.partition_point(|key| key[at.read] <= byte);
-        let read = at.read + 1;
-        (from < until).then_some(Walk { from, until, read })
+/// What the keys of a namespace's words begin with that start so.
+pub fn key(ns: NamespaceId, start: &str) -> Vec<u8> {
+    match ns {
+        EVERYWHERE => start.into(),
+        ns => term::marked(ns, start).into(),
     }
 }
 
-/// Everything behind the starts.
-pub struct All<'a>(pub &'a Starts);
-
-impl Automaton for All<'_> {
-    type State = Option<Walk>;
-
-    fn start(&self) -> Option<Walk> {
-        Some(self.0.begin())
-    }
-
-    fn is_match(&self, state: &Option<Walk>) -> bool {
-        state.is_some_and(|at| self.0.is_read(at))
-    }
-
-    fn can_match(&self, state: &Option<Walk>) -> bool {
-        state.is_some()
-    }
-
-    fn accept(&self, state: &Option<Walk>, byte: u8) -> Option<Walk> {
-        match *state {
-            Some(at) if !self.0.is_read(at) => self.0.step(at, byte),
-            state => state,
-        }
-    }
-}
-
-/// Takes the entries that an automaton lets through, `most` of each namespace; true when one of them has more.
+/// Takes the entries whose words start so and that an automaton lets through, `most` of each namespace; true when one has more. The
+/// automaton reads whole keys.
 pub fn each<A: Automaton>(
     terms: &TermDictionary,
-    is_wide: bool,
-    automaton: impl Fn() -> A,
+    namespaces: &[NamespaceId],
+    start: &str,
+    automaton: impl Fn(&[u8]) -> A,
     most: usize,
     mut take: impl FnMut(NamespaceId, &str, &TermInfo),
 ) -> Result<bool>
 where
     A::State: Clone,
 {
-    let (mut from, mut is_cut) = (Vec::new(), false);
-    'walk: loop {
-        let mut stream = terms.search(automaton()).ge(&from).into_stream()?;
-        let (mut ns, mut taken) = (None, 0);
+    let mut is_cut = false;
+    for &ns in namespaces {
+        let first = key(ns, start);
+        // Bounds lead to the first key at once; an automaton alone looks at every branch on the way.
+        let mut range = terms.search(automaton(&first)).ge(&first);
+        if !first.is_empty() {
+            range = range.lt(storage::kv::prefix_end(&first));
+        }
+        let mut stream = range.into_stream()?;
+        let mut taken = 0;
         while stream.advance() {
-            let key = stream.key();
-            let entry = match is_wide {
-                true => std::str::from_utf8(key).ok().map(|key| (EVERYWHERE, key)),
-                false => term::parse(key),
-            };
-            let Some((own, token)) = entry else { continue };
-            if ns != Some(own) {
-                (ns, taken) = (Some(own), 0);
-            }
             taken += 1;
             if taken > most {
                 is_cut = true;
-                if is_wide {
-                    break 'walk;
-                }
-                from = storage::kv::prefix_end(&key[..term::PREFIX_BYTES]);
-                continue 'walk;
+                break;
             }
-            take(own, token, stream.value());
+            let token = match ns {
+                EVERYWHERE => std::str::from_utf8(stream.key()).ok(),
+                _ => term::parse(stream.key()).map(|(_, token)| token),
+            };
+            if let Some(token) = token {
+                take(ns, token, stream.value());
+            }
         }
-        break;
     }
     Ok(is_cut)
 }
@@ -127,10 +63,11 @@ mod tests {
     use super::*;
     use tantivy::schema::{STRING, Schema};
     use tantivy::{Index, IndexWriter, TantivyDocument};
+    use tantivy_fst::automaton::AlwaysMatch;
 
     proptest::proptest! {
         #[test]
-        fn a_walk_takes_what_a_look_at_every_entry_would(
+        fn what_is_taken_is_what_a_look_at_every_entry_would_take(
             entries in proptest::collection::btree_set((1u64..400, "[a-c]{1,4}"), 1..120),
             asked in proptest::collection::btree_set(1u64..400, 1..200),
             start in "[a-c]{0,2}",
@@ -149,11 +86,10 @@ mod tests {
             let searcher = index.reader().expect("a reader").searcher();
             let inverted = searcher.segment_readers()[0].inverted_index(field).expect("a dictionary");
             let namespaces: Vec<_> = asked.iter().map(|ns| NamespaceId(*ns)).collect();
-            let starts = Starts::of(&namespaces, &start);
             let mut found = Vec::new();
-            let is_cut = each(inverted.terms(), false, || All(&starts), most, |ns, token, _| {
-                found.push((ns.0, token.to_owned()));
-            }).expect("walked");
+            let take = |ns: NamespaceId, token: &str, _: &TermInfo| found.push((ns.0, token.to_owned()));
+            let is_cut = each(inverted.terms(), &namespaces, &start, |_| AlwaysMatch, most, take);
+            let is_cut = is_cut.expect("read");
             let (mut expected, mut more) = (Vec::new(), false);
             for ns in &asked {
                 let own = entries.iter().filter(|(of, token)| of == ns && token.starts_with(&start));

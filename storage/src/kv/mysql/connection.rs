@@ -16,7 +16,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// The same for a server that is not the primary.
 const OTHER_CALL_LIMIT: Duration = Duration::from_secs(15);
 /// How long opening one connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long opening is tried again while the database cannot be reached.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// Pauses between tries: the first, and the longest.
