@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 
-use indexer::term;
-use storage::meta::NamespaceId;
+use tantivy::postings::TermInfo;
+use tantivy_fst::automaton::AlwaysMatch;
 
 use crate::error::Result;
 use crate::plan::Word;
-use crate::resolve::{Asked, EVERYWHERE};
+use crate::resolve::Asked;
+use crate::spaces;
 
 /// Letters from which on a word may be a part of others.
 const MIN_LETTERS: usize = 4;
@@ -32,33 +33,19 @@ pub fn holding(asked: &Asked<'_>, word: &Word, token: &str) -> Result<HashMap<St
             let Some(inverted) = part.segment.inverted(field) else {
                 continue;
             };
-            for &ns in asked.spaces(part, field) {
-                let mut range = inverted.terms().range();
-                if ns != EVERYWHERE {
-                    let keys = asked.terms(ns).expansion("");
-                    range = range.ge(keys.start).lt(keys.end);
-                }
-                let mut stream = range.into_stream()?;
-                while left > 0 && stream.advance() {
+            for ns in asked.spaces(part, field) {
+                let (space, most) = (std::slice::from_ref(ns), left);
+                let take = |_, other: &str, info: &TermInfo| {
                     left -= 1;
-                    let other = token_of(ns, stream.key());
-                    if let Some(other) = other.filter(|other| other.contains(token)) {
-                        let documents = u64::from(stream.value().doc_freq);
-                        *found.entry(other.to_owned()).or_default() += documents;
+                    if other.contains(token) {
+                        *found.entry(other.to_owned()).or_default() += u64::from(info.doc_freq);
                     }
-                }
+                };
+                spaces::each(inverted.terms(), space, "", |_| AlwaysMatch, most, take)?;
             }
         }
     }
     Ok(found)
-}
-
-/// The token of a dictionary's key.
-fn token_of(ns: NamespaceId, key: &[u8]) -> Option<&str> {
-    match ns {
-        EVERYWHERE => std::str::from_utf8(key).ok(),
-        _ => term::parse(key).map(|(_, token)| token),
-    }
 }
 
 #[cfg(test)]
