@@ -1,8 +1,10 @@
 //! Compound files: Word, Excel and PowerPoint 97-2003, Outlook messages, and encrypted Office documents.
 
+mod deck;
 mod encrypted;
 mod excel;
 mod outlook;
+mod persist;
 mod powerpoint;
 mod powerpoint4;
 mod summary;
