@@ -57,6 +57,9 @@ fn by_signature(bytes: &[u8], extension: &str) -> Option<FileType> {
                 .unwrap_or(FileType::Binary),
         );
     }
+    if ole::is_bare_workbook(bytes) {
+        return Some(FileType::Xls);
+    }
     if bytes.trim_ascii_start().starts_with(b"{\\rtf") {
         return Some(FileType::Rtf);
     }

@@ -20,6 +20,7 @@ mod job;
 pub(crate) mod language;
 mod mail;
 mod members;
+mod number;
 mod ole;
 mod opendocument;
 mod package;

@@ -1,9 +1,10 @@
 //! Workbooks: sheets in order, cell by cell, then their headers, footers, comments and drawings.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::docx::embedded;
 use super::job::{Failure, Job};
+use super::number::Format;
 use super::package::Package;
 use super::sink::Sink;
 use super::xml::{Step, Tag, walk};
@@ -17,7 +18,7 @@ const MAX_STRINGS: usize = 4_000_000;
 #[derive(Default)]
 struct Workbook {
     strings: Vec<String>,
-    date_styles: HashSet<usize>,
+    styles: Vec<Format>,
     from_1904: bool,
 }
 
@@ -30,13 +31,13 @@ pub(super) fn read(bytes: &[u8], job: &mut Job) -> Result<(), Failure> {
         .xml("xl/sharedStrings.xml", job)
         .map(|xml| strings(&xml))
         .unwrap_or_default();
-    let date_styles = package
+    let styles = package
         .xml("xl/styles.xml", job)
-        .map(|xml| date_styles(&xml))
+        .map(|xml| styles(&xml))
         .unwrap_or_default();
     let book = Workbook {
         strings,
-        date_styles,
+        styles,
         from_1904,
     };
     for (name, member) in sheets.into_iter().take(MAX_SHEETS) {
@@ -117,31 +118,24 @@ fn strings(xml: &str) -> Vec<String> {
     strings
 }
 
-/// The cell styles that show numbers as dates or times.
-fn date_styles(xml: &str) -> HashSet<usize> {
-    let (mut formats, mut styles) = (HashMap::new(), HashSet::new());
-    let (mut in_cells, mut count) = (false, 0usize);
+/// How each cell style shows numbers.
+fn styles(xml: &str) -> Vec<Format> {
+    let (mut formats, mut styles, mut in_cells) = (HashMap::new(), Vec::new(), false);
     walk(xml, |step| {
         match step {
             Step::Start(tag) if tag.name() == "numFmt" => {
                 if let (Some(id), Some(code)) =
                     (number(&tag, "numFmtId"), tag.attribute("formatCode"))
                 {
-                    formats.insert(id, is_date_format(&code));
+                    formats.insert(id, Format::of(&code));
                 }
             }
             Step::Start(tag) if tag.name() == "cellXfs" => in_cells = !tag.is_empty,
             Step::End("cellXfs") => in_cells = false,
             Step::Start(tag) if in_cells && tag.name() == "xf" => {
                 let id = number(&tag, "numFmtId").unwrap_or(0);
-                let date = formats
-                    .get(&id)
-                    .copied()
-                    .unwrap_or(matches!(id, 14..=22 | 27..=36 | 45..=47 | 50..=58));
-                if date {
-                    styles.insert(count);
-                }
-                count += 1;
+                let own = formats.get(&id).copied();
+                styles.push(own.unwrap_or_else(|| Format::known(id)));
             }
             _ => {}
         }
@@ -152,25 +146,6 @@ fn date_styles(xml: &str) -> HashSet<usize> {
 
 fn number(tag: &Tag, name: &str) -> Option<usize> {
     tag.attribute(name)?.parse().ok()
-}
-
-/// Whether a number format shows a date: it has a date letter outside quotes, brackets and escapes.
-pub(super) fn is_date_format(code: &str) -> bool {
-    let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
-    for c in code.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' | '_' | '*' => escaped = true,
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            '[' => bracketed = true,
-            ']' => bracketed = false,
-            'y' | 'Y' | 'd' | 'D' | 'h' | 'H' | 's' | 'S' | 'm' | 'M' if !bracketed => return true,
-            ';' => return false,
-            _ => {}
-        }
-    }
-    false
 }
 
 /// Writes the cells of one sheet.
@@ -245,62 +220,16 @@ fn cell(kind: &str, style: usize, value: &str, book: &Workbook, sink: &mut Sink)
         "b" => sink.text(if value.trim() == "1" { "TRUE" } else { "FALSE" }),
         "str" | "inlineStr" | "e" | "d" => sink.text(value),
         _ => match value.trim().parse::<f64>() {
-            Ok(number) if book.date_styles.contains(&style) => {
-                sink.text(&date(number, book.from_1904))
+            Ok(number) => {
+                let format = book.styles.get(style).copied().unwrap_or_default();
+                sink.text(&format.show(number, book.from_1904));
             }
-            Ok(number) => sink.text(&number.to_string()),
             Err(_) => sink.text(value),
         },
     }
     if !sink.is_full() {
         sink.text("\t");
     }
-}
-
-/// A serial day number as date, time, or both.
-pub(super) fn date(serial: f64, from_1904: bool) -> String {
-    if !(0.0..2_958_466.0).contains(&serial) {
-        return serial.to_string();
-    }
-    let mut days = serial.trunc() as i64;
-    let mut seconds = (serial.fract() * 86_400.0).round() as i64;
-    if seconds == 86_400 {
-        (days, seconds) = (days + 1, 0);
-    }
-    let time = format!(
-        "{:02}:{:02}:{:02}",
-        seconds / 3_600,
-        seconds / 60 % 60,
-        seconds % 60
-    );
-    if days == 0 && !from_1904 {
-        return time;
-    }
-    let day =
-        civil(days - if from_1904 { 24_107 } else { 25_569 } + i64::from(!from_1904 && days < 60));
-    if seconds == 0 {
-        day
-    } else {
-        format!("{day} {time}")
-    }
-}
-
-/// Days since 1970-01-01 as a calendar date (proleptic Gregorian).
-fn civil(days: i64) -> String {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// A header or footer without its codes (`&L`, `&"Arial,Bold"`, `&12`, `&P` …).
@@ -381,19 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serial_numbers_become_dates() {
-        assert_eq!(date(1.0, false), "1900-01-01");
-        assert_eq!(date(61.0, false), "1900-03-01");
-        assert_eq!(date(36_526.5, false), "2000-01-01 12:00:00");
-        assert_eq!(date(0.25, false), "06:00:00");
-        assert_eq!(date(0.0, true), "1904-01-01");
-    }
-
-    #[test]
-    fn formats_and_margins_are_understood() {
-        assert!(is_date_format("yyyy\\-mm\\-dd"));
-        assert!(!is_date_format("#,##0.00 \"days\""));
-        assert!(!is_date_format("[Red]0.00"));
+    fn margins_are_understood() {
         assert_eq!(
             margin_text("&L&\"Arial,Bold\"&12Left&RPage &P && more"),
             " Left Page   & more"

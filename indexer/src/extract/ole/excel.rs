@@ -1,27 +1,39 @@
-//! Excel 5 to 2003: the records of the workbook stream.
+//! Excel 2 to 2003 and Microsoft Graph: the records of the workbook stream, which is a file of its own before Excel 5.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use encoding_rs::Encoding;
 
 use super::super::job::{Failure, Job};
+use super::super::number::Format;
 use super::super::rtf::codepage;
 use super::super::sink::Sink;
-use super::super::xlsx::{date, is_date_format, margin_text};
+use super::super::xlsx::margin_text;
 use super::{Compound, u16_at, u32_at, wide};
 
 /// Shared strings that are kept.
 const MAX_STRINGS: usize = 2_000_000;
+/// Number formats that are kept.
+const MAX_FORMATS: usize = 10_000;
+
+/// Begins a workbook, a sheet or a chart.
+const BOF: u16 = 0x0809;
+/// The same in Excel 2.
+const FIRST_BOF: u16 = 0x0009;
 
 /// What cells refer to, gathered from the records before them.
 struct Book {
     /// Excel 97 and later: strings are UTF-16 or Latin-1.
     is_wide: bool,
     encoding: &'static Encoding,
+    /// Excel 2: cells have three bytes of attributes.
+    is_first: bool,
+    /// Excel 2 to 4: formats are counted, not numbered, and no numbers are known beforehand.
+    is_counted: bool,
     strings: Vec<String>,
     sheets: Vec<(u32, String)>,
-    date_formats: HashSet<u16>,
-    formats: Vec<u16>,
+    formats: HashMap<u16, Format>,
+    styles: Vec<u16>,
     from_1904: bool,
 }
 
@@ -36,19 +48,43 @@ pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure
     let Some(workbook) = workbook else {
         return Err(Failure::damaged("the workbook stream is missing"));
     };
-    let records: Vec<Record> = records(&workbook).collect();
+    read_records(&workbook, job)
+}
+
+/// Whether the bytes are a workbook without a compound file around it: Excel 2 to 4, and writers of Excel 5 that took the short way.
+pub(super) fn is_bare(bytes: &[u8]) -> bool {
+    let Some([kind, length]) = u16_at(bytes, 0).zip(u16_at(bytes, 2)).map(<[u16; 2]>::from) else {
+        return false;
+    };
+    let (version, content) = (u16_at(bytes, 4), u16_at(bytes, 6));
+    let fits = match kind {
+        FIRST_BOF => length == 4 && matches!(version, Some(0 | 2 | 7 | 0x0200)),
+        0x0209 | 0x0409 => length == 6 || length == 8,
+        BOF => matches!(length, 8 | 16) && matches!(version, Some(0x0500 | 0x0600)),
+        _ => false,
+    };
+    // The workbook, a sheet, a chart, macros, a workspace.
+    fits && matches!(content, Some(0x05 | 0x10 | 0x20 | 0x40 | 0x100))
+}
+
+/// Writes the text of a workbook's records.
+pub(super) fn read_records(workbook: &[u8], job: &mut Job) -> Result<(), Failure> {
+    let records: Vec<Record> = records(workbook).collect();
     if records.iter().any(|(_, kind, _)| *kind == 0x2F) {
         return Err(Failure::Encrypted);
     }
+    let (begin, version) = records.first().map_or((BOF, 0), |(_, kind, body)| {
+        (*kind, u16_at(body, 0).unwrap_or(0))
+    });
     let mut book = Book {
-        is_wide: records
-            .first()
-            .is_some_and(|(_, _, body)| u16_at(body, 0).unwrap_or(0) >= 0x0600),
+        is_wide: begin == BOF && version >= 0x0600,
         encoding: encoding_rs::WINDOWS_1252,
+        is_first: begin == FIRST_BOF,
+        is_counted: begin != BOF,
         strings: Vec::new(),
         sheets: Vec::new(),
-        date_formats: HashSet::new(),
-        formats: Vec::new(),
+        formats: HashMap::new(),
+        styles: Vec::new(),
         from_1904: false,
     };
     for (index, record) in records.iter().enumerate() {
@@ -75,7 +111,7 @@ fn records(bytes: &[u8]) -> impl Iterator<Item = Record<'_>> {
 impl Book {
     /// Records that change how others are read.
     fn note(&mut self, (at, kind, body): &Record, next: &[Record], sink: &mut Sink) {
-        match kind {
+        match *kind {
             0x0042 => self.encoding = codepage(i32::from(u16_at(body, 0).unwrap_or(1252))),
             0x0022 => self.from_1904 = u16_at(body, 0) == Some(1),
             0x0085 => {
@@ -84,14 +120,15 @@ impl Book {
                 }
             }
             0x00FC => self.strings = shared_strings(body, next),
-            0x041E => {
-                let (id, code) = (u16_at(body, 0), self.string(body, 2));
-                if let (Some(id), true) = (id, code.is_some_and(|code| is_date_format(&code))) {
-                    self.date_formats.insert(id);
+            0x001E | 0x041E => self.format(*kind, body),
+            0x00E0 => self.styles.push(u16_at(body, 2).unwrap_or(0)),
+            0x0243 | 0x0443 => self.styles.push(body.get(1).map_or(0, |id| u16::from(*id))),
+            0x008F => {
+                if let Some(name) = self.short_string(body, 4) {
+                    sink.sheet(&name);
                 }
             }
-            0x00E0 => self.formats.push(u16_at(body, 2).unwrap_or(0)),
-            0x0809 => {
+            BOF => {
                 if let Some((_, name)) = self.sheets.iter().find(|(start, _)| start == at) {
                     sink.sheet(name);
                 }
@@ -100,16 +137,35 @@ impl Book {
         }
     }
 
+    fn format(&mut self, kind: u16, body: &[u8]) {
+        let counted = self.is_counted.then_some(self.formats.len() as u16);
+        let code = match (kind, self.is_wide) {
+            (0x001E, _) => self.short_string(body, 0),
+            (_, true) => self.string(body, 2),
+            (_, false) => self.short_string(body, 2),
+        };
+        if let (Some(id), Some(code)) = (counted.or_else(|| u16_at(body, 0)), code)
+            && self.formats.len() < MAX_FORMATS
+        {
+            self.formats.insert(id, Format::of(&code));
+        }
+    }
+
     /// Records that hold words.
     fn cell(&self, (_, kind, body): &Record, next: &[Record], sink: &mut Sink) {
         let value = match kind {
             0x00FD => u32_at(body, 6).and_then(|index| self.strings.get(index as usize).cloned()),
             0x0204 | 0x00D6 => self.string(body, 6),
+            0x0004 => self.short_string(body, 7),
             0x0207 => self.string(body, 0),
+            0x0007 => self.short_string(body, 0),
+            0x0002 => u16_at(body, 7).map(|whole| self.first_number(f64::from(whole), body)),
+            0x0003 => number_at(body, 7).map(|number| self.first_number(number, body)),
+            0x0006 if self.is_first => self.first_result(body),
             0x0203 => number_at(body, 6).map(|number| self.number(number, body)),
             0x027E => u32_at(body, 6).map(|packed| self.number(unpacked(packed), body)),
             0x00BD => Some(self.numbers(body)),
-            0x0006 => self.result(body),
+            0x0006 | 0x0206 | 0x0406 => self.result(body),
             0x0205 if body.get(7) == Some(&0) => Some(
                 if body.get(6) == Some(&1) {
                     "TRUE"
@@ -121,11 +177,12 @@ impl Book {
             0x0014 | 0x0015 if !body.is_empty() => self.margin(body),
             0x100D => self.short_string(body, 2),
             0x01B6 => text_box(body, next),
+            0x001C if !self.is_wide => self.decoded(body.get(6..)),
             _ => None,
         };
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             sink.text(&value);
-            if matches!(kind, 0x0014 | 0x0015 | 0x01B6 | 0x100D) {
+            if matches!(kind, 0x0014 | 0x0015 | 0x001C | 0x01B6 | 0x100D) {
                 sink.line()
             } else {
                 sink.text("\t")
@@ -146,13 +203,7 @@ impl Book {
 
     fn characters(&self, body: &[u8], at: usize, length: usize) -> Option<String> {
         if !self.is_wide {
-            let bytes = body.get(at..body.len().min(at + length))?;
-            return Some(
-                self.encoding
-                    .decode_without_bom_handling(bytes)
-                    .0
-                    .into_owned(),
-            );
+            return self.decoded(body.get(at..body.len().min(at + length)));
         }
         let flags = *body.get(at)?;
         let start =
@@ -166,6 +217,11 @@ impl Book {
         })
     }
 
+    fn decoded(&self, bytes: Option<&[u8]>) -> Option<String> {
+        let text = self.encoding.decode_without_bom_handling(bytes?).0;
+        Some(text.into_owned())
+    }
+
     fn margin(&self, body: &[u8]) -> Option<String> {
         let codes = if self.is_wide {
             self.string(body, 0)
@@ -176,17 +232,32 @@ impl Book {
     }
 
     fn number(&self, number: f64, body: &[u8]) -> String {
-        self.formatted(number, u16_at(body, 4).unwrap_or(0))
+        self.styled(number, u16_at(body, 4).unwrap_or(0))
     }
 
-    fn formatted(&self, number: f64, style: u16) -> String {
-        let format = self.formats.get(usize::from(style)).copied().unwrap_or(0);
-        let is_date = self.date_formats.contains(&format) || matches!(format, 14..=22 | 45..=47);
-        if is_date {
-            date(number, self.from_1904)
-        } else {
-            number.to_string()
-        }
+    fn styled(&self, number: f64, style: u16) -> String {
+        let id = self.styles.get(usize::from(style)).copied().unwrap_or(0);
+        self.formatted(number, id)
+    }
+
+    fn formatted(&self, number: f64, id: u16) -> String {
+        let known = || (!self.is_counted).then(|| Format::known(usize::from(id)));
+        let format = self.formats.get(&id).copied().or_else(known);
+        format.unwrap_or_default().show(number, self.from_1904)
+    }
+
+    /// A cell of Excel 2 names its format itself; Graph, which has such cells too, shows numbers plainly.
+    fn first_number(&self, number: f64, body: &[u8]) -> String {
+        let id = body.get(5).filter(|_| self.is_first);
+        self.formatted(number, id.map_or(0, |id| u16::from(id & 0x3F)))
+    }
+
+    fn first_result(&self, body: &[u8]) -> Option<String> {
+        let is_number = u16_at(body, 13)? != 0xFFFF;
+        is_number
+            .then(|| number_at(body, 7))
+            .flatten()
+            .map(|number| self.first_number(number, body))
     }
 
     fn numbers(&self, body: &[u8]) -> String {
@@ -195,7 +266,7 @@ impl Book {
             .unwrap_or_default()
             .chunks_exact(6);
         let cells = cells
-            .filter_map(|cell| Some(self.formatted(unpacked(u32_at(cell, 2)?), u16_at(cell, 0)?)));
+            .filter_map(|cell| Some(self.styled(unpacked(u32_at(cell, 2)?), u16_at(cell, 0)?)));
         cells.collect::<Vec<_>>().join("\t")
     }
 

@@ -75,8 +75,16 @@ fn padded(bytes: &[u8]) -> Vec<u8> {
     padded
 }
 
+/// Whether the bytes are a workbook of the time before compound files.
+pub(super) fn is_bare_workbook(bytes: &[u8]) -> bool {
+    excel::is_bare(bytes)
+}
+
 /// Writes the text of a compound file.
 pub(super) fn read(bytes: &[u8], kind: FileType, job: &mut Job) -> Result<(), Failure> {
+    if kind == FileType::Xls && excel::is_bare(bytes) {
+        return excel::read_records(bytes, job);
+    }
     let mut compound = Compound::open(bytes)?;
     if let Some(summary) = compound.stream("/\u{5}SummaryInformation", job) {
         summary::headlines(&summary, job);
