@@ -6,6 +6,8 @@ use super::{Compound, narrow, u16_at, u32_at, wide};
 
 /// Pieces that are read.
 const MAX_PIECES: usize = 1_000_000;
+/// Longest field code that is kept, bytes.
+const MAX_CODE_BYTES: usize = 4_000;
 
 /// Writes the main text, notes, headers, comments and text boxes, in the order the file keeps them.
 pub(super) fn read(compound: &mut Compound, job: &mut Job) -> Result<(), Failure> {
@@ -92,15 +94,30 @@ fn pieces(document: &[u8], table: &[u8]) -> Option<Vec<(usize, usize, bool)>> {
     Some((0..count).filter_map(piece).collect())
 }
 
-/// How many field codes (not shown) are open around the text.
+/// The fields that are open around the text.
 #[derive(Default)]
 struct Fields {
-    open: Vec<bool>,
+    open: Vec<Field>,
+}
+
+/// A field: its code is not shown, its result is.
+#[derive(Default)]
+struct Field {
+    code: String,
+    in_result: bool,
 }
 
 impl Fields {
     fn is_shown(&self) -> bool {
-        self.open.iter().all(|shown| *shown)
+        self.open.iter().all(|field| field.in_result)
+    }
+
+    fn note(&mut self, words: &str) {
+        if let Some(field) = self.open.last_mut().filter(|field| !field.in_result)
+            && field.code.len() < MAX_CODE_BYTES
+        {
+            field.code.push_str(words);
+        }
     }
 }
 
@@ -110,19 +127,63 @@ fn write(text: &str, fields: &mut Fields, sink: &mut Sink) {
         let words = part.trim_end_matches(|c: char| c < ' ');
         if fields.is_shown() {
             sink.text(words);
+        } else {
+            fields.note(words);
         }
         match mark {
-            Some('\u{13}') if fields.open.len() < 1_000 => fields.open.push(false),
+            Some('\u{13}') if fields.open.len() < 1_000 => fields.open.push(Field::default()),
             Some('\u{14}') => {
                 if let Some(last) = fields.open.last_mut() {
-                    *last = true;
+                    last.in_result = true;
                 }
             }
-            Some('\u{15}') => drop(fields.open.pop()),
+            Some('\u{15}') => {
+                let ended = fields.open.pop();
+                if let Some(field) = ended.filter(|field| !field.in_result && fields.is_shown()) {
+                    equation(&field.code, sink);
+                }
+            }
             Some('\u{7}' | '\t') => sink.gap(),
             Some('\r' | '\u{B}' | '\u{C}') => sink.line(),
             Some('\u{1E}') => sink.char('-'),
             _ => {}
+        }
+    }
+}
+
+/// The words of an `EQ` field, which has no result: it draws its arguments, a phonetic guide and what it guides to, say
+/// (`EQ \o\ad(\s\up 10(とうきょう),東京)`).
+fn equation(code: &str, sink: &mut Sink) {
+    let code = code.trim_start();
+    let is_equation = code
+        .get(..2)
+        .is_some_and(|name| name.eq_ignore_ascii_case("eq"));
+    let mut rest = code.get(2..).unwrap_or_default().chars().peekable();
+    let mut depth = 0u32;
+    while let Some(c) = rest.next().filter(|_| is_equation) {
+        match c {
+            '\\' => match rest.next_if(|next| !next.is_ascii_alphanumeric()) {
+                Some(literal) if depth > 0 => sink.char(literal),
+                Some(_) => {}
+                // A switch and its number; its arguments follow in parentheses.
+                None => {
+                    while rest
+                        .next_if(|next| !matches!(next, '(' | '\\' | ',' | ')'))
+                        .is_some()
+                    {}
+                }
+            },
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            ',' | ';' => {}
+            c if depth > 0 => {
+                sink.char(c);
+                continue;
+            }
+            _ => continue,
+        }
+        if matches!(c, '(' | ')' | ',' | ';') {
+            sink.gap();
         }
     }
 }
