@@ -268,7 +268,7 @@ fn write_iptc(bytes: &[u8], sink: &mut Sink) {
     }
 }
 
-/// The texts of an XMP packet's title, description, subject, creator and rights.
+/// The texts of an XMP packet's title, description, subject, creator, rights and camera: elements, or attributes of `rdf:Description`.
 fn write_xmp(bytes: &[u8], sink: &mut Sink) {
     let Some(start) = find(bytes, b"<x:xmpmeta").or_else(|| find(bytes, b"<rdf:RDF")) else {
         return;
@@ -278,6 +278,10 @@ fn write_xmp(bytes: &[u8], sink: &mut Sink) {
     let mut wanted = 0u32;
     walk(&packet, |step| {
         match step {
+            Step::Start(tag) if tag.name() == "Description" => {
+                let told = tag.attributes().filter(|(name, _)| is_description(name));
+                told.for_each(|(_, value)| write_value(&value, sink));
+            }
             Step::Start(tag) if !tag.is_empty => wanted += u32::from(is_description(tag.name())),
             Step::End(name) => wanted -= u32::from(is_description(name)).min(wanted),
             Step::Text(text) if wanted > 0 => write_value(text, sink),
@@ -297,8 +301,11 @@ fn is_description(name: &str) -> bool {
             | "rights"
             | "Headline"
             | "City"
+            | "State"
             | "Country"
             | "Location"
+            | "Make"
+            | "Model"
     )
 }
 
