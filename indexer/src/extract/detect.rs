@@ -2,7 +2,7 @@
 
 use super::FileType;
 use super::decode::looks_like_text;
-use super::{ole, package};
+use super::{archive, ole, package};
 
 /// How far into a file a PDF header may be.
 const PDF_HEADER_BYTES: usize = 4 << 10;
@@ -69,6 +69,9 @@ fn by_signature(bytes: &[u8], extension: &str) -> Option<FileType> {
     if is_tar(bytes) {
         return Some(FileType::Tar);
     }
+    if archive::is_other(bytes) {
+        return Some(FileType::Archive);
+    }
     let head = &bytes[..bytes.len().min(PDF_HEADER_BYTES)];
     if head.windows(5).any(|w| w == b"%PDF-") {
         return Some(FileType::Pdf);
@@ -110,13 +113,24 @@ fn is_image(bytes: &[u8]) -> bool {
         .any(|signature| bytes.starts_with(signature))
 }
 
-/// A tar header: its magic (POSIX's or GNU's) and a checksum in octal digits. Words of a text may have the magic's letters there.
+/// A tar header: its magic (POSIX's or GNU's) and a checksum in octal digits, or without a magic (the first tars) the right checksum.
+/// Words of a text may have the magic's letters there.
 fn is_tar(bytes: &[u8]) -> bool {
+    let Some(header) = bytes.first_chunk::<512>() else {
+        return false;
+    };
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'7' | b' ' | 0);
-    matches!(bytes.get(257..263), Some(b"ustar\0" | b"ustar "))
-        && bytes
-            .get(148..156)
-            .is_some_and(|sum| sum.iter().all(is_digit))
+    let sum = &header[148..156];
+    if !sum.iter().all(is_digit) {
+        return false;
+    }
+    let digits = str::from_utf8(sum)
+        .unwrap_or_default()
+        .trim_matches(['\0', ' ']);
+    let told = u32::from_str_radix(digits, 8).ok();
+    let summed = header.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    let counted = summed - sum.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+    matches!(&header[257..263], b"ustar\0" | b"ustar ") || (header[0] != 0 && told == Some(counted))
 }
 
 fn by_infer(bytes: &[u8]) -> Option<FileType> {
@@ -292,7 +306,7 @@ fn by_extension(extension: &str) -> Option<FileType> {
         "xz" | "txz" => T::Xz,
         "bz2" | "tbz" | "tbz2" => T::Bzip2,
         "zst" | "tzst" => T::Zstandard,
-        "rar" => T::Archive,
+        "rar" | "cpio" | "ar" | "deb" => T::Archive,
         "mp3" | "flac" | "ogg" | "wav" | "m4a" | "opus" | "aac" => T::Audio,
         "mp4" | "mkv" | "avi" | "mov" | "webm" | "mpg" | "mpeg" => T::Video,
         _ if is_code(extension) => T::Code,
@@ -430,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_text_with_a_tars_letters_is_a_text() {
-        let mut text = "lantern ".repeat(40).into_bytes();
+        let mut text = "lantern ".repeat(70).into_bytes();
         text[257..263].copy_from_slice(b"ustar ");
         assert_eq!(detect("letter.txt", &text), FileType::Text);
         text[148..156].copy_from_slice(b"0017245 ");

@@ -256,7 +256,7 @@ fn read(name: &str, bytes: &[u8], detected: FileType, job: &mut Job) -> Result<(
         T::Doc | T::Xls | T::Ppt | T::Msg => ole::read(bytes, detected, job),
         T::Mail => mail::read(bytes, job),
         T::Mailbox => mail::read_mailbox(bytes, job),
-        T::Zip | T::Tar | T::Gzip | T::SevenZip | T::Xz | T::Bzip2 | T::Zstandard => {
+        T::Zip | T::Tar | T::Gzip | T::SevenZip | T::Xz | T::Bzip2 | T::Zstandard | T::Archive => {
             archive::read(name, bytes, detected, job)
         }
         T::EncryptedOffice => Err(Failure::Encrypted),
