@@ -203,6 +203,12 @@ pub fn extract(name: &str, bytes: &[u8], limits: &Limits) -> Extraction {
     let caught = catch_unwind(AssertUnwindSafe(|| read(name, bytes, detected, &mut job)));
     let ended =
         caught.unwrap_or_else(|_| Err(Failure::damaged("the reader of this format gave up")));
+    let ended = ended.and_then(|()| match package::is_whole(bytes) {
+        true => Ok(()),
+        false => Err(Failure::damaged(
+            "the zip container is cut short: its directory is missing",
+        )),
+    });
     finish(job, detected, ended, whole, bytes)
 }
 

@@ -1,5 +1,8 @@
 //! Zip containers of documents: their members by name, each bounded, all of them together bounded.
 
+mod repair;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
@@ -20,13 +23,17 @@ const DETECT_MEMBERS: usize = 4_000;
 
 /// An open zip container.
 pub(super) struct Package<'b> {
-    archive: ZipArchive<Cursor<&'b [u8]>>,
+    archive: ZipArchive<Cursor<Cow<'b, [u8]>>>,
 }
 
 impl<'b> Package<'b> {
-    /// Opens the container; fails when it has no readable directory.
+    /// Opens the container, also one whose directory at the end was cut off; fails when there are no members either.
     pub fn open(bytes: &'b [u8]) -> Result<Self, Failure> {
-        let archive = ZipArchive::new(Cursor::new(bytes));
+        let archive = ZipArchive::new(Cursor::new(Cow::Borrowed(bytes)));
+        let archive = archive.or_else(|error| match repair::with_directory(bytes) {
+            Some(repaired) => ZipArchive::new(Cursor::new(Cow::Owned(repaired))),
+            None => Err(error),
+        });
         let archive = archive.map_err(|error| {
             Failure::damaged(format!("the zip directory is unreadable: {error}"))
         })?;
@@ -88,10 +95,10 @@ impl<'b> Package<'b> {
             return Some(start);
         }
         let kind = super::detect(name, &start);
-        let opaque = matches!(
-            kind,
-            FileType::Binary | FileType::Audio | FileType::Video | FileType::Archive
-        );
+        let opaque = match kind {
+            FileType::Archive => !super::archive::is_other(&start),
+            kind => matches!(kind, FileType::Binary | FileType::Audio | FileType::Video),
+        };
         if opaque {
             None
         } else {
@@ -182,6 +189,11 @@ pub(super) fn resolve(folder: &str, target: &str) -> String {
         }
     }
     parts.join("/")
+}
+
+/// Whether the bytes are a zip container with a directory, or none at all.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    !bytes.starts_with(repair::MEMBER) || ZipArchive::new(Cursor::new(bytes)).is_ok()
 }
 
 /// Whether the bytes hold a zip directory.

@@ -289,6 +289,67 @@ fn broken_containers_are_told() {
 }
 
 #[test]
+fn what_was_cut_short_gives_what_it_has() {
+    let bytes = zipped(&[
+        ("[Content_Types].xml", "<Types/>"),
+        (
+            "word/document.xml",
+            "<w:document><w:body><w:p><w:r><w:t>sandpiper</w:t></w:r></w:p></w:body></w:document>",
+        ),
+        ("word/media/a.txt", "the rest"),
+    ]);
+    let directory = memchr::memmem::find(&bytes, b"PK\x01\x02").unwrap();
+    let cut = given("a.docx", &bytes[..directory - 4]);
+    assert_eq!(
+        (cut.detected, words(&cut)),
+        (FileType::Docx, vec!["sandpiper"])
+    );
+    assert!(
+        matches!(cut.outcome, Outcome::Damaged { .. }),
+        "{:?}",
+        cut.outcome
+    );
+    // Members whose size is behind them.
+    let mut writer = ZipWriter::new_stream(Vec::new());
+    for (name, content) in [
+        ("a.txt", "turnstone ".repeat(40)),
+        ("b.txt", "dotterel ".repeat(40)),
+    ] {
+        writer
+            .start_file(name, SimpleFileOptions::default())
+            .unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    let streamed = writer.finish().unwrap().into_inner();
+    let directory = memchr::memmem::find(&streamed, b"PK\x01\x02").unwrap();
+    let cut = given("a.zip", &streamed[..directory]);
+    assert_eq!(cut.members.len(), 2);
+    assert!(
+        cut.text.contains("turnstone") && cut.text.contains("dotterel"),
+        "{}",
+        cut.text
+    );
+}
+
+#[test]
+fn cameras_tell_themselves_in_attributes_of_xmp() {
+    let xmp = r#"<x:xmpmeta><rdf:RDF><rdf:Description tiff:Make="Acme" tiff:Model="Box 2" photoshop:City="Bergen" tiff:Orientation="1">
+        <dc:title><rdf:Alt><rdf:li>Harbour</rdf:li></rdf:Alt></dc:title></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"#;
+    let length = (xmp.len() + 2) as u16;
+    let picture = [
+        b"\xFF\xD8\xFF\xE1",
+        &length.to_be_bytes()[..],
+        xmp.as_bytes(),
+        b"\xFF\xD9",
+    ]
+    .concat();
+    assert_eq!(
+        words(&given("a.jpg", &picture)),
+        ["Acme", "Box", "2", "Bergen", "Harbour"]
+    );
+}
+
+#[test]
 fn compressed_archives_are_opened() {
     use lzma_rust2::{XzOptions, XzWriter};
     let mut xz = XzWriter::new(Vec::new(), XzOptions::with_preset(1)).unwrap();
