@@ -27,10 +27,22 @@ use crate::{block, keyspace, row};
 
 /// The version of the extractors. Raise it when extraction changes: a record of an older version is read, and replaced when its
 /// file is looked at again.
-pub const EXTRACTOR_VERSION: u32 = 3;
+pub const EXTRACTOR_VERSION: u32 = 4;
 
-/// The version before the present one, which read these categories otherwise.
-const LAST_VERSION: (u32, [&str; 2]) = (2, ["mail", "archive"]);
+/// The first version whose records may still say what today's extractors would.
+const FIRST_VERSION: u32 = 2;
+
+/// What each later version reads otherwise than the one before: categories and types. Of type `binary` were archives and workbooks
+/// that had no reader.
+const CHANGED: [(u32, &[&str]); 2] = [
+    (3, &["mail", "archive"]),
+    (
+        4,
+        &[
+            "archive", "xls", "xlsx", "ppt", "doc", "jpeg", "png", "tiff", "webp", "binary",
+        ],
+    ),
+];
 
 /// How much older than where a look begins a job may be, milliseconds: uploads take their revs before they are committed.
 pub const OVERLAP_MS: u64 = 1_000;
@@ -178,9 +190,14 @@ pub struct ExtractionRecord {
 impl ExtractionRecord {
     /// True when today's extractors have made it, or would make the same.
     pub fn is_current(&self) -> bool {
-        let (last, changed) = LAST_VERSION;
-        let is_same = self.version == last && !changed.contains(&self.category.as_str());
-        self.version == EXTRACTOR_VERSION || is_same
+        let is_changed = |changed: &[&str]| {
+            changed.contains(&self.category.as_str()) || changed.contains(&self.file_type.as_str())
+        };
+        let mut later = CHANGED
+            .iter()
+            .filter(|(version, _)| *version > self.version);
+        let is_known = (FIRST_VERSION..=EXTRACTOR_VERSION).contains(&self.version);
+        is_known && !later.any(|(_, changed)| is_changed(changed))
     }
 
     /// The blocks that are stored for it alone: its text's, and its members'.

@@ -132,3 +132,21 @@ fn records_of_the_first_release_are_read() {
     assert_eq!(read, old);
     assert!(!read.is_current());
 }
+
+#[test]
+fn records_are_current_until_their_kind_of_file_is_read_otherwise() {
+    let is_current = |version: u32, category: &str, file_type: &str| {
+        let record = ExtractionRecord {
+            version,
+            category: category.to_owned(),
+            file_type: file_type.to_owned(),
+            ..ExtractionRecord::default()
+        };
+        record.is_current()
+    };
+    assert!(is_current(EXTRACTOR_VERSION, "archive", "zip"));
+    assert!(is_current(2, "pdf", "pdf") && is_current(3, "mail", "mail"));
+    assert!(!is_current(2, "mail", "mail") && !is_current(3, "archive", "zip"));
+    assert!(!is_current(3, "spreadsheet", "xls") && is_current(3, "spreadsheet", "ods"));
+    assert!(!is_current(EXTRACTOR_VERSION + 1, "pdf", "pdf"));
+}
