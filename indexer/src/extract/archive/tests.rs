@@ -151,6 +151,8 @@ fn binary(name: &str, content: &[u8]) -> Vec<u8> {
     member
 }
 
+type MemberWriter = fn(&str, &[u8]) -> Vec<u8>;
+
 #[test]
 fn cpio_archives_of_every_kind_are_read() {
     let modern = [
@@ -169,8 +171,7 @@ fn cpio_archives_of_every_kind_are_read() {
         paths(&read),
         [("docs/a.txt", moment), ("docs/b.txt", moment)]
     );
-    let kinds: [fn(&str, &[u8]) -> Vec<u8>; 2] = [octal, binary];
-    for kind in kinds {
+    for kind in [octal as MemberWriter, binary] {
         let archive = [
             kind("a.txt", b"avocet"),
             kind("b.txt", b"plovers"),
