@@ -15,6 +15,7 @@ use indexer::Indexer;
 use storage::block::BlockStore;
 use storage::chunk::BlockHash;
 use storage::meta::FileId;
+use storage::trace;
 use sync::bus::{Bus, Delivery, Event, Group, Hint, Subscription};
 
 /// How soon a stop is heard while nothing happens.
@@ -134,19 +135,23 @@ fn settle(
     delivery: &Delivery,
     since: Instant,
 ) -> bool {
-    let done = match &delivery.hint {
-        Hint::Any => true,
-        Hint::Event(event) => log(consumer.is_done(event)).unwrap_or(false),
-    };
-    if done {
+    let Hint::Event(event) = &delivery.hint else {
         hints.acknowledge(&[delivery.receipt]);
-    } else if since.elapsed() > PATIENCE {
-        tracing::warn!(hint = ?delivery.hint, "a message could not be acted on and is a dead letter");
-        hints.reject(delivery.receipt);
-    } else {
-        return false;
-    }
-    true
+        return true;
+    };
+    trace::during(event.request(), || {
+        if log(consumer.is_done(event)).unwrap_or(false) {
+            let took_ms = since.elapsed().as_secs_f64() * 1000.0;
+            tracing::debug!(topic = event.topic(), took_ms, "acted on a message");
+            hints.acknowledge(&[delivery.receipt]);
+        } else if since.elapsed() > PATIENCE {
+            tracing::warn!(hint = ?delivery.hint, "a message could not be acted on and is a dead letter");
+            hints.reject(delivery.receipt);
+        } else {
+            return false;
+        }
+        true
+    })
 }
 
 /// Says what went wrong; it is tried again.

@@ -332,6 +332,7 @@ mod tests {
             content_hash: [file as u8; 32],
             blocks: Vec::new(),
             scope: Scope::Account(AccountId(account)),
+            request: None,
         }
     }
 

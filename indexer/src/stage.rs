@@ -13,6 +13,7 @@ use storage::chunk::BLOCK_BYTES;
 use storage::extraction::{EXTRACTOR_VERSION, ExtractionRecord, Job, Members, TextSource};
 use storage::meta::path::extension;
 use storage::meta::{AccountId, FileId};
+use storage::trace;
 
 use crate::board::Board;
 use crate::error::{self, Result};
@@ -35,6 +36,9 @@ const REST: Duration = Duration::from_millis(10);
 const FINISHED_TOGETHER: usize = 256;
 /// Texts up to this size are stored with those of other jobs, so that no worker waits for the disk, bytes.
 const SMALL_TEXT_BYTES: usize = 64 * 1024;
+
+/// An extraction that took longer is logged by name.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// A finished job, and its text where that is not stored yet.
 struct Finished {
@@ -235,12 +239,17 @@ fn work(
     finished: &SyncSender<Finished>,
 ) {
     while let Some(job) = board.take() {
-        let record = known(sources, &job).and_then(|known| match known {
-            Some(known) => Ok((known, None)),
-            None => {
-                let bytes = read(sources, &job, input_bytes)?;
-                record(sources, pool.extract(&job.name, &bytes))
-            }
+        let begun = Instant::now();
+        let record = trace::during(job.request.as_ref(), || {
+            let record = known(sources, &job).and_then(|known| match known {
+                Some(known) => Ok((known, None)),
+                None => {
+                    let bytes = read(sources, &job, input_bytes)?;
+                    record(sources, pool.extract(&job.name, &bytes))
+                }
+            });
+            tell(&job, &record, begun.elapsed());
+            record
         });
         board.ran(&job);
         match record {
@@ -249,11 +258,23 @@ fn work(
                     return;
                 }
             }
-            Err(error) => {
-                tracing::warn!(file = %job.file, %error, "not extracted; trying again later");
-                board.set_aside(&job);
+            Err(_) => board.set_aside(&job),
+        }
+    }
+}
+
+/// Says how an extraction ended.
+fn tell<T>(job: &Job, record: &storage::Result<(ExtractionRecord, T)>, took: Duration) {
+    let (file, took_ms) = (job.file, took.as_secs_f64() * 1000.0);
+    match record {
+        Ok((record, _)) => {
+            let outcome = record.outcome.word();
+            match took < SLOW {
+                true => tracing::debug!(%file, outcome, took_ms, "extracted"),
+                false => tracing::info!(%file, outcome, took_ms, "extracted slowly"),
             }
         }
+        Err(error) => tracing::warn!(%file, %error, "not extracted; trying again later"),
     }
 }
 

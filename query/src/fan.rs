@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::trace::Id;
+use storage::trace::Id;
 
 /// So few shards or hits are looked at one after the other: handing work over and waiting for it costs more.
 const FEW: usize = 3;

@@ -43,7 +43,6 @@ mod spaces;
 pub mod statistics;
 pub mod suggest;
 mod sums;
-pub mod trace;
 mod within;
 mod word;
 

@@ -9,7 +9,7 @@ use hyper::{Method, Request};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use query::trace::Id;
+use storage::trace::Id;
 use tokio::runtime::Handle;
 
 use super::call::{Answer, Call};

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use query::trace::Id;
+use storage::trace::Id;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 

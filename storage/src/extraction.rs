@@ -23,7 +23,7 @@ use crate::kv::{Snapshot, Store, Transaction, prefix_end};
 use crate::meta::keys::{self, key};
 use crate::meta::path::extension;
 use crate::meta::{AccountId, FileId, NamespaceId, NodeKind, Rev, TeamId};
-use crate::{block, keyspace, row};
+use crate::{block, keyspace, row, trace};
 
 /// The version of the extractors. Raise it when extraction changes: a record of an older version is read, and replaced when its
 /// file is looked at again.
@@ -77,6 +77,9 @@ pub struct Job {
     pub blocks: Vec<BlockHash>,
     /// Who may reuse the result.
     pub scope: Scope,
+    /// The request that it comes from, where one is known: extraction's log lines carry it.
+    #[serde(with = "trace::optional")]
+    pub request: Option<trace::Id>,
 }
 
 /// How an extraction ended.

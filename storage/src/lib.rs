@@ -19,5 +19,6 @@ pub mod row;
 pub mod seal;
 pub mod slots;
 pub mod snapshot;
+pub mod trace;
 
 pub use error::{Error, Result};

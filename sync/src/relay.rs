@@ -15,6 +15,7 @@ use storage::extraction::Extractions;
 use storage::journal::{Change, Journal, LogEntry, PARTITIONS, Partition};
 use storage::meta::{FileId, Meta, NodeKind, Reader};
 use storage::relayed::{Log, Relayed};
+use storage::trace;
 
 use crate::bus::{Backoff, BlockKind, ChangeKind, Event, Publisher};
 use crate::error::Result;
@@ -126,6 +127,11 @@ impl Pass {
         let events: Vec<Event> = batch.changes.into_values().chain(batch.others).collect();
         publisher.publish(&events)?;
         self.relayed.advance(&batch.through)?;
+        for event in &events {
+            trace::during(event.request(), || {
+                tracing::debug!(topic = event.topic(), "published");
+            });
+        }
         for (log, sequence) in batch.through {
             self.remember(log, sequence);
         }
@@ -198,6 +204,12 @@ impl Pass {
         batch.entries += 1;
         let node = reader.look(entry.change.file())?.map(|(node, _)| node.kind);
         let what = kind(&entry.change, node.as_ref());
+        let request = match (what, &node) {
+            (ChangeKind::File, Some(NodeKind::File(_))) => {
+                self.tell_content(batch, entry.change.file())?
+            }
+            _ => None,
+        };
         let told = batch
             .changes
             .entry((partition.0, entry.ns.0, what))
@@ -208,37 +220,40 @@ impl Pass {
                 namespace: entry.ns.0,
                 namespace_sequence: 0,
                 changes: 0,
+                request: None,
             });
         if let Event::Changed {
             sequence,
             namespace_sequence,
             changes,
+            request: last,
             ..
         } = told
         {
             *sequence = entry.seq;
             *namespace_sequence = entry.ns_seq.max(*namespace_sequence);
             *changes += 1;
-        }
-        if matches!(node, Some(NodeKind::File(_))) && what == ChangeKind::File {
-            self.tell_content(batch, entry.change.file())?;
+            if request.is_some() {
+                *last = request;
+            }
         }
         Ok(())
     }
 
-    /// One message for each content that waits, however many files have it.
-    fn tell_content(&self, batch: &mut Batch, file: FileId) -> Result<()> {
+    /// One message for each content that waits, however many files have it. Returns the request that stored it: the logs do not know.
+    fn tell_content(&self, batch: &mut Batch, file: FileId) -> Result<Option<trace::Id>> {
         let Some(job) = self.sources.extractions.waiting(file)? else {
-            return Ok(());
+            return Ok(None);
         };
         if batch.contents.insert(job.content()) {
             batch.others.push(Event::Content {
                 account: job.account.0,
                 file: file.0,
                 content_hash: hex::encode(job.content_hash),
+                request: job.request.clone(),
             });
         }
-        Ok(())
+        Ok(job.request)
     }
 
     fn read_blocks(&self, batch: &mut Batch) -> Result<()> {

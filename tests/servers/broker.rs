@@ -26,6 +26,7 @@ use sync::relay::{Relay, Sources};
 use crate::durability::unlike_any_other;
 use crate::engine::Engine;
 use crate::program::{Server, free_port, until};
+use crate::roles::Cluster;
 use crate::user::User;
 
 /// How long a word may take to be found, seconds.
@@ -264,6 +265,52 @@ fn uploads_go_on_while_the_broker_is_away_and_search_catches_up() {
         is_empty.then_some(())
     });
     server.check();
+}
+
+/// A request's id goes with its change: from the process that took the upload through the broker to those that publish, read and index it.
+#[test]
+fn an_uploads_id_is_in_the_logs_of_all_who_work_for_it() {
+    let id = "brought-in.7";
+    let mut cluster = Cluster::with_broker();
+    let front = cluster.start("front", "web");
+    let admin = front.admin();
+    let _back = [
+        ("teller", "relay"),
+        ("reader", "extract"),
+        ("indexer", "shard"),
+    ]
+    .map(|(name, role)| cluster.start(name, role));
+    let bearer = format!("Bearer {}", admin.token);
+    let upload = |number: u32| {
+        let argument = format!("{{\"path\":\"/told {number}.txt\"}}");
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/octet-stream"),
+            ("Dropbox-API-Arg", &argument),
+            ("X-Request-Id", id),
+        ];
+        let content = format!("the lantern of number {number}");
+        let answer = admin
+            .http
+            .request("POST", "/2/files/upload", &headers, content.as_bytes());
+        assert_eq!(answer.unwrap().status, 200);
+    };
+    let says = |name: &str, words: &str| {
+        let (log, id) = (cluster.log(name), format!("request{{id=\"{id}\"}}"));
+        log.lines()
+            .any(|line| line.contains(&id) && line.contains(words))
+    };
+    // A file that extraction took up before the relay had told of it has no id in its messages: there is a next one.
+    let mut number = 0;
+    until("the id in all logs", FOUND_LIMIT_S, || {
+        upload(number);
+        number += 1;
+        let all = says("teller", "content.stored")
+            && says("teller", "change.file")
+            && says("reader", "extracted")
+            && says("indexer", "change.file");
+        all.then_some(())
+    });
 }
 
 #[test]

@@ -20,6 +20,10 @@ const FOUND_LIMIT_S: u64 = 120;
 /// Shards of the cluster.
 const SHARDS: usize = 8;
 
+/// What the processes log: who works for which request, too.
+const LOG: &str =
+    "info,firefly::rpc=debug,firefly::hints=debug,sync::relay=debug,indexer::stage=debug";
+
 /// A process of the cluster.
 pub struct Process {
     child: Child,
@@ -55,7 +59,7 @@ impl Cluster {
     }
 
     /// The same with a broker.
-    fn with_broker() -> Cluster {
+    pub fn with_broker() -> Cluster {
         let (mut cluster, broker) = (Cluster::new(), Engine::start("rabbitmq"));
         let url = format!("amqp://127.0.0.1:{}/%2f", broker.port());
         cluster.arguments = vec!["--broker".into(), url];
@@ -88,7 +92,7 @@ impl Cluster {
             .arg(self.database.password_file())
             .args(["--ocr-languages", "off", "--shards", &SHARDS.to_string()])
             .args(&self.arguments)
-            .env("FIREFLY_LOG", "info,firefly::rpc=debug")
+            .env("FIREFLY_LOG", LOG)
             .stdin(Stdio::null())
             .stdout(said.unwrap())
             .stderr(log.unwrap())
@@ -114,7 +118,8 @@ impl Cluster {
         self.log(name).matches(words).count()
     }
 
-    fn log(&self, name: &str) -> String {
+    /// What it has logged so far.
+    pub fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default()
     }
 }

@@ -82,6 +82,7 @@ mod tests {
             content_hash: [content; 32],
             blocks: Vec::new(),
             scope: Scope::Team(TeamId(1)),
+            request: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is published, and how it is written: JSON, so that an operator can read a dead letter (docs/format.md).
 
 use serde::{Deserialize, Serialize};
+use storage::trace;
 
 /// The type of the messages that this release writes and reads.
 pub const MESSAGE_TYPE: &str = "firefly/1";
@@ -23,6 +24,13 @@ pub enum Event {
         namespace_sequence: u64,
         /// How many they are.
         changes: u32,
+        /// The request that made one of them, where it is known: the newest.
+        #[serde(
+            with = "trace::optional",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        request: Option<trace::Id>,
     },
     /// A content was stored that no extractor has looked at.
     Content {
@@ -32,6 +40,13 @@ pub enum Event {
         file: u64,
         /// Dropbox's content_hash, hexadecimal.
         content_hash: String,
+        /// The request that stored it, where it is known.
+        #[serde(
+            with = "trace::optional",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        request: Option<trace::Id>,
     },
     /// Something happened to a replica of a block.
     Block {
@@ -73,6 +88,14 @@ pub enum BlockKind {
 }
 
 impl Event {
+    /// The request that it comes from, where that is known.
+    pub fn request(&self) -> Option<&trace::Id> {
+        match self {
+            Event::Changed { request, .. } | Event::Content { request, .. } => request.as_ref(),
+            Event::Block { .. } => None,
+        }
+    }
+
     /// The words by which groups choose: `change.file`, `content.stored`, `block.lost` …
     pub fn topic(&self) -> &'static str {
         match self {
@@ -105,6 +128,7 @@ mod tests {
             namespace: 5,
             namespace_sequence: 9,
             changes: 2,
+            request: None,
         };
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(
@@ -113,5 +137,28 @@ mod tests {
         );
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
         assert_eq!(event.topic(), "change.file");
+
+        let content = |request| Event::Content {
+            account: 1,
+            file: 7,
+            content_hash: "ab".into(),
+            request,
+        };
+        let known = content(trace::Id::read("one.1"));
+        let text = serde_json::to_string(&known).unwrap();
+        assert_eq!(
+            text,
+            r#"{"event":"content","account":1,"file":7,"content_hash":"ab","request":"one.1"}"#
+        );
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), known);
+        // One that is no id is none, and no reason to refuse the message.
+        for wrong in ["\"two lines\\n\"", "7", "null", "{}"] {
+            let text = text.replace("\"one.1\"", wrong);
+            assert_eq!(
+                serde_json::from_str::<Event>(&text).unwrap(),
+                content(None),
+                "{text}"
+            );
+        }
     }
 }

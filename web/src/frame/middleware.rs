@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use query::trace::Id;
+use storage::trace::Id;
 use storage::meta::Ended;
 use tracing::Instrument;
 

@@ -13,7 +13,7 @@ use crate::meta::place::{Cache, Reader};
 use crate::meta::refusal::{ConflictKind, Refusal};
 use crate::meta::tree::edit;
 use crate::meta::{Blocks, Meta};
-use crate::{block, chunk::BlockHash, slots};
+use crate::{block, chunk::BlockHash, slots, trace};
 
 /// Most folders above what is written. (A path has fewer names, but an id may stand before them.)
 pub(super) const DEPTH: usize = 1000;
@@ -305,6 +305,7 @@ pub(crate) fn job(
         content_hash: version.content_hash,
         blocks: version.blocks.clone(),
         scope: scope(row),
+        request: trace::Id::present(),
     }
 }
 

@@ -1,7 +1,10 @@
-//! The id of the request that the present thread works for: log lines carry it, and so do calls to other processes.
+//! The id of the request that the present thread works for: log lines carry it, and so do calls to other processes and what waits for
+//! work behind the request.
 
 use std::cell::RefCell;
 use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serializer};
 
 /// Characters of an id at most.
 const MAX_CHARACTERS: usize = 64;
@@ -46,6 +49,34 @@ impl Id {
     /// The request that this thread works for.
     pub fn present() -> Option<Id> {
         PRESENT.with_borrow(Clone::clone)
+    }
+}
+
+/// Does `work` for this request, where one is known.
+pub fn during<T>(request: Option<&Id>, work: impl FnOnce() -> T) -> T {
+    match request {
+        Some(request) => request.during(work),
+        None => work(),
+    }
+}
+
+/// How a row or a message that may have an id keeps it: as text. What does not hold one, be it written before there were any or be it
+/// no id, has none.
+pub mod optional {
+    use super::*;
+
+    /// Writes the text.
+    pub fn serialize<S: Serializer>(id: &Option<Id>, to: S) -> Result<S::Ok, S::Error> {
+        match id {
+            Some(id) => to.serialize_some(id.as_str()),
+            None => to.serialize_none(),
+        }
+    }
+
+    /// Reads it back.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Id>, D::Error> {
+        let text = Option::<String>::deserialize(from).unwrap_or_default();
+        Ok(text.and_then(|text| Id::read(&text)))
     }
 }
 
