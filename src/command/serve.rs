@@ -33,6 +33,10 @@ use crate::node::Node;
 use crate::operations::{ADMIN_EMAIL, Operations, Running};
 use crate::work::Work;
 
+/// Threads for work that blocks: more than all that is bounded elsewhere can want together (requests, calls of other processes,
+/// imports), so that none of these waits for another's. They are made when they are wanted.
+const MAX_BLOCKING_THREADS: usize = 1_024;
+
 /// Everything that runs beside storage.
 pub struct Services {
     /// Shards and extraction; none where the process has neither.
@@ -201,7 +205,7 @@ pub fn run(config: Config, folder: Option<PathBuf>, how: import::How) -> Result<
     crate::log::start(&config.log)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(256)
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build()?
         .block_on(serve(config, folder, how))?;
     Ok(ExitCode::SUCCESS)

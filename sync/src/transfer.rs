@@ -65,10 +65,16 @@ fn received(blocks: Vec<BlockHash>, size: u64) -> Received {
     }
 }
 
-/// Receives a body of at most `limit_bytes`, cutting it into blocks as it arrives.
-pub async fn receive<S>(blocks: &BlockStore, body: S, limit_bytes: u64) -> Result<Body>
+/// Receives a body of at most `limit_bytes`, cutting it into blocks as it arrives. What `turn` gives is held while a block is stored.
+pub async fn receive<S, F>(
+    blocks: &BlockStore,
+    body: S,
+    limit_bytes: u64,
+    turn: impl Fn() -> F,
+) -> Result<Body>
 where
     S: Stream<Item = io::Result<Bytes>>,
+    F: Future<Output: Send + 'static>,
 {
     pin_mut!(body);
     let (mut names, mut size, mut tail) = (Vec::new(), 0u64, Vec::new());
@@ -80,37 +86,51 @@ where
         }
         while tail.len() + piece.len() > BLOCK_BYTES {
             tail.extend_from_slice(&piece.split_to(BLOCK_BYTES - tail.len()));
-            names.push(put(blocks, std::mem::take(&mut tail)).await?);
+            names.push(put(blocks, std::mem::take(&mut tail), turn().await).await?);
         }
         tail.extend_from_slice(&piece);
     }
     if names.is_empty() {
         return Ok(Body::Small(tail));
     }
-    names.push(put(blocks, tail).await?);
+    names.push(put(blocks, tail, turn().await).await?);
     Ok(Body::Stored(received(names, size)))
 }
 
-async fn put(blocks: &BlockStore, bytes: Vec<u8>) -> Result<BlockHash> {
+async fn put(blocks: &BlockStore, bytes: Vec<u8>, turn: impl Send + 'static) -> Result<BlockHash> {
     let blocks = blocks.clone();
-    let stored = tokio::task::spawn_blocking(move || blocks.put(&bytes)).await;
+    let stored = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        blocks.put(&bytes)
+    })
+    .await;
     Ok(stored.map_err(|_| Error::Stopped)??)
 }
 
-/// Streams the bytes `range` of the content that `names` make up. Each item is verified by the block store.
-pub fn open(
+/// Streams the bytes `range` of the content that `names` make up. Each item is verified by the block store. What `turn` gives is
+/// held while a block is read.
+pub fn open<F>(
     blocks: BlockStore,
     names: Vec<BlockHash>,
     range: Range<u64>,
-) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    turn: impl Fn() -> F + Send + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
     let first = (range.start / BLOCK_BYTES as u64) as usize;
     let end = (range.end.div_ceil(BLOCK_BYTES as u64) as usize).min(names.len());
     let wanted: Vec<(usize, BlockHash)> = (first..end.max(first)).map(|i| (i, names[i])).collect();
     futures::stream::iter(wanted)
         .map(move |(index, name)| {
-            let (blocks, range) = (blocks.clone(), range.clone());
+            let (blocks, range, turn) = (blocks.clone(), range.clone(), turn());
             async move {
-                let read = tokio::task::spawn_blocking(move || blocks.get(&name)).await;
+                let turn = turn.await;
+                let read = tokio::task::spawn_blocking(move || {
+                    let _turn = turn;
+                    blocks.get(&name)
+                })
+                .await;
                 let bytes = read.map_err(io::Error::other)?.map_err(io::Error::other)?;
                 Ok(cut(Bytes::from(bytes), index, &range))
             }

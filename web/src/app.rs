@@ -12,26 +12,22 @@ use storage::seal::Sealer;
 use sync::import::hosted::Hosted;
 use sync::listing::Listing;
 use sync::notify::Notifier;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::audit::AuditQueue;
-use crate::frame::Failure;
+use crate::blocking::Blocking;
+use crate::frame::asking::Who;
 use crate::frame::limiter::Limiter;
-use crate::frame::middleware;
 use crate::frame::sessions::Sessions;
 use crate::frame::tie::Running;
 use crate::opened::OpenedQueue;
 use crate::own::admin::Operations;
 use crate::own::member::{Open, Opener};
 use crate::thumbnail::Thumbnails;
+use crate::turns::Turns;
 
-/// Blocking calls at once; a store groups the commits of many.
-const MAX_BLOCKING: usize = 96;
 /// Event streams at once.
 const MAX_EVENT_STREAMS: usize = 1_000;
-/// How long a request waits for its turn before it is told to come back.
-const MAX_WAIT: Duration = Duration::from_secs(20);
-
 /// The longest that an acknowledgement is held back because others wait.
 const MAX_PACE: Duration = Duration::from_secs(1);
 
@@ -107,8 +103,8 @@ struct Inner {
     looks: OpenedQueue,
     thumbnails: Thumbnails,
     opener: Opener,
-    event_streams: Arc<Semaphore>,
-    blocking: Arc<Semaphore>,
+    event_streams: Arc<Turns<Who>>,
+    turns: Blocking,
     counters: Counters,
     running: Running,
     stopping: watch::Sender<bool>,
@@ -168,8 +164,8 @@ impl App {
             thumbnails: Thumbnails::default(),
             opener: Opener::new(parts.open_member.clone()),
             parts,
-            event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
-            blocking: Arc::new(Semaphore::new(MAX_BLOCKING)),
+            event_streams: Turns::new("event_streams", MAX_EVENT_STREAMS),
+            turns: Blocking::default(),
             counters: Counters::default(),
             running: Running::default(),
             stopping: watch::Sender::new(false),
@@ -263,8 +259,13 @@ impl App {
     }
 
     /// How many more event streams may be open.
-    pub fn event_streams(&self) -> Arc<Semaphore> {
-        self.0.event_streams.clone()
+    pub fn event_streams(&self) -> &Arc<Turns<Who>> {
+        &self.0.event_streams
+    }
+
+    /// Turns at blocking threads.
+    pub fn turns(&self) -> &Blocking {
+        &self.0.turns
     }
 
     /// Waits as long as the acknowledgement of `changes` changes in `ns` is to be held back; about a second at most.
@@ -326,57 +327,5 @@ impl App {
         let mut stopping = self.0.stopping.subscribe();
         // The sender lives in self, so the wait cannot fail.
         let _ = stopping.wait_for(|stop| *stop).await;
-    }
-
-    /// Runs `work` on a blocking thread, a bounded number at once; [`Failure::Busy`] when no turn comes. Work whose request
-    /// goes away meanwhile keeps its turn until it ends.
-    pub async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&App) -> T + Send + 'static,
-    ) -> Result<T, Failure> {
-        let turn = self.0.blocking.clone().acquire_owned();
-        let Ok(Ok(turn)) = tokio::time::timeout(MAX_WAIT, turn).await else {
-            return Err(Failure::Busy);
-        };
-        let (app, request) = (self.clone(), middleware::request());
-        let done = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            match request {
-                Some(request) => request.during(|| work(&app)),
-                None => work(&app),
-            }
-        })
-        .await;
-        done.map_err(|error| Failure::Internal(format!("blocking work: {error}")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::testing::Bench;
-
-    #[tokio::test]
-    async fn work_whose_request_went_away_keeps_its_turn() {
-        let bench = Bench::new();
-        let (release, held) = mpsc::channel::<()>();
-        let (begin, begun) = tokio::sync::oneshot::channel();
-        let work = bench.app.blocking(move |_| {
-            let _ = begin.send(());
-            let _ = held.recv();
-        });
-        tokio::select! {
-            _ = work => panic!("it waits to be released"),
-            begun = begun => begun.expect("it began"),
-        }
-        let turns = &bench.app.0.blocking;
-        assert_eq!(turns.available_permits(), MAX_BLOCKING - 1);
-        drop(release);
-        let _all = turns
-            .acquire_many(MAX_BLOCKING as u32)
-            .await
-            .expect("turns");
     }
 }

@@ -20,6 +20,7 @@ pub mod tls;
 pub mod users;
 
 mod audit;
+mod blocking;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod health;
@@ -38,6 +39,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod thumbnail;
+mod turns;
 mod zip;
 
 pub use app::{App, Parts, Settings};

@@ -1,7 +1,7 @@
 //! Takes connections: bounded in number, encrypted or not, HTTP/1.1 and HTTP/2, and drains them at the end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +10,19 @@ use axum::http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use crate::frame::limiter::network;
 use crate::frame::middleware::Peer;
 use crate::line::{Cuttable, Line};
 use crate::stall::Stall;
 use crate::streams::{self, Streams};
+use crate::turns::{Refused, Turn, Turns};
 use crate::{App, Error, Result, Tls, tls};
 
 /// Connections at once; more wait in the listener's queue.
@@ -54,6 +57,7 @@ pub async fn serve(
         tracing::error!(%error, "rewinds that were interrupted are not gone on with");
     }
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let shares = Shares::new(&app);
     let (ending, ended) = watch::channel(false);
     tokio::pin!(shutdown);
     loop {
@@ -72,9 +76,13 @@ pub async fn serve(
                 continue;
             }
         };
+        let Ok(share) = shares.of(peer.ip()) else {
+            tracing::debug!(%peer, "a connection is refused: too many from there");
+            continue;
+        };
         let (router, acceptor, ended) = (router.clone(), acceptor.clone(), ended.clone());
         tokio::spawn(async move {
-            let _turn = turn;
+            let _turns = (turn, share);
             if let Err(error) = connection(stream, peer, acceptor, router, ended).await {
                 tracing::debug!(%peer, %error, "connection ended");
             }
@@ -91,6 +99,30 @@ pub async fn serve(
         );
     }
     Ok(())
+}
+
+/// Connections shared by networks: one has no more than it leaves free for the others.
+struct Shares {
+    turns: Arc<Turns<IpAddr>>,
+    trusted: Vec<IpNet>,
+}
+
+impl Shares {
+    fn new(app: &App) -> Self {
+        Shares {
+            turns: Turns::new("connections", MAX_CONNECTIONS),
+            trusted: app.settings().trusted_proxies.clone(),
+        }
+    }
+
+    /// A share of the network's; none is needed for a proxy, which speaks for everybody.
+    fn of(&self, peer: IpAddr) -> std::result::Result<Option<Turn<IpAddr>>, Refused> {
+        let peer = peer.to_canonical();
+        match self.trusted.iter().any(|net| net.contains(&peer)) {
+            true => Ok(None),
+            false => self.turns.take_now(network(peer)).map(Some),
+        }
+    }
 }
 
 /// A failed accept is about one connection, or about file handles running out, which takes a moment.
@@ -162,4 +194,24 @@ async fn http(
         _ = ended.wait_for(|end| *end) => connection.as_mut().graceful_shutdown(),
     }
     connection.await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_network_leaves_half_of_the_connections_and_proxies_have_no_share() {
+        let shares = Shares {
+            turns: Turns::new("connections", MAX_CONNECTIONS),
+            trusted: vec!["10.0.0.0/8".parse().expect("a network")],
+        };
+        let from = |address: &str| shares.of(address.parse().expect("an address"));
+        let all: Vec<_> = (0..=MAX_CONNECTIONS).map(|_| from("192.0.2.1")).collect();
+        let had = all.iter().filter(|share| share.is_ok()).count();
+        assert_eq!(had, MAX_CONNECTIONS / 2);
+        assert!(matches!(from("192.0.2.2"), Ok(Some(_))));
+        assert!(matches!(from("10.1.2.3"), Ok(None)));
+        assert!(matches!(from("::ffff:10.1.2.3"), Ok(None)));
+    }
 }

@@ -2,20 +2,21 @@
 
 use std::io::Cursor;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use lru::LruCache;
 use storage::meta::Version;
-use tokio::sync::Semaphore;
 
 use crate::App;
 use crate::frame::Failure;
+use crate::frame::asking::{self, Who};
+use crate::turns::Turns;
 
-/// Pictures decoded at once.
-const AT_ONCE: usize = 2;
+/// Pictures decoded at once, two of them for one account.
+const AT_ONCE: usize = 3;
 /// The largest file that is looked at, bytes.
 pub const MAX_SOURCE_BYTES: u64 = 32 << 20;
 /// The largest side of a picture that is decoded, pixels.
@@ -67,14 +68,14 @@ pub enum NoThumbnail {
 
 /// Makes thumbnails.
 pub struct Thumbnails {
-    turns: Semaphore,
+    turns: Arc<Turns<Who>>,
     kept: Mutex<LruCache<([u8; 32], Wanted), Bytes>>,
 }
 
 impl Default for Thumbnails {
     fn default() -> Self {
         Thumbnails {
-            turns: Semaphore::new(AT_ONCE),
+            turns: Turns::new("thumbnails", AT_ONCE),
             kept: Mutex::new(LruCache::new(KEPT)),
         }
     }
@@ -109,8 +110,7 @@ pub async fn of(
     if version.size > MAX_SOURCE_BYTES {
         return Ok(Err(NoThumbnail::Picture("it is too large".into())));
     }
-    let turn = app.thumbnails().turns.acquire().await;
-    let _turn = turn.map_err(|_| Failure::Busy)?;
+    let _turn = app.thumbnails().turns.wait(asking::who()).await;
     let blocks = version.blocks.clone();
     let made = app.blocking(move |app| {
         let mut bytes = Vec::new();

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
-use crate::frame::{Arg, Failure, Reply};
+use crate::frame::{Arg, Failure, Reply, asking};
 
 /// The most entries of a batch.
 const MAX_ENTRIES: usize = 1_000;
@@ -46,16 +46,16 @@ pub async fn launch(
     work: impl FnOnce(&App) -> Result<Value, Failure> + Send + 'static,
 ) -> Answer<Value> {
     let runner = app.clone();
-    let mut running = tokio::spawn(async move { runner.blocking(work).await? });
+    let mut running = asking::spawn(async move { runner.blocking(work).await? });
     if !force_async && let Ok(done) = tokio::time::timeout(PATIENCE, &mut running).await {
         return ended(done).map(|value| Reply(complete(value)));
     }
     let account = caller.id();
     let created = app
-        .blocking(move |app| app.meta().create_job(account))
+        .patiently(move |app| app.meta().create_job(account))
         .await?;
     let id = created.map_err(Failure::from_storage)?;
-    tokio::spawn(finish(app.clone(), account, id, running));
+    asking::spawn(finish(app.clone(), account, id, running));
     Ok(Reply(
         json!({ ".tag": "async_job_id", "async_job_id": id.to_string() }),
     ))
@@ -109,7 +109,7 @@ async fn finish(
             Ok(done) => break done,
             Err(_) => {
                 let renewed = app
-                    .blocking(move |app| app.meta().renew_job(account, id))
+                    .patiently(move |app| app.meta().renew_job(account, id))
                     .await;
                 if !matches!(renewed, Ok(Ok(()))) {
                     tracing::warn!(job = %id, ?renewed, "a job cannot be renewed");
@@ -122,7 +122,7 @@ async fn finish(
         Value::Null
     });
     let stored = app
-        .blocking(move |app| {
+        .patiently(move |app| {
             app.meta()
                 .finish_job(account, id, value.to_string().into_bytes())
         })

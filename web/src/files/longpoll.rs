@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::App;
 use crate::frame::reply::Answer;
-use crate::frame::{Arg, Failure, Reply, tie};
+use crate::frame::{Arg, Failure, Reply, asking, tie};
 
 /// How long to wait, seconds, as Dropbox bounds it.
 const TIMEOUT_S: std::ops::RangeInclusive<u64> = 30..=480;
@@ -49,6 +49,7 @@ pub async fn longpoll(
     let mut hints = app.notifier().subscribe();
     let mut position = app.listing().position(&arg.cursor).map_err(reset)?;
     tie::bind(&app, position.account, position.token.map(TokenId));
+    asking::is_of(position.account);
     loop {
         hints.borrow_and_update();
         let changes;

@@ -81,7 +81,7 @@ pub async fn search(
     let options = arg.options.unwrap_or_default();
     let path = options.path.clone();
     let worker = caller.clone();
-    let found = app.blocking(move |app| {
+    let found = app.searching(move |app| {
         let below = below(options.path.as_deref(), path_lookup)?;
         let request = Request {
             below,
@@ -103,7 +103,7 @@ pub async fn search_continue(
     caller: Caller,
     Arg(arg): Arg<ContinueArg>,
 ) -> reply::Answer<SearchResult> {
-    let found = app.blocking(move |app| {
+    let found = app.searching(move |app| {
         let answer = next(app, &caller, &arg.cursor, shape)?;
         let start = caller.start_of(app).map_err(Failure::from_storage)?;
         Ok(result(&answer, start))

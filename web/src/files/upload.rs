@@ -29,7 +29,8 @@ pub async fn upload(
         Err(failure) => return Err(refuse(body, failure).await),
     };
     let pieces = incoming(&headers, body)?;
-    let received = sync::transfer::receive(app.blocks(), pieces, MAX_CONTENT_BYTES).await;
+    let received =
+        sync::transfer::receive(app.blocks(), pieces, MAX_CONTENT_BYTES, app.turn_each()).await;
     let received = received.map_err(|e| Failure::of_sync(e, shape))?;
     let stored = app.blocking(move |app| -> Result<_, Failure> {
         let content = received

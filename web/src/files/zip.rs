@@ -19,7 +19,7 @@ use super::shape::FolderShape;
 use crate::App;
 use crate::frame::caller::Caller;
 use crate::frame::content::attachment;
-use crate::frame::{Failure, HeaderArg, api_result};
+use crate::frame::{Failure, HeaderArg, api_result, asking};
 use crate::zip::Archive;
 
 /// The most files and folders of an archive.
@@ -170,7 +170,7 @@ fn modified_ms(place: &Place) -> i64 {
 pub fn send(app: &App, plan: Plan) -> Response {
     let name = attachment(&format!("{}.zip", plan.name));
     let (pieces, taken) = mpsc::channel(AHEAD);
-    tokio::spawn(write(app.clone(), plan, pieces));
+    asking::spawn(write(app.clone(), plan, pieces));
     let body = futures::stream::unfold(taken, |mut taken| async {
         Some((taken.recv().await?, taken))
     });
@@ -214,7 +214,8 @@ async fn entry(
     let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client is gone");
     pieces.send(Ok(head)).await.map_err(gone)?;
     if let Some(version) = member.version.filter(|version| version.size > 0) {
-        let content = sync::transfer::open(app.blocks().clone(), version.blocks, 0..size);
+        let blocks = app.blocks().clone();
+        let content = sync::transfer::open(blocks, version.blocks, 0..size, app.turn_each());
         futures::pin_mut!(content);
         while let Some(piece) = content.next().await {
             let piece = piece?;

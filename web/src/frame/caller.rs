@@ -13,7 +13,7 @@ use storage::meta::{AccountId, Actor, NamespaceId, TokenId, View};
 use storage::meta::{Authentication, Token, TokenKind};
 
 use super::proxy::client_address;
-use super::{Failure, Union, tie};
+use super::{Failure, Union, asking, tie};
 use crate::App;
 use crate::files::shape::Start;
 
@@ -102,6 +102,7 @@ impl FromRequestParts<App> for Caller {
         let (token, account) = app.sessions().authenticate(app, secret).await?;
         check_kind(&token, from_cookie, &parts.method, &parts.headers)?;
         tie::bind(app, account.id, Some(token.id));
+        asking::is_of(account.id);
         for header in ["dropbox-api-select-user", "dropbox-api-select-admin"] {
             if parts.headers.contains_key(header) {
                 return Err(Failure::bad(format!(

@@ -145,8 +145,9 @@ async fn bytes(app: &App, version: &Version, range: Range<u64>) -> Result<Body, 
     if range.is_empty() {
         return Ok(Body::empty());
     }
-    let blocks = app.blocks().clone();
-    let mut pieces = Box::pin(sync::transfer::open(blocks, version.blocks.clone(), range));
+    let (blocks, names) = (app.blocks().clone(), version.blocks.clone());
+    let pieces = sync::transfer::open(blocks, names, range, app.turn_each());
+    let mut pieces = Box::pin(pieces);
     let first = match pieces.next().await {
         Some(piece) => piece.map_err(|error| Failure::Internal(format!("content: {error}")))?,
         None => Bytes::new(),

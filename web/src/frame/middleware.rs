@@ -10,11 +10,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use storage::trace::Id;
 use storage::meta::Ended;
+use storage::trace::Id;
 use tracing::Instrument;
 
+use super::asking::Asking;
 use super::failure::{BadRequestDetail, Failure, InternalDetail};
+use super::proxy::client_address;
 use super::tie::Tie;
 use crate::App;
 use crate::line::Line;
@@ -33,15 +35,6 @@ const STAY_ENCRYPTED: &str = "max-age=15552000";
 /// The header with a request's id: taken over from whoever stands in front, and told in every answer.
 const ID_HEADER: &str = "x-request-id";
 
-tokio::task_local! {
-    static REQUEST: Id;
-}
-
-/// The request for which the present task works; none outside of the frame.
-pub fn request() -> Option<Id> {
-    REQUEST.try_with(Clone::clone).ok()
-}
-
 /// The connection's other end, put into every request by [`crate::serve()`].
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
@@ -58,7 +51,13 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
     let in_flight = app.counters().begin();
     let line = request.extensions().get::<Line>().cloned();
     let tie = Tie::new(line, request.version());
-    let work = REQUEST.scope(id.clone(), guarded(route, next.run(request)));
+    let address = client_address(
+        &app.settings().trusted_proxies,
+        request.extensions(),
+        request.headers(),
+    );
+    let asking = Asking::new(id.clone(), address);
+    let work = asking.scope(guarded(route, next.run(request)));
     let answered = tie.answer(work.instrument(id.span())).await;
     let id = id.as_str();
     let mut response = match answered {

@@ -1,6 +1,7 @@
 //! What every request goes through, and the forms all endpoints share.
 
 pub mod arg;
+pub mod asking;
 pub mod caller;
 pub mod content;
 pub mod device;

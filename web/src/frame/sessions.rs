@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use storage::meta::Account;
 use storage::meta::Token;
 
-use super::Failure;
 use super::caller::refuse;
+use super::{Failure, asking};
 use crate::App;
 
 /// How long an account's row is believed. Whether a token lives, the store says on every request.
@@ -34,7 +34,12 @@ impl Sessions {
         secret: &str,
     ) -> Result<(Token, Arc<Account>), Failure> {
         let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        if let Some(account) = self.recent(&hash) {
+        let (known, is_recent) = self.known(&hash);
+        if let Some(account) = &known {
+            // Looking it up again is for that account, not for everybody at its address.
+            asking::is_of(account.id);
+        }
+        if let Some(account) = known.filter(|_| is_recent) {
             // The store remembers a token for longer than we do an account: this reads memory alone.
             let found = app
                 .meta()
@@ -43,7 +48,7 @@ impl Sessions {
             return Ok((refuse(found)?, account));
         }
         let secret = secret.to_owned();
-        let read = app.blocking(move |app| {
+        let read = app.at_door(move |app| {
             let found = app.meta().authentication(&secret)?;
             let account = match &found {
                 storage::meta::Authentication::Valid(token) => app.meta().account(token.account)?,
@@ -58,11 +63,12 @@ impl Sessions {
         Ok((token, account))
     }
 
-    fn recent(&self, hash: &[u8; 32]) -> Option<Arc<Account>> {
+    /// Whose token it was when it was last seen, and whether that may still be believed.
+    fn known(&self, hash: &[u8; 32]) -> (Option<Arc<Account>>, bool) {
         let seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
-        seen.get(hash)
-            .filter(|(_, at)| at.elapsed() < BELIEVED)
-            .map(|(account, _)| account.clone())
+        let seen = seen.get(hash);
+        let is_recent = seen.is_some_and(|(_, at)| at.elapsed() < BELIEVED);
+        (seen.map(|(account, _)| account.clone()), is_recent)
     }
 
     fn remember(&self, hash: [u8; 32], account: Arc<Account>) {

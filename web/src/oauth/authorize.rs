@@ -153,7 +153,7 @@ async fn grant(
         offline: asked.token_access_type.as_deref() == Some("offline"),
     };
     let name = format!("code for {}", asked.client_id);
-    let code = app.blocking(move |app| {
+    let code = app.at_door(move |app| {
         let now_ms = app.meta().env().clock.now_ms();
         let kind = TokenKind::OneTime { purpose };
         let new = NewToken {

@@ -56,7 +56,7 @@ pub async fn token(
     let Ok(Form(presented)) = form else {
         return Ok(refused("invalid_request", "a form is expected"));
     };
-    app.blocking(move |app| {
+    app.at_door(move |app| {
         let made = match presented.grant_type.as_str() {
             "authorization_code" => exchange(app, &presented)?,
             "refresh_token" => refresh(app, &presented)?,

@@ -62,7 +62,7 @@ pub async fn call(
     Arg(argument): Arg<Value>,
 ) -> Answer<Value> {
     caller.require_admin()?;
-    let done = app.blocking(move |app| {
+    let done = app.at_door(move |app| {
         let whom = WHOM.iter().find_map(|key| argument[*key].as_str());
         let whom = whom.unwrap_or("").to_owned();
         let answer = (app.operations())(&operation, argument).map_err(failure)?;

@@ -78,7 +78,7 @@ pub async fn second_factor(
     StrangerArg(arg): StrangerArg<CodeArg>,
 ) -> Result<Response, Failure> {
     limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
-    let signed = app.blocking(move |app| {
+    let signed = app.at_door(move |app| {
         let account = challenged(app, &arg.challenge)?;
         let kind = match take_code(app, &account, &arg.code) {
             Err(failure @ Failure::Refused(..)) => {

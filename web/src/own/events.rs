@@ -11,18 +11,20 @@ use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::response::sse::{Event, Sse};
-use futures::Stream;
+use futures::{FutureExt, Stream};
 use serde::Deserialize;
 use serde_json::json;
 use storage::meta::{AccountId, Address};
 use sync::listing::{Listed, Options};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::App;
 use crate::files::shape::{Shape, Start};
 use crate::frame::Failure;
+use crate::frame::asking::{self, Asking, Who};
 use crate::frame::caller::Caller;
+use crate::turns::Turn;
 
 /// Commits that come close together are one event.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -46,20 +48,18 @@ struct Reader {
     hints: watch::Receiver<u64>,
     /// What the first event says: whether the cursor that was given is gone on with.
     first: Option<bool>,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn<Who>,
 }
 
-/// The stream; 503 when too many are open.
+/// The stream; 429 when the caller has too many open, 503 when all others together have.
 pub async fn events(
     State(app): State<App>,
     caller: Caller,
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let turn = app
-        .event_streams()
-        .try_acquire_owned()
-        .map_err(|_| Failure::Busy)?;
+    let turn = app.event_streams().take_now(asking::who());
+    let turn = turn.map_err(Failure::of_turns)?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let after = last.map(str::to_owned).or(query.after);
     let hints = app.notifier().subscribe();
@@ -87,7 +87,7 @@ pub async fn events(
         first: Some(continued),
         _turn: turn,
     };
-    Ok(Sse::new(stream.events()).into_response())
+    Ok(Sse::new(stream.events(asking::present())).into_response())
 }
 
 fn latest(app: &App, caller: &Caller) -> sync::Result<String> {
@@ -102,13 +102,22 @@ fn latest(app: &App, caller: &Caller) -> sync::Result<String> {
 }
 
 impl Reader {
-    fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        futures::stream::unfold(Some(self), |stream| async move {
-            let mut stream = stream?;
-            let event = stream.next().await?;
-            let ended = event.1;
-            Some((Ok(event.0), (!ended).then_some(stream)))
+    /// Looks on behalf of the request that began it.
+    fn events(self, asking: Option<Asking>) -> impl Stream<Item = Result<Event, Infallible>> {
+        futures::stream::unfold(Some(self), move |stream| {
+            let next = Self::step(stream);
+            match &asking {
+                Some(asking) => asking.scope(next).left_future(),
+                None => next.right_future(),
+            }
         })
+    }
+
+    /// The next event, and the stream while it goes on.
+    async fn step(stream: Option<Self>) -> Option<(Result<Event, Infallible>, Option<Self>)> {
+        let mut stream = stream?;
+        let (event, ended) = stream.next().await?;
+        Some((Ok(event), (!ended).then_some(stream)))
     }
 
     /// The next event, and whether it is the last; `None` when the reader may hear no more, or the process ends.

@@ -18,7 +18,7 @@ use super::search::{SearchArg, request, shape};
 use crate::App;
 use crate::files::error::path_lookup;
 use crate::frame::caller::Caller;
-use crate::frame::{Arg, Failure};
+use crate::frame::{Arg, Failure, asking};
 use crate::search::{below, first, next, note};
 
 /// Hits that are looked up at a time.
@@ -64,11 +64,11 @@ pub async fn export(
         ..request(&query, &options)?
     };
     let asking = caller.clone();
-    let page = app.blocking(move |app| first(app, &asking, &wanted, shape));
+    let page = app.searching(move |app| first(app, &asking, &wanted, shape));
     let page = page.await??;
     note(&app, &caller, path.as_deref()).await;
     let (pieces, taken) = mpsc::channel(AHEAD);
-    tokio::spawn(write(app, caller, page, arg.format, pieces));
+    asking::spawn(write(app, caller, page, arg.format, pieces));
     let body = futures::stream::unfold(taken, |mut taken| async {
         Some((taken.recv().await?, taken))
     });
@@ -112,7 +112,7 @@ async fn write(
         }
         let Some(cursor) = page.cursor else { return };
         let asking = caller.clone();
-        let following = app.blocking(move |app| next(app, &asking, &cursor, shape));
+        let following = app.searching(move |app| next(app, &asking, &cursor, shape));
         page = match following.await {
             Ok(Ok(page)) => page,
             _ => {

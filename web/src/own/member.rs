@@ -10,19 +10,20 @@ use serde::Deserialize;
 use storage::extraction::{Member, MemberKind};
 use storage::meta::path::extension;
 use storage::meta::{AuditAction, Place, Refusal, Version};
-use tokio::sync::Semaphore;
 
 use super::index_status::record_of;
 use super::preview::{confined, mime};
 use crate::App;
 use crate::files::download::{DownloadQuery, version_at};
 use crate::files::error::{address, path_lookup};
+use crate::frame::asking::{self, Who};
 use crate::frame::caller::Caller;
 use crate::frame::content::attachment;
 use crate::frame::{Failure, HeaderArg};
+use crate::turns::Turns;
 
-/// Members opened at once: each holds its file in memory.
-const AT_ONCE: usize = 2;
+/// Members opened at once, two of them for one account: each holds its file in memory.
+const AT_ONCE: usize = 3;
 /// The largest file that is opened, bytes.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
@@ -42,7 +43,7 @@ pub type Open = Arc<dyn Fn(&str, &[u8], u32) -> Result<Vec<u8>, Unopened> + Send
 
 /// Opens members, a few at a time.
 pub struct Opener {
-    turns: Semaphore,
+    turns: Arc<Turns<Who>>,
     open: Open,
 }
 
@@ -50,7 +51,7 @@ impl Opener {
     /// An opener that asks `open`.
     pub fn new(open: Open) -> Self {
         Opener {
-            turns: Semaphore::new(AT_ONCE),
+            turns: Turns::new("members", AT_ONCE),
             open,
         }
     }
@@ -115,8 +116,7 @@ pub fn member_at(
 
 async fn opened(app: &App, caller: Caller, arg: MemberArg) -> Result<(Member, Vec<u8>), Failure> {
     let at = address(&arg.path, path_lookup)?;
-    let turn = app.opener().turns.acquire().await;
-    let _turn = turn.map_err(|_| Failure::Busy)?;
+    let _turn = app.opener().turns.wait(asking::who()).await;
     let opened = app.blocking(move |app| {
         let view = app.meta().view(caller.id())?;
         let (place, version) = version_at(&view, &caller, &at)?;

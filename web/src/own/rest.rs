@@ -50,7 +50,7 @@ pub async fn rest(State(app): State<App>, caller: Caller, Arg(arg): Arg<RestArg>
         }
     };
     let limit = arg.limit.unwrap_or(LIMITS.0).clamp(1, LIMITS.1);
-    let found = app.blocking(move |app| {
+    let found = app.searching(move |app| {
         let page = match &arg.cursor {
             Some(cursor) => next(app, &caller, cursor, shape)?,
             None => first(app, &caller, &asked(reasons, limit), shape)?,
@@ -69,7 +69,7 @@ pub async fn rest(State(app): State<App>, caller: Caller, Arg(arg): Arg<RestArg>
 
 /// How many of the caller's files there are for each reason.
 pub async fn reasons(State(app): State<App>, caller: Caller) -> Answer<Value> {
-    let counted = app.blocking(move |app| {
+    let counted = app.searching(move |app| {
         let mut counts = Vec::new();
         for reason in REASONS {
             let found = first(app, &caller, &asked(vec![reason.to_owned()], 1), shape)?;

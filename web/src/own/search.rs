@@ -92,7 +92,7 @@ pub async fn search(
     let options = arg.options.unwrap_or_default();
     let (path, is_final) = (options.path.clone(), !options.as_you_type);
     let worker = caller.clone();
-    let found = app.blocking(move |app| {
+    let found = app.searching(move |app| {
         let below = below(options.path.as_deref(), path_lookup)?;
         let mut answer = first(
             app,
@@ -126,7 +126,7 @@ pub async fn search_continue(
     caller: Caller,
     Arg(arg): Arg<ContinueArg>,
 ) -> reply::Answer<Value> {
-    let found = app.blocking(move |app| {
+    let found = app.searching(move |app| {
         let answer = next(app, &caller, &arg.cursor, shape)?;
         Ok(body(
             &answer,

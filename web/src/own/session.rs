@@ -78,7 +78,7 @@ pub async fn sign_in(
     let account_key = format!("account {}", arg.email.to_lowercase());
     limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
     limit(&app, &account_key, PER_ACCOUNT)?;
-    let signed = app.blocking(move |app| {
+    let signed = app.at_door(move |app| {
         let verified = app
             .meta()
             .verify_password(&arg.email, &arg.password)
@@ -108,7 +108,7 @@ pub async fn claim(
     StrangerArg(arg): StrangerArg<ClaimArg>,
 ) -> Result<Response, Failure> {
     limit(&app, &format!("address {}", network(address)), PER_ADDRESS)?;
-    let claimed = app.blocking(move |app| {
+    let claimed = app.at_door(move |app| {
         let meta = app.meta();
         let found = meta.peek_code(&arg.code).map_err(Failure::from_storage)?;
         let Authentication::Valid(code) = found else {
@@ -166,7 +166,7 @@ pub async fn current(
         Err(Failure::Unauthorized(_)) if method.is_safe() => return Ok(reply::json(&())),
         other => other?,
     };
-    let told = app.blocking(move |app| {
+    let told = app.at_door(move |app| {
         let csrf = match &caller.token.kind {
             TokenKind::Session { csrf } => csrf.as_str(),
             _ => "",
@@ -183,7 +183,7 @@ pub async fn sign_out(
     _: Void,
 ) -> Result<Response, Failure> {
     tie::untie();
-    let ended = app.blocking(move |app| {
+    let ended = app.at_door(move |app| {
         app.meta()
             .revoke(caller.id(), caller.token_id())
             .map_err(Failure::from_storage)?;

@@ -31,7 +31,7 @@ pub async fn suggest(
 ) -> Answer<Value> {
     let limit = arg.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let typed: String = arg.query.chars().take(MAX_QUERY_CHARS).collect();
-    let found = app.blocking(move |app| {
+    let found = app.searching(move |app| {
         let suggested = app
             .query()
             .suggest(caller.actor(), &typed, limit, now(app)?);

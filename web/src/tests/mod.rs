@@ -1,5 +1,6 @@
 //! Tests of the routes on a real store.
 
+mod fair;
 mod files;
 mod frame;
 mod import;
