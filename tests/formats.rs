@@ -14,12 +14,13 @@ use indexer::Indexer;
 use query::hit::Sources;
 use query::{Engine, Hit, Request};
 use storage::block::{BlockStore, Target};
-use storage::extraction::Extractions;
+use storage::extraction::{Extractions, Job, Scope};
 use storage::journal::Journal;
 use storage::key::{Keyring, Source};
 use storage::kv::Store;
 use storage::kv::leveldb::{LevelDbStore, Options};
-use storage::meta::{Account, Address, Env, Meta, Place};
+use storage::meta::{Account, AccountId, Address, Env, FileId, Meta, NamespaceId, Place, Rev};
+use storage::{row, trace};
 
 /// Every index is opened or made again by then.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -173,6 +174,30 @@ fn check(data: &Path) -> Output {
         .arg(data)
         .output()
         .unwrap()
+}
+
+#[test]
+fn a_row_of_the_extraction_queue_may_end_before_its_request() {
+    let known = Job {
+        account: AccountId(1),
+        ns: NamespaceId(2),
+        file: FileId(3),
+        rev: Rev(4),
+        name: "a.txt".into(),
+        size: 5,
+        content_hash: [6; 32],
+        blocks: Vec::new(),
+        scope: Scope::Account(AccountId(1)),
+        request: trace::Id::read("one.1"),
+    };
+    let unknown = Job {
+        request: None,
+        ..known.clone()
+    };
+    let read = |row: &[u8]| row::decode::<Job>("an extraction job", row).unwrap();
+    let [long, short] = [&known, &unknown].map(|job| row::encode(job).unwrap());
+    assert_eq!((read(&long), read(&short)), (known, unknown.clone()));
+    assert_eq!(read(&short[..short.len() - 1]), unknown);
 }
 
 /// A copy that may be written: opening a store changes it.
