@@ -22,7 +22,8 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 /// How often the rules are looked at again while nothing happens: running jobs become slow.
 const PERIOD: Duration = Duration::from_millis(200);
 
-type Key = (FileId, Rev);
+/// A file that was renamed is the same version, to be read another way.
+type Key = (FileId, Rev, Vec<u8>);
 
 /// The jobs known to this process.
 pub struct Board {
@@ -67,7 +68,7 @@ impl Finished {
     }
 
     fn add(&mut self, key: Key) {
-        if self.keys.insert(key, Instant::now()).is_none() {
+        if self.keys.insert(key.clone(), Instant::now()).is_none() {
             self.order.push_back(key);
         }
         if self.order.len() > MAX_FINISHED
@@ -313,7 +314,7 @@ fn is_slow(since: Instant, now: Instant) -> bool {
 }
 
 fn key(job: &Job) -> Key {
-    (job.file, job.rev)
+    (job.file, job.rev, job.content())
 }
 
 #[cfg(test)]
@@ -419,6 +420,20 @@ mod tests {
         assert_eq!(board.offer(vec![job(1, 1)]), 0);
         board.set_aside(&job(1, 2));
         assert_eq!(board.offer(vec![job(1, 2)]), 0);
+    }
+
+    #[test]
+    fn a_renamed_file_is_another_job() {
+        let board = Board::new(2);
+        board.offer(vec![job(1, 1)]);
+        let taken = board.take().expect("a job");
+        board.ran(&taken);
+        board.finished(&taken);
+        let renamed = Job {
+            name: "a.csv".into(),
+            ..job(1, 1)
+        };
+        assert_eq!(board.offer(vec![renamed, job(1, 1)]), 1);
     }
 
     #[test]

@@ -26,8 +26,12 @@ use crate::text;
 /// Jobs of one account, and in all, read from the queue at a time. The first ones are on the board already: a job stays in
 /// the queue until it is finished.
 const JOBS_PER_LOOK: (usize, usize) = (256, 512);
-/// How often all of the queue is looked through, rows of finished jobs too.
-const WHOLE_LOOK_PERIOD: Duration = Duration::from_secs(5);
+/// How often all of the queue is looked through, rows of finished jobs too, for those of old versions (a file was renamed, moved
+/// to other people, asked for once more): at least, and at most.
+const WHOLE_LOOK_PERIOD: (Duration, Duration) =
+    (Duration::from_secs(5), Duration::from_millis(500));
+/// Such a look rests for so many times what it took.
+const REST_AFTER_WHOLE: u32 = 100;
 /// The longest wait for a new job.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
 /// Between two looks at a queue that has nothing new.
@@ -151,18 +155,24 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandl
 fn feed(sources: &Sources, board: &Board, sharing: Option<&Sharing>) {
     let mut after: Option<AccountId> = None;
     let mut version = 0;
-    let mut whole: Option<Instant> = None;
+    let mut next_whole = Instant::now();
     while board.wait_for_room() {
         let mut begins = board.begins();
-        if sharing.is_some() || whole.is_none_or(|last| last.elapsed() > WHOLE_LOOK_PERIOD) {
+        let begun = Instant::now();
+        let is_whole = sharing.is_some() || begun >= next_whole;
+        if is_whole {
             begins.clear();
             board.forget_idle();
-            whole = Some(Instant::now());
         }
         let (each, all) = JOBS_PER_LOOK;
         let jobs = sources
             .extractions
             .next_jobs_from(&begins, after, each, all);
+        if is_whole {
+            let (longest, shortest) = WHOLE_LOOK_PERIOD;
+            let rest = begun.elapsed().saturating_mul(REST_AFTER_WHOLE);
+            next_whole = Instant::now() + rest.clamp(shortest, longest);
+        }
         let seen = jobs.and_then(|jobs| {
             let last = jobs.last().map(|job| job.account);
             Ok((

@@ -203,6 +203,11 @@ impl ExtractionRecord {
         is_known && !later.any(|(_, changed)| is_changed(changed))
     }
 
+    /// The same, to be replaced.
+    fn outdated(self) -> Self {
+        ExtractionRecord { version: 0, ..self }
+    }
+
     /// The blocks that are stored for it alone: its text's, and its members'.
     fn blocks(&self) -> impl Iterator<Item = &BlockHash> {
         let text = match &self.text {
@@ -348,11 +353,7 @@ impl Extractions {
             let key = job.record_key();
             let known: Option<ExtractionRecord> = keys::read(&*txn, &key, "extraction record")?;
             if let Some(known) = known {
-                let outdated = ExtractionRecord {
-                    version: 0,
-                    ..known
-                };
-                keys::write(txn, key, &outdated)?;
+                keys::write(txn, key, &known.outdated())?;
             }
             is_queued = true;
             keys::write(txn, queue_key(&job), &job)
@@ -432,6 +433,20 @@ pub(crate) fn adopt(txn: &mut dyn Transaction, from: Scope, job: &Job) -> Result
         }
         (None, None) => enqueue(txn, job),
     }
+}
+
+/// A file had the extension `before`: unless the record for the present one is there, it is queued, and a text that was found
+/// under the other is searched until then.
+pub(crate) fn rename(txn: &mut dyn Transaction, before: &str, job: &Job) -> Result<()> {
+    let key = job.record_key();
+    let there: Option<ExtractionRecord> = keys::read(&*txn, &key, "extraction record")?;
+    if there.is_none()
+        && let Some(known) = present(&*txn, &record_key(job.scope, &job.content_hash, before))?
+        && known.words > 0
+    {
+        put_record(txn, &key, &known.outdated())?;
+    }
+    enqueue(txn, job)
 }
 
 /// Removes a content's records in every scope; their texts' blocks are not needed any more.

@@ -10,7 +10,7 @@ use crate::meta::ids::{FileId, NamespaceId};
 use crate::meta::keys;
 use crate::meta::mount::ancestors;
 use crate::meta::node::{Actor, Node, NodeKind, Place, WriteMode};
-use crate::meta::path::Address;
+use crate::meta::path::{Address, extension};
 use crate::meta::refusal::Refusal;
 use crate::meta::{Meta, quota};
 
@@ -131,6 +131,7 @@ impl Op<'_> {
         if from.ns != target.ns() {
             self.change_hands(&from, target.ns())?;
         }
+        self.change_extension(&from.node, target)?;
         edit::unlink_child(self.txn, &from.node);
         let gone = Change::Gone {
             file: from.node.id,
@@ -182,6 +183,19 @@ impl Op<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Op<'_> {
+    /// What is read of a content depends on its name's extension: it is read anew, and what is known is searched until then.
+    fn change_extension(&mut self, node: &Node, target: &Target) -> Result<()> {
+        let before = extension(&node.name);
+        let Some(head) = node.head().filter(|_| before != extension(&target.name)) else {
+            return Ok(());
+        };
+        let ns = target.ns();
+        let job = job(ns, &self.namespace(ns)?, node.id, &target.name, head);
+        extraction::rename(self.txn, &before, &job)
     }
 }
 

@@ -150,3 +150,41 @@ fn records_are_current_until_their_kind_of_file_is_read_otherwise() {
     assert!(!is_current(3, "spreadsheet", "xls") && is_current(3, "spreadsheet", "ods"));
     assert!(!is_current(EXTRACTOR_VERSION + 1, "pdf", "pdf"));
 }
+
+#[test]
+fn a_text_is_known_while_a_renamed_file_is_read_anew() {
+    let w = World::new(1);
+    let extractions = Extractions::new(w.meta.store().clone());
+    let file = w.put("/notes.md", 1).unwrap();
+    let job = extractions.next_jobs(None, 9, 9).unwrap().remove(0);
+    let found = ExtractionRecord {
+        outcome: Outcome::Text,
+        words: 3,
+        ..scan(None)
+    };
+    extractions.finish(&job, &found).unwrap();
+
+    w.meta
+        .relocate(w.actor(0), &at("/notes.md"), &at("/notes.txt"), false)
+        .unwrap();
+    let jobs = extractions.next_jobs(None, 9, 9).unwrap();
+    assert_eq!(
+        (jobs.len(), jobs[0].file, jobs[0].name.as_str()),
+        (1, file.node.id, "notes.txt")
+    );
+    let record = |extension| {
+        extractions
+            .record(job.scope, &job.content_hash, extension)
+            .unwrap()
+    };
+    let known = record("txt").unwrap();
+    assert!(known.words == 3 && !known.is_current());
+    extractions.finish(&jobs[0], &found).unwrap();
+    assert!(record("txt").unwrap().is_current());
+
+    // Back again: nothing is left to be read.
+    w.meta
+        .relocate(w.actor(0), &at("/notes.txt"), &at("/notes.md"), false)
+        .unwrap();
+    assert!(extractions.next_jobs(None, 9, 9).unwrap().is_empty());
+}
