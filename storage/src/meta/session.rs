@@ -106,6 +106,19 @@ impl Meta {
     /// Starts a session of `account` with what its first call brought (`append.at` is 0).
     pub fn start_upload(&self, account: AccountId, append: &Append) -> Result<UploadId> {
         let id = UploadId(secret::bytes::<16>(self.random()));
+        self.start(account, &[id], append)?;
+        Ok(id)
+    }
+
+    /// Starts `count` empty sessions of `account` in one transaction: all of them, or none.
+    pub fn start_uploads(&self, account: AccountId, count: usize) -> Result<Vec<UploadId>> {
+        let ids = std::iter::repeat_with(|| UploadId(secret::bytes::<16>(self.random())));
+        let ids: Vec<UploadId> = ids.take(count).collect();
+        self.start(account, &ids, &Append::default())?;
+        Ok(ids)
+    }
+
+    fn start(&self, account: AccountId, ids: &[UploadId], append: &Append) -> Result<()> {
         let created_ms = self.now_ms();
         let empty = Upload {
             blocks: 0,
@@ -114,12 +127,15 @@ impl Meta {
             created_ms,
         };
         let outcome = self.store().transact(&mut |txn| {
-            txn.add(&open_counter(account), 1, Some(MAX_OPEN));
-            txn.put(expiry_key(&empty, account, id), Vec::new().into());
-            self.extend(txn, account, id, &empty, append).map(drop)
+            txn.add(&open_counter(account), ids.len() as i64, Some(MAX_OPEN));
+            for &id in ids {
+                txn.put(expiry_key(&empty, account, id), Vec::new().into());
+                self.extend(txn, account, id, &empty, append)?;
+            }
+            Ok(())
         });
         match outcome {
-            Ok(_) => Ok(id),
+            Ok(_) => Ok(()),
             Err(Error::CounterBound { .. }) => Err(Refusal::TooManyUploads.into()),
             Err(error) => Err(error),
         }

@@ -113,17 +113,10 @@ pub async fn start_batch(
             "request body: num_sessions: must be between 1 and 1000",
         ));
     }
-    let started = app.blocking(move |app| {
-        let start = |_| {
-            app.meta()
-                .start_upload(caller.id(), &Append::default())
-                .map(|id| id.to_string())
-        };
-        (0..arg.num_sessions)
-            .map(start)
-            .collect::<storage::Result<Vec<_>>>()
-    });
+    let count = arg.num_sessions as usize;
+    let started = app.blocking(move |app| app.meta().start_uploads(caller.id(), count));
     let ids = started.await?.map_err(|e| Failure::shaped(e, lookup))?;
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     Ok(Reply(json!({ "session_ids": ids })))
 }
 

@@ -1,7 +1,7 @@
 //! Jobs and the audit log.
 
 use super::{NOW_MS, bench, refusal};
-use crate::meta::{AuditAction, AuditEvent, JobId, JobState, Refusal, job};
+use crate::meta::{AuditAction, AuditEvent, JobId, JobState, Refusal, job, session};
 
 #[test]
 fn a_job_runs_is_done_and_is_forgotten() {
@@ -55,4 +55,22 @@ fn audit_events_are_read_in_order_and_in_pages() {
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0].1.subject, "é".repeat(2048));
     assert_eq!(bench.meta.audit_events(u64::MAX, 100).unwrap(), []);
+}
+
+#[test]
+fn sessions_start_all_together_or_not_at_all() {
+    let bench = bench();
+    let ann = bench.account("ann").id;
+    let ids = bench.meta.start_uploads(ann, 3).unwrap();
+    for id in &ids {
+        let upload = bench.meta.upload(ann, *id).unwrap();
+        assert_eq!(upload.map(|upload| upload.offset()), Some(0));
+    }
+    let all = session::MAX_OPEN as usize;
+    let too_many = bench.meta.start_uploads(ann, all - 2);
+    assert_eq!(refusal(too_many), Refusal::TooManyUploads);
+    assert_eq!(
+        bench.meta.start_uploads(ann, all - 3).unwrap().len(),
+        all - 3
+    );
 }
