@@ -5,7 +5,9 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use indexer::document::category_code;
 use indexer::exclusion::Exclusions;
+use indexer::extract::Category;
 use indexer::past;
 use serde::{Deserialize, Serialize};
 use storage::meta::Rev;
@@ -28,7 +30,7 @@ const CATEGORIES: usize = 16;
 const AGES_DAYS: [i64; 4] = [1, 7, 30, 365];
 
 /// Boundaries of the size facet, bytes.
-const SIZES_BYTES: [u64; 5] = [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+const SIZES_BYTES: [u64; 5] = [10 << 10, 100 << 10, 1 << 20, 10 << 20, 100 << 20];
 
 /// A hit's place in the order; smaller is earlier. The file id and the member's number make it unique.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -384,12 +386,15 @@ impl SegmentPage {
 
     fn tell_classes(&mut self) {
         let named = self.segment.extension.as_ref();
+        let folder = category_code(Category::Folder); // has no size
         let mut extensions: HashMap<u32, u64> = HashMap::new();
         let counted = self.segment.facts.classes.iter().zip(&self.classes);
         for (class, n) in counted.filter(|(_, n)| **n > 0) {
             let category = usize::from(class.category).min(CATEGORIES - 1);
             self.matches.category[category] += n;
-            self.matches.size[usize::from(class.size)] += n;
+            if u64::from(class.category) != folder {
+                self.matches.size[usize::from(class.size)] += n;
+            }
             if class.language > 0 {
                 let language = self.matches.language.entry(class.language.into());
                 *language.or_default() += n;

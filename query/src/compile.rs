@@ -353,10 +353,16 @@ impl Compiler<'_> {
             }
             Filter::Size(from, until) => {
                 let bytes = |bytes: u64| Term::from_field_u64(fields.size, bytes);
-                self.range(
+                let sized = self.range(
                     Bound::Included(bytes(*from)),
                     Bound::Excluded(bytes(*until)),
-                )
+                );
+                // A folder's column says 0: it has none.
+                let folder = Plan::Not(Box::new(Plan::Filter(Filter::Category("folder"))));
+                Box::new(BooleanQuery::new(vec![
+                    (Occur::Must, sized),
+                    self.clause(&folder),
+                ]))
             }
             Filter::In(_) | Filter::Owner(_) | Filter::Shared(_) => {
                 match self.limits.areas.get(filter) {

@@ -63,6 +63,9 @@ fn properties_narrow() {
             ("size:>2kb ", "/a/three.rs"),
             ("size:1kb ", "/five"),
             ("size:4 ", "/a/one.pdf /four.txt"),
+            // A folder has no size.
+            ("size:<=4 ", "/a/one.pdf /four.txt"),
+            ("is:folder -size:<=4 ", "/a /a/b"),
             ("size:1kb..1mb ", "/a/three.rs /five"),
             ("word size:<1kb ", "/a/b/two.docx /a/one.pdf /four.txt"),
             ("name:one ", "/a/one.pdf"),

@@ -149,6 +149,16 @@ fn counts_by_size_folder_and_owner() {
         facets.owner,
         counts(&[("ann@example.org", 2), ("bob@example.org", 1)])
     );
+    // As `size:` reads them: steps of 1,024, and folders have none.
+    bench.put(&ann, "/fire/ember.txt", &"e".repeat(10 << 10));
+    bench.settle();
+    let facets = bench.ask(&ann, &asked("fire ")).expect("an answer").facets;
+    let facets = facets.expect("facets");
+    assert_eq!(facets.size, counts(&[("10kb", 3), ("100kb", 1)]));
+    assert_eq!(
+        bench.found(&ann, "in:/fire size:<=10kb "),
+        "/fire/ember.txt"
+    );
 }
 
 #[test]
