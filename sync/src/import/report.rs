@@ -1,9 +1,9 @@
 //! How an import ended, for people, spreadsheets and programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::csv::quoted;
 
@@ -72,7 +72,8 @@ pub struct Report {
 /// One thing that was not imported.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Refused {
-    /// The local path.
+    /// The local path; what of it is no UTF-8 is written down as U+FFFD.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// Why, in words for a person.
     pub reason: String,
@@ -110,6 +111,10 @@ impl Report {
     }
 }
 
+fn lossy<S: Serializer>(path: &Path, into: S) -> Result<S::Ok, S::Error> {
+    into.serialize_str(&path.to_string_lossy())
+}
+
 fn list(to: &mut Vec<Refused>, entry: Refused, unlisted: &mut u64) {
     if to.len() < MAX_LISTED {
         to.push(entry);
@@ -133,5 +138,20 @@ mod tests {
         report.exclude(entry("/Thumbs.db", "=Thumbs.db"));
         let wanted = "path,outcome,reason\r\n\"/a \"\"b\"\"\",refused,\"a symbolic link\"\r\n\"/Thumbs.db\",left out,\"'=Thumbs.db\"\r\n";
         assert_eq!(report.csv(), wanted);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_report_tells_of_names_that_are_no_utf_8() {
+        use std::os::unix::ffi::OsStringExt;
+        let mut report = Report::default();
+        let path = std::ffi::OsString::from_vec(b"/in/bad\xffname".to_vec());
+        report.refuse(Refused {
+            path: path.into(),
+            reason: "the name is not UTF-8".into(),
+        });
+        let written = serde_json::to_string(&report).unwrap();
+        let read: Report = serde_json::from_str(&written).unwrap();
+        assert_eq!(read.refused[0].path, Path::new("/in/bad\u{fffd}name"));
     }
 }
