@@ -279,9 +279,13 @@ impl Operations {
 
     fn key_status(&self) -> Result<Value> {
         let keys = &self.node.keys;
-        Ok(
-            json!({"current": keys.current_version(), "versions": keys.versions(), "kept_in": format!("{keys:?}")}),
-        )
+        let blocks = self.node.blocks.blocks_by_version()?;
+        Ok(json!({
+            "current": keys.current_version(),
+            "versions": keys.versions(),
+            "blocks": blocks,
+            "kept_in": keys.kept_in(),
+        }))
     }
 
     fn rotate_keys(&self) -> Result<Value> {

@@ -1,5 +1,7 @@
 //! Key rotation: a new version for new blocks at once, old rows rewrapped in the background, no data rewritten.
 
+use std::collections::BTreeMap;
+
 use super::identity;
 use super::row::{self, BlockRow};
 use super::{BlockStore, Shared};
@@ -58,6 +60,11 @@ impl BlockStore {
         Ok(report)
     }
 
+    /// How many blocks' keys each version wraps.
+    pub fn blocks_by_version(&self) -> Result<BTreeMap<u32, u64>> {
+        self.shared.count_rows()
+    }
+
     /// Removes an old version from the key ring, when no row needs it any more; else [`Error::Key`] says how many do.
     pub fn retire_key(&self, version: u32) -> Result<()> {
         if version == self.shared.keys.current_version() {
@@ -71,8 +78,7 @@ impl BlockStore {
                 .filter(|known| known.version == version);
             retiring.for_each(|known| known.is_retiring = true);
         })?;
-        let users = self.shared.count_rows_under(version)?;
-        if users > 0 {
+        if let Some(users) = self.shared.count_rows()?.get(&version) {
             return Err(Error::Key(format!(
                 "{users} blocks are still wrapped under version {version}: rewrap them first"
             )));
@@ -125,13 +131,13 @@ impl Shared {
         Ok(())
     }
 
-    fn count_rows_under(&self, version: u32) -> Result<u64> {
-        let (table, mut users) = ([keyspace::BLOCK], 0);
+    fn count_rows(&self) -> Result<BTreeMap<u32, u64>> {
+        let (table, mut users) = ([keyspace::BLOCK], BTreeMap::new());
         self.store
             .snapshot()?
             .scan(&table, &prefix_end(&table), &mut |key, value| {
                 let row = BlockRow::decode(&row::hash_at(key, 1)?, value)?;
-                users += u64::from(row.key.kek == version);
+                *users.entry(row.key.kek).or_default() += 1;
                 Ok(true)
             })?;
         Ok(users)

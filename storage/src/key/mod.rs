@@ -104,6 +104,11 @@ impl Keyring {
         Self::from_document(Source::Memory, &Document::first()?)
     }
 
+    /// Where the ring is kept, for a person.
+    pub fn kept_in(&self) -> String {
+        self.source.to_string()
+    }
+
     /// Adds a new version, which new blocks use from now on; returns it. Only a ring in a file can be rotated by
     /// Firefly; the others are rotated where they are kept, then [`Keyring::reload`]ed.
     pub fn rotate(&self) -> Result<u32> {

@@ -15,6 +15,8 @@ fn rotation_rewraps_rows_and_moves_no_data() {
     assert_eq!(store.shared.row(&new).unwrap().unwrap().key.kek, 2);
     let error = store.retire_key(1).unwrap_err().to_string();
     assert!(error.contains("10 blocks"), "{error}");
+    let wrapped = store.blocks_by_version().unwrap();
+    assert_eq!(wrapped, [(1, 10), (2, 1)].into());
     let (mut position, mut rewrapped) = (Vec::new(), 0);
     loop {
         let report = store.rewrap(&position, 4).unwrap();
