@@ -241,7 +241,15 @@ fn summary(body: &[u8]) -> String {
     let part = |name: &str| value.as_ref()?.get(name)?.as_str().map(str::to_owned);
     part("user_message")
         .or_else(|| part("error_summary"))
-        .unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())
+        .unwrap_or_else(|| plain(&String::from_utf8_lossy(body)).to_owned())
+}
+
+/// What a text answer says to a person, who called a command and not a function with a body.
+fn plain(text: &str) -> &str {
+    let of_call = text.strip_prefix("Error in call to API function ");
+    let detail = of_call.and_then(|rest| rest.split_once(": "));
+    let detail = detail.map_or(text, |(_, detail)| detail);
+    detail.strip_prefix("request body: ").unwrap_or(detail)
 }
 
 /// JSON with everything outside ASCII escaped, as headers need it.
@@ -295,5 +303,9 @@ mod tests {
             "path/not_found/.."
         );
         assert_eq!(summary(b"plain"), "plain");
+        assert_eq!(
+            summary(b"Error in call to API function \"firefly/x\": request body: there is no account a@b: c"),
+            "there is no account a@b: c"
+        );
     }
 }
