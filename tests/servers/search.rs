@@ -49,6 +49,14 @@ fn answers_explain_themselves_and_are_exported_whole() {
         json!([{"value": "/bills", "count": 30}])
     );
     assert_eq!(answer["facets"]["owner"][0]["count"], 30);
+    for (category, total) in [("document", 30), ("image", 0)] {
+        let options = json!({"file_categories": [category]});
+        let answer = ann.call(
+            "firefly/search",
+            &json!({"query": "lantern ", "options": options}),
+        );
+        assert_eq!(answer["total"], total, "{category}");
+    }
     assert_eq!(
         ann.search("b")["total"],
         31,

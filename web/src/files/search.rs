@@ -170,7 +170,7 @@ pub fn extensions(given: Option<&[String]>) -> Vec<String> {
 }
 
 /// Dropbox's categories in the index's words.
-fn categories(given: Option<&[Union]>) -> Vec<String> {
+pub fn categories(given: Option<&[Union]>) -> Vec<String> {
     let words = given
         .unwrap_or_default()
         .iter()

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::App;
 use crate::files::error::path_lookup;
-use crate::files::search::{extensions, status};
+use crate::files::search::{categories, extensions, status};
 use crate::files::shape::{Shape, Start};
 use crate::frame::caller::Caller;
 use crate::frame::{Arg, Failure, Reply, Union, reply};
@@ -46,6 +46,7 @@ pub struct Options {
     #[serde(default)]
     filename_only: bool,
     file_extensions: Option<Vec<String>>,
+    file_categories: Option<Vec<Union>>,
     facets: Option<Counted>,
     #[serde(default)]
     why: bool,
@@ -161,7 +162,7 @@ pub fn request(query: &str, options: &Options) -> Result<Request, Failure> {
         status: status(options.file_status.as_ref())?,
         filename_only: options.filename_only,
         extensions: extensions(options.file_extensions.as_deref()),
-        categories: Vec::new(),
+        categories: categories(options.file_categories.as_deref()),
         outcomes: Vec::new(),
         facets,
         places,
