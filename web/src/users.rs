@@ -114,9 +114,8 @@ pub async fn features(_: Caller, Arg(arg): Arg<FeaturesArg>) -> Answer<Value> {
     let value = |feature: &Union| {
         let mut value = json!({ ".tag": feature.tag });
         value[&feature.tag] = match feature.tag.as_str() {
-            "paper_as_files" | "file_locking" => json!({ ".tag": "enabled", "enabled": false }),
-            "team_shared_dropbox" | "distinct_member_home" => {
-                json!({ ".tag": feature.tag, &feature.tag: false })
+            "paper_as_files" | "file_locking" | "team_shared_dropbox" | "distinct_member_home" => {
+                json!({ ".tag": "enabled", "enabled": false })
             }
             other => {
                 return Err(Failure::bad(format!(

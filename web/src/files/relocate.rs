@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use storage::meta::{Address, Refusal};
+use storage::meta::{Address, Place, Refusal};
 
 use super::batch::{check_count, launch};
 use super::error::{address, relocation, relocation_from, relocation_from_write, relocation_to};
@@ -130,7 +130,10 @@ fn one(
     };
     match place {
         Ok(place) => Ok(Shape::tagged(&place, start)),
-        // Which end may not be written, the refusal does not say: a source that may be is not the reason.
+        // Which end is not there, or may not be written, the refusal does not say: a source that is and may be is not the reason.
+        Err(storage::Error::Refused(Refusal::NotFound)) if source(app, caller, &from).is_ok() => {
+            Err(Failure::of_refusal(&Refusal::NotFound, relocation_to))
+        }
         Err(storage::Error::Refused(Refusal::NoWritePermission))
             if from_is_fixed(app, caller, &from, way) =>
         {
@@ -145,9 +148,10 @@ fn one(
 
 /// Whether a move failed because its source may only be read.
 fn from_is_fixed(app: &App, caller: &Caller, from: &Address, way: Way) -> bool {
-    let place = app
-        .meta()
-        .view(caller.id())
-        .and_then(|view| view.resolve(caller.root, from));
+    let place = source(app, caller, from);
     matches!(way, Way::Move) && place.is_ok_and(|place| !place.role.can_write())
+}
+
+fn source(app: &App, caller: &Caller, from: &Address) -> storage::Result<Place> {
+    app.meta().view(caller.id())?.resolve(caller.root, from)
 }

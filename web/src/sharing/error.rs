@@ -46,7 +46,10 @@ pub fn share(refusal: &Refusal) -> Option<Value> {
         Refusal::NotFolder | Refusal::NotFile => "is_file",
         Refusal::InsideSharedFolder => "inside_shared_folder",
         Refusal::ContainsSharedFolder => "contains_shared_folder",
-        Refusal::NotFound | Refusal::MalformedPath(_) | Refusal::CantShareRoot => "invalid_path",
+        Refusal::NotFound
+        | Refusal::MalformedPath(_)
+        | Refusal::CantShareRoot
+        | Refusal::Conflict(_) => "invalid_path",
         Refusal::NoPermission | Refusal::NoWritePermission => return tag("no_permission"),
         _ => return None,
     };

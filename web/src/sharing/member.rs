@@ -5,9 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::meta::{AccountId, AuditAction, GroupId};
 
-use super::error::{add, leave, member, namespace, namespace_or, plain_access};
+use super::error::{access, add, leave, member, namespace, namespace_or, plain_access};
 use super::shape::{Shaper, role};
 use crate::App;
+use crate::files::error::Shape;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
 use crate::frame::{Arg, Failure, Reply, Union};
@@ -179,6 +180,7 @@ pub async fn list_folder_members(
         &arg.shared_folder_id,
         0,
         arg.limit.unwrap_or(MAX_PAGE),
+        plain_access,
     )
     .await
 }
@@ -198,11 +200,18 @@ pub async fn list_folder_members_continue(
     ) else {
         return Err(Failure::tag("invalid_cursor"));
     };
-    list(app, caller, ns, skip, limit).await
+    list(app, caller, ns, skip, limit, access).await
 }
 
-async fn list(app: App, caller: Caller, id: &str, skip: usize, limit: usize) -> Answer<Value> {
-    let (ns, limit) = (namespace_or(id, plain_access)?, limit.clamp(1, MAX_PAGE));
+async fn list(
+    app: App,
+    caller: Caller,
+    id: &str,
+    skip: usize,
+    limit: usize,
+    refused: Shape,
+) -> Answer<Value> {
+    let (ns, limit) = (namespace_or(id, refused)?, limit.clamp(1, MAX_PAGE));
     let listed = app.blocking(move |app| {
         let folder = app.meta().shared_folder(caller.actor(), ns)?;
         let mut page = Shaper::new(app, &caller)?.members(&folder, skip, limit)?;
@@ -221,7 +230,7 @@ async fn list(app: App, caller: Caller, id: &str, skip: usize, limit: usize) -> 
     listed
         .await?
         .map(Reply)
-        .map_err(|e| Failure::shaped(e, plain_access))
+        .map_err(|e| Failure::shaped(e, refused))
 }
 
 /// Leaves a shared folder, at once.

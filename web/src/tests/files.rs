@@ -401,6 +401,11 @@ async fn moves_revisions_and_restores() {
         bench.rpc(&token, "files/copy_v2", none).await.json()["error_summary"],
         "from_lookup/not_found/.."
     );
+    let nowhere = json!({ "from_path": "/dir/b.txt", "to_path": "ns:999/b.txt" });
+    assert_eq!(
+        bench.rpc(&token, "files/copy_v2", nowhere).await.json()["error_summary"],
+        "to/no_write_permission/.."
+    );
 }
 
 #[tokio::test]

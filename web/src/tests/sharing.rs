@@ -307,3 +307,51 @@ async fn a_links_password_is_asked_for_once() {
     assert_eq!(changed.status, 200);
     assert_eq!(open("").await.status, 401);
 }
+
+#[tokio::test]
+async fn refusals_are_in_each_routes_own_words() {
+    let bench = Bench::new();
+    let (_, token) = bench.account("a@example.com", false);
+    put(&bench, &token, "/file.txt", b"x").await;
+    for (route, argument, refusal) in [
+        (
+            "sharing/share_folder",
+            json!({ "path": "/file.txt/below" }),
+            "bad_path/invalid_path/..",
+        ),
+        (
+            "sharing/list_folder_members",
+            json!({ "shared_folder_id": "999" }),
+            "invalid_id/..",
+        ),
+        (
+            "sharing/list_folder_members/continue",
+            json!({ "cursor": "999.1.1" }),
+            "access_error/invalid_id/..",
+        ),
+    ] {
+        let refused = bench.rpc(&token, route, argument).await;
+        assert_eq!(refused.json()["error_summary"], refusal, "{route}");
+    }
+    let features = [
+        "file_locking",
+        "team_shared_dropbox",
+        "distinct_member_home",
+    ];
+    let features = features.map(|tag| json!({ ".tag": tag }));
+    let values = bench
+        .rpc(
+            &token,
+            "users/features/get_values",
+            json!({ "features": features }),
+        )
+        .await
+        .json();
+    for value in values["values"].as_array().into_iter().flatten() {
+        let feature = value[".tag"].as_str().unwrap_or("");
+        assert_eq!(
+            value[feature],
+            json!({ ".tag": "enabled", "enabled": false })
+        );
+    }
+}
