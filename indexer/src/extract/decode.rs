@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_8859_2, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1250, WINDOWS_1252};
 
 use super::job::{Failure, Job};
 
@@ -164,7 +164,23 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(&bytes[..bytes.len().min(GUESS_BYTES)], true);
-    detector.guess(None, Utf8Detection::Allow)
+    let guessed = detector.guess(None, Utf8Detection::Allow);
+    let is_central = guessed == WINDOWS_1250 || guessed == ISO_8859_2;
+    if is_central && are_pounds(bytes) {
+        WINDOWS_1252
+    } else {
+        guessed
+    }
+}
+
+/// Whether all that is not ASCII is a byte in front of digits that is a pound sign in western Europe, and an Ł in the middle of it,
+/// which no number has.
+fn are_pounds(bytes: &[u8]) -> bool {
+    const POUND: u8 = 0xA3;
+    let is_pound =
+        |at: usize| bytes[at] == POUND && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
+    let mut places = (0..bytes.len().min(GUESS_BYTES)).filter(|&at| !bytes[at].is_ascii());
+    places.all(is_pound)
 }
 
 /// UTF-8 with a few broken places: most of its non-ASCII bytes belong to valid sequences.
@@ -181,6 +197,16 @@ fn mostly_utf8(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_in_pounds() {
+        let english =
+            b"They stand to win \xA3825, which is not bad for a \xA32 bet on three draws.";
+        assert!(to_text(english, None).contains("\u{A3}825"));
+        let polish =
+            b"Jad\xEA do \xA3odzi, a potem do Gda\xF1ska na d\xB3ugie wakacje z rodzin\xB1.";
+        assert!(to_text(polish, None).contains("Łodzi"));
+    }
 
     #[test]
     fn marks_and_zeroes_tell_wide_encodings() {
