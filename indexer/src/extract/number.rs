@@ -1,5 +1,8 @@
 //! Numbers as spreadsheets show them: dates, percentages, and others without the noise of their last binary digits.
 
+/// Decimals that are shown.
+const MAX_DECIMALS: u8 = 15;
+
 /// What a number format makes of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Format {
@@ -8,8 +11,8 @@ pub(super) enum Format {
     Plain,
     /// A date, a time, or both.
     Date,
-    /// Hundredths, with this many decimals.
-    Percent(u8),
+    /// Hundredths, with at least and at most this many decimals.
+    Percent(u8, u8),
 }
 
 impl Format {
@@ -19,14 +22,14 @@ impl Format {
             return Self::Date;
         }
         let first = code.split(';').next().unwrap_or_default();
-        percent_decimals(first).map_or(Self::Plain, Self::Percent)
+        percent_decimals(first).map_or(Self::Plain, |(least, most)| Self::Percent(least, most))
     }
 
     /// What the numbers of formats that files need not define stand for.
     pub fn known(id: usize) -> Self {
         match id {
-            9 => Self::Percent(0),
-            10 => Self::Percent(2),
+            9 => Self::Percent(0, 0),
+            10 => Self::Percent(2, 2),
             14..=22 | 27..=36 | 45..=47 | 50..=58 => Self::Date,
             _ => Self::Plain,
         }
@@ -37,9 +40,7 @@ impl Format {
         match self {
             Self::Plain => plain(number),
             Self::Date => date(number, from_1904),
-            Self::Percent(decimals) => {
-                format!("{:.*}%", usize::from(decimals), number * 100.0)
-            }
+            Self::Percent(least, most) => percent(number * 100.0, least.into(), most.into()),
         }
     }
 }
@@ -50,11 +51,20 @@ fn plain(number: f64) -> String {
     rounded.to_string()
 }
 
-/// How many decimals a percentage has; nothing where the code is none.
-fn percent_decimals(code: &str) -> Option<u8> {
+fn percent(hundredths: f64, least: usize, most: usize) -> String {
+    let mut shown = format!("{hundredths:.most$}");
+    let spare = (least..most).take_while(|_| shown.ends_with('0') && shown.pop().is_some());
+    if spare.count() == most && most > 0 {
+        shown.pop(); // the point
+    }
+    shown + "%"
+}
+
+/// How many decimals a percentage has at least and at most; nothing where the code is none.
+fn percent_decimals(code: &str) -> Option<(u8, u8)> {
     let (mut is_quoted, mut is_escaped, mut is_behind_point, mut is_percent) =
         (false, false, false, false);
-    let mut decimals = 0u8;
+    let (mut least, mut most) = (0u8, 0u8);
     for c in code.chars() {
         match c {
             _ if is_escaped => is_escaped = false,
@@ -62,12 +72,15 @@ fn percent_decimals(code: &str) -> Option<u8> {
             '"' => is_quoted = !is_quoted,
             _ if is_quoted => {}
             '.' => is_behind_point = true,
-            '0' | '#' | '?' if is_behind_point => decimals = decimals.saturating_add(1),
+            '0' | '#' | '?' if is_behind_point => {
+                most = (most + 1).min(MAX_DECIMALS);
+                least = if c == '0' { most } else { least };
+            }
             '%' => is_percent = true,
             _ => {}
         }
     }
-    is_percent.then_some(decimals.min(15))
+    is_percent.then_some((least, most))
 }
 
 /// Whether a number format shows a date: it has a date letter outside quotes, brackets and escapes.
@@ -162,6 +175,8 @@ mod tests {
         assert_eq!(shown("0", 4_000_000_000_000.0), "4000000000000");
         assert_eq!(shown("0%", 5.0 / 6.0), "83%");
         assert_eq!(shown("0.0#%;[Red]-0%", 0.0525), "5.25%");
+        assert_eq!(shown("0.0#%", 0.05), "5.0%");
+        assert_eq!(shown("0.##%", 2.0), "200%");
         assert_eq!(shown("0\\%", 3.0), "3");
         assert_eq!(shown("0\" % of all\"", 3.0), "3");
         assert_eq!(shown("yyyy-mm-dd", 36526.0), "2000-01-01");
