@@ -127,7 +127,7 @@ pub fn cursors(bytes: &[u8]) {
     let store: Arc<dyn Store> = Arc::<MemoryStore>::default();
     let Ok(meta) = open(&store) else { return };
     let (Ok(listing), Ok(list), Ok(search)) = (
-        Listing::new(meta, Journal::new(store.clone()), &*store),
+        Listing::new(meta, &*store),
         Sealer::load(&*store, b"list"),
         Sealer::load(&*store, b"search"),
     ) else {

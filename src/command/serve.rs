@@ -89,7 +89,7 @@ impl Services {
             engine,
             notifier,
             wire,
-            listing: Listing::new(node.meta.clone(), node.journal.clone(), &*node.store)?,
+            listing: Listing::new(node.meta.clone(), &*node.store)?,
             indexer,
         })
     }

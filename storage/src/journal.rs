@@ -12,7 +12,7 @@ use crate::keyspace;
 use crate::kv::{Snapshot, Store, Ticket, Transaction, Value};
 use crate::meta::env::mix;
 use crate::meta::keys::key;
-use crate::meta::{FileId, NamespaceId};
+use crate::meta::{FileId, NamespaceId, View};
 use crate::row;
 
 /// How many partition logs there are; fixed for ever.
@@ -196,11 +196,7 @@ impl Journal {
 
     /// Changes of `ns` after sequence `after`, oldest first, with their sequences.
     pub fn changes(&self, ns: NamespaceId, after: u64, limit: usize) -> Result<Vec<(u64, Change)>> {
-        let log = journal_key(ns);
-        entries(&*self.store.snapshot()?, &log, after, limit)?
-            .into_iter()
-            .map(|(seq, value)| Ok((seq, row::decode("journal entry", &value)?)))
-            .collect()
+        changes(&*self.store.snapshot()?, ns, after, limit)
     }
 
     /// The last `limit` changes of `ns`, newest first.
@@ -299,6 +295,34 @@ fn key_of(log: &[u8], seq: u64) -> Vec<u8> {
 }
 
 /// A log's values after a sequence.
+impl View<'_> {
+    /// Changes of `ns` after sequence `after`, oldest first, with their sequences: those that made what this view shows, and no others.
+    pub fn changes(&self, ns: NamespaceId, after: u64, limit: usize) -> Result<Vec<(u64, Change)>> {
+        changes(self.rows(), ns, after, limit)
+    }
+
+    /// The last sequence of `ns` that this view shows, 0 when it has none.
+    pub fn head(&self, ns: NamespaceId) -> Result<u64> {
+        let log = journal_key(ns);
+        let (first, end) = (key_of(&log, 1), crate::kv::prefix_end(&log));
+        let last = self.rows().range(&first, &end, true, 1)?;
+        let last = last.first();
+        last.map_or(Ok(0), |(key, _)| row::u64_at("log key", key, log.len()))
+    }
+}
+
+fn changes(
+    rows: &dyn Snapshot,
+    ns: NamespaceId,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(u64, Change)>> {
+    entries(rows, &journal_key(ns), after, limit)?
+        .into_iter()
+        .map(|(seq, value)| Ok((seq, row::decode("journal entry", &value)?)))
+        .collect()
+}
+
 fn entries(
     rows: &dyn Snapshot,
     log: &[u8],

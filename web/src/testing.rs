@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, Request, header};
 use serde_json::Value;
 use storage::block::{BlockStore, Options as BlockOptions, Target};
 use storage::extraction::Extractions;
-use storage::journal::Journal;
 use storage::key::Keyring;
 use storage::kv::Store;
 use storage::kv::leveldb::{self, LevelDbStore};
@@ -90,8 +89,7 @@ impl Bench {
             keys,
             clock.clone(),
         );
-        let listing =
-            Listing::new(meta.clone(), Journal::new(store.clone()), &*store).expect("listings");
+        let listing = Listing::new(meta.clone(), &*store).expect("listings");
         let blocks = blocks.expect("blocks");
         let extractions = Extractions::new(store.clone());
         let sources = query::hit::Sources {

@@ -1,15 +1,15 @@
 //! Folder listings and their cursors: Dropbox's `list_folder` and `continue` over the journal.
 //!
 //! A cursor is a *walk* still to be done (pages of the first listing, or a folder that appeared) and, per namespace, the
-//! journal sequence up to which changes were told. The sequences are read before the walk starts, so what changes while
-//! one lists is told again afterwards; entries always show the present, and applied in order they end in it.
+//! journal sequence up to which changes were told. The sequences are those of the first page, so what changes while
+//! one lists is told again afterwards; entries always show the present, and applied in order they end in it. A page is read at one
+//! moment, journals and folders alike.
 
 mod pager;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use storage::journal::Journal;
 use storage::kv::Store;
 use storage::meta::{AccountId, Actor, Address, FileId, Meta, NamespaceId, NodeKind, Place, View};
 use storage::seal::Sealer;
@@ -103,19 +103,14 @@ struct Level {
 #[derive(Clone)]
 pub struct Listing {
     meta: Meta,
-    journal: Journal,
     sealer: Arc<Sealer>,
 }
 
 impl Listing {
     /// Listings over `meta`, with cursors authenticated by the store's persisted key.
-    pub fn new(meta: Meta, journal: Journal, store: &dyn Store) -> Result<Self> {
+    pub fn new(meta: Meta, store: &dyn Store) -> Result<Self> {
         let sealer = Arc::new(Sealer::load(store, b"list")?);
-        Ok(Listing {
-            meta,
-            journal,
-            sealer,
-        })
+        Ok(Listing { meta, sealer })
     }
 
     /// The first page of the folder at `address`.
@@ -135,7 +130,7 @@ impl Listing {
             folder: base.node.id,
             after: None,
         }];
-        page.fill(&mut position, &self.journal)?;
+        page.fill(&mut position)?;
         self.finish(page, position)
     }
 
@@ -188,7 +183,7 @@ impl Listing {
             }
         }
         let mut page = Pager::new(&view, position);
-        page.fill(position, &self.journal)?;
+        page.fill(position)?;
         self.finish(page, position.clone())
     }
 
@@ -200,9 +195,10 @@ impl Listing {
         mut options: Options,
     ) -> Result<(View<'_>, Position, Place)> {
         options.limit = options.limit.clamp(1, MAX_PAGE);
-        // Heads first, then the view: what commits in between is told twice rather than never.
-        let heads = self.heads(actor.account)?;
         let view = self.meta.view(actor.account)?;
+        let access = view.access()?.into_iter();
+        let heads = access.map(|access| Ok((access.ns, view.head(access.ns)?)));
+        let heads = heads.collect::<Result<_>>()?;
         let base = view.resolve(actor.root, address)?;
         if matches!(base.node.kind, NodeKind::File(_)) {
             return Err(storage::meta::Refusal::NotFolder.into());
@@ -218,20 +214,6 @@ impl Listing {
             heads,
         };
         Ok((view, position, base))
-    }
-
-    /// The journal heads of every namespace the account can read, its root first.
-    fn heads(&self, account: AccountId) -> Result<Vec<(NamespaceId, u64)>> {
-        let view = self.meta.view(account)?;
-        let spaces = view
-            .access()?
-            .iter()
-            .map(|access| access.ns)
-            .collect::<Vec<_>>();
-        let heads = spaces
-            .into_iter()
-            .map(|ns| Ok((ns, self.journal.head(ns)?)));
-        heads.collect()
     }
 
     fn finish(&self, page: Pager<'_>, position: Position) -> Result<Page> {

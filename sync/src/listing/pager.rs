@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use storage::journal::{Change, Journal};
+use storage::journal::Change;
 use storage::meta::path::fold;
 use storage::meta::{DeletedEntry, Entry, FileId, NamespaceId, NodeKind, Place, View};
 
@@ -38,18 +38,18 @@ impl<'a> Pager<'a> {
         (self.options.limit as usize).saturating_sub(self.entries.len())
     }
 
-    pub(super) fn fill(&mut self, position: &mut Position, journal: &Journal) -> Result<()> {
+    pub(super) fn fill(&mut self, position: &mut Position) -> Result<()> {
         self.walk(&mut position.walk)?;
         if self.more {
             return Ok(());
         }
-        self.follow_access(position, journal)?;
+        self.follow_access(position)?;
         for index in 0..position.heads.len() {
             let (mut heads, mut walk) = (
                 std::mem::take(&mut position.heads),
                 std::mem::take(&mut position.walk),
             );
-            let told = self.tell_changes(&mut heads[index], &mut walk, journal);
+            let told = self.tell_changes(&mut heads[index], &mut walk);
             (position.heads, position.walk) = (heads, walk);
             told?;
             if self.more {
@@ -61,14 +61,14 @@ impl<'a> Pager<'a> {
 
     /// Namespaces that the account lost leave the cursor; new ones join at their present head, because their mount's own
     /// change tells everything in them.
-    fn follow_access(&self, position: &mut Position, journal: &Journal) -> Result<()> {
+    fn follow_access(&self, position: &mut Position) -> Result<()> {
         let access = self.view.access()?;
         position
             .heads
             .retain(|(ns, _)| access.iter().any(|a| a.ns == *ns));
         for a in access {
             if !position.heads.iter().any(|(ns, _)| *ns == a.ns) {
-                position.heads.push((a.ns, journal.head(a.ns)?));
+                position.heads.push((a.ns, self.view.head(a.ns)?));
             }
         }
         Ok(())
@@ -153,11 +153,13 @@ impl<'a> Pager<'a> {
         &mut self,
         head: &mut (NamespaceId, u64),
         stack: &mut Vec<Level>,
-        journal: &Journal,
     ) -> Result<()> {
         let mut scanned = 0;
         loop {
-            let changes = journal.changes(head.0, head.1, self.room().clamp(1, 500))?;
+            // Of the view's own moment: a later change is of what the view does not show yet, and would be passed over for ever.
+            let changes = self
+                .view
+                .changes(head.0, head.1, self.room().clamp(1, 500))?;
             if changes.is_empty() {
                 return Ok(());
             }

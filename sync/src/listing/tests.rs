@@ -1,16 +1,70 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use storage::kv::memory::MemoryStore;
+use storage::kv::{Batch, Commit, Snapshot, Transaction};
 use storage::meta::{
     Account, Env, MemberPolicy, NewFile, Options as MetaOptions, PasswordCost, Role, WriteMode,
 };
 
 use super::*;
 
+/// Acts right after the next snapshot was taken: in the middle of whatever reads there.
+#[derive(Default)]
+struct Interleaving {
+    inner: MemoryStore,
+    act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Store for Interleaving {
+    fn snapshot(&self) -> storage::Result<Box<dyn Snapshot + '_>> {
+        let snapshot = self.inner.snapshot()?;
+        let act = self.act.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
+        Ok(snapshot)
+    }
+
+    fn transact(
+        &self,
+        body: &mut dyn FnMut(&mut dyn Transaction) -> storage::Result<()>,
+    ) -> storage::Result<Commit> {
+        self.inner.transact(body)
+    }
+
+    fn head(&self, log: &[u8]) -> storage::Result<u64> {
+        self.inner.head(log)
+    }
+
+    fn counter(&self, counter: &[u8]) -> storage::Result<i64> {
+        self.inner.counter(counter)
+    }
+
+    fn load(&self, batch: &Batch) -> storage::Result<()> {
+        self.inner.load(batch)
+    }
+
+    fn wait(&self, seen: u64, timeout: Duration) -> u64 {
+        self.inner.wait(seen, timeout)
+    }
+}
+
+/// When a client looks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Look {
+    No,
+    After,
+    /// The act comes while the page is read.
+    Meanwhile,
+}
+
 /// Two people; folders of the first may be shared with the second.
+#[derive(Clone)]
 struct Team {
+    store: Arc<Interleaving>,
     meta: Meta,
     listing: Listing,
     people: [Account; 2],
@@ -29,7 +83,7 @@ enum Act {
 
 impl Team {
     fn new() -> Team {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let store = Arc::new(Interleaving::default());
         let (env, _) = Env::seeded(7, 1_700_000_000_000);
         let meta = Meta::open_without_blocks(store.clone(), env).unwrap();
         let meta = meta.with_options(MetaOptions {
@@ -38,12 +92,20 @@ impl Team {
         });
         let people = ["a@example.com", "b@example.com"]
             .map(|email| meta.create_account(email, "", false).unwrap());
-        let listing = Listing::new(meta.clone(), Journal::new(store.clone()), &*store).unwrap();
+        let listing = Listing::new(meta.clone(), &*store).unwrap();
         Team {
+            store,
             meta,
             listing,
             people,
         }
+    }
+
+    /// One page; the act comes while it is read.
+    fn resume_during(&self, act: &Act, who: usize, cursor: &str) -> Page {
+        let (team, act) = (self.clone(), act.clone());
+        *self.store.act.lock().unwrap() = Some(Box::new(move || team.act(&act)));
+        self.listing.resume(self.people[who].id, cursor).unwrap()
     }
 
     /// Does it, or is refused: both are histories.
@@ -174,13 +236,17 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+fn look() -> impl Strategy<Value = Look> {
+    prop_oneof![Just(Look::No), Just(Look::After), Just(Look::Meanwhile)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// I2: whoever applies a cursor's entries in order, in pages of any size and taken at any time, ends in the present.
     #[test]
     fn a_history_applied_in_order_is_the_present(
-        acts in prop::collection::vec((act(), any::<bool>()), 1..40),
+        acts in prop::collection::vec((act(), look()), 1..40),
         limit in 1..6u32,
     ) {
         let team = Team::new();
@@ -192,9 +258,14 @@ proptest! {
             replica.cursor = team.listing.latest(actor, None, &root, options.clone()).unwrap();
         }
         for (act, look) in &acts {
-            team.act(act);
-            for (who, replica) in replicas.iter_mut().enumerate().filter(|_| *look) {
-                let page = team.listing.resume(team.people[who].id, &replica.cursor).unwrap();
+            if *look != Look::Meanwhile {
+                team.act(act);
+            }
+            for (who, replica) in replicas.iter_mut().enumerate().filter(|_| *look != Look::No) {
+                let page = match (look, who) {
+                    (Look::Meanwhile, 0) => team.resume_during(act, who, &replica.cursor),
+                    _ => team.listing.resume(team.people[who].id, &replica.cursor).unwrap(),
+                };
                 // One page now and the rest later: pages of a walk may lie on both sides of changes.
                 page.entries.iter().for_each(|entry| replica.apply(entry));
                 replica.cursor = page.cursor;
@@ -206,6 +277,28 @@ proptest! {
             prop_assert_eq!(&replica.entries, &team.present(who));
         }
     }
+}
+
+#[test]
+fn a_file_that_is_stored_while_a_page_is_read_is_told_by_the_next() {
+    let team = Team::new();
+    let (root, actor) = (Address::parse("").unwrap(), team.people[0].actor());
+    let latest = team
+        .listing
+        .latest(actor, None, &root, Options::default())
+        .unwrap();
+    let write = Act::Write(0, "/a".to_owned(), 0);
+    let page = team.resume_during(&write, 0, &latest);
+    assert!(page.entries.is_empty());
+    let page = team.listing.resume(actor.account, &page.cursor).unwrap();
+    assert_eq!(page.entries.len(), 1);
+
+    // The same while a longpoll looks.
+    let mut position = team.listing.position(&page.cursor).unwrap();
+    let (during, write) = (team.clone(), Act::Write(0, "/b".to_owned(), 0));
+    *team.store.act.lock().unwrap() = Some(Box::new(move || during.act(&write)));
+    assert!(!team.listing.has_changes(&mut position).unwrap());
+    assert!(team.listing.has_changes(&mut position).unwrap());
 }
 
 #[test]
