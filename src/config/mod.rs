@@ -20,8 +20,8 @@ use sync::bus::amqp::AmqpBus;
 use crate::cluster::role::Roles;
 use crate::node;
 use parts::{
-    BLOCK_SERVER, broker, cluster, helpers, import_roots, log, metadata, networks, sessions,
-    shard_memory_bytes, tls,
+    BLOCK_SERVER, broker, cluster, helpers, import_roots, log, metadata, networks, public_url,
+    sessions, shard_memory_bytes, tls,
 };
 pub use settings::Settings;
 use settings::{read, read_if_there, refuse_unknown_variables};
@@ -245,9 +245,7 @@ impl Config {
             log: log(&set, &data)?,
             sessions: sessions(&set)?,
             listen: set.listen.unwrap_or_else(|| "127.0.0.1:8080".into()),
-            public_url: set
-                .public_url
-                .map(|url| url.trim_end_matches('/').to_owned()),
+            public_url: set.public_url.as_deref().map(public_url).transpose()?,
             targets,
             replicas,
             min_replicas,
@@ -259,7 +257,11 @@ impl Config {
             shard_memory_bytes: shard_memory_bytes(set.index_memory_mib, shards),
             extract_workers: set.extract_workers.unwrap_or(cores).max(1),
             helpers: helpers(set.ocr_languages, set.tika_url)?,
-            quota_bytes: set.quota_gib.unwrap_or(2048) << 30,
+            quota_bytes: set
+                .quota_gib
+                .unwrap_or(2048)
+                .saturating_mul(1 << 30)
+                .min(i64::MAX.unsigned_abs()),
             kek_command: set.kek_command,
             broker: broker(set.broker, set.broker_secret, set.broker_ca)?,
             data,

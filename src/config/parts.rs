@@ -37,6 +37,19 @@ pub(super) fn helpers(
     })
 }
 
+/// Where links to this server lead: a scheme and a host, to which paths are added.
+pub(super) fn public_url(url: &str) -> Result<String> {
+    let plain = url.trim_end_matches('/');
+    let uri: Option<hyper::Uri> = plain.parse().ok();
+    let is_web = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none()
+    });
+    if !is_web || plain.contains('#') {
+        bail!("public_url is `{url}`; it must be like https://files.example.org");
+    }
+    Ok(plain.to_owned())
+}
+
 pub(super) fn sessions(set: &Settings) -> Result<Sessions> {
     let (hours, minutes) = (
         set.session_hours.unwrap_or(720),

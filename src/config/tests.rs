@@ -14,6 +14,8 @@ fn nothing_has_to_be_set() {
     assert_eq!(config.targets, [Place::Folder("/data/blocks".into())]);
     assert_eq!((config.tls, config.replicas), (TlsMode::Off, 1));
     assert_eq!(config.helpers.ocr_languages.as_deref(), Some("eng"));
+    let vast = resolve("quota_gib = 17179869184").unwrap();
+    assert_eq!(vast.quota_bytes, i64::MAX.unsigned_abs());
     let off = resolve("ocr_languages = \"off\"").unwrap();
     assert_eq!(off.helpers, HelperOptions::default());
 }
@@ -41,6 +43,12 @@ fn what_cannot_hold_is_refused() {
         ("tls_cert = \"a\"", "go together"),
         ("ocr_languages = \"-eng\"", "like eng+deu"),
         ("tika_url = \"ftp://a\"", "http://"),
+        ("public_url = \"files.example.org\"", "like https://"),
+        ("public_url = \"ftp://files.example.org\"", "like https://"),
+        (
+            "public_url = \"https://files.example.org/?a\"",
+            "like https://",
+        ),
         ("broker_ca = \"a\"", "go with broker"),
         ("metadata = \"oracle://a\"", "start with mysql://"),
         ("metadata_connections = 3", "goes with metadata"),
