@@ -52,6 +52,9 @@ pub struct Planned {
     pub needles: Needles,
     /// There were more than [`MAX_TOKENS`] words.
     pub is_cut: bool,
+    /// It has only what nothing is found by: punctuation, emoji.
+    #[serde(default)]
+    pub is_blank: bool,
     /// The language of the question, by its function words.
     pub language: Language,
     /// Senders, recipients or subjects of messages are asked for.
@@ -83,6 +86,7 @@ pub fn plan(clause: &Clause, names_only: bool) -> Planned {
     let language = analyse::asked_in(tokens.map(|(_, token)| token.as_str()));
     Planned {
         language,
+        is_blank: plan.is_none(),
         plan: plan.unwrap_or(Plan::All),
         words: planner.words,
         needles: planner.needles,
@@ -386,6 +390,16 @@ mod tests {
         let planned = plan(&query.clause, false);
         assert!(planned.is_cut);
         assert_eq!(planned.words[0].tokens.len(), MAX_TOKENS);
+    }
+
+    #[test]
+    fn what_nothing_is_found_by_is_told() {
+        let is_blank = |text: &str| {
+            let query = parse(text, time::OffsetDateTime::UNIX_EPOCH);
+            plan(&query.clause, false).is_blank
+        };
+        assert!(["!!!", "😀 ", "\"-\" …"].into_iter().all(is_blank));
+        assert!(!["", "is:folder", "!!! a", "c++"].into_iter().any(is_blank));
     }
 
     #[test]

@@ -349,8 +349,10 @@ impl Prepared<'_> {
             .planned
             .is_cut
             .then(|| format!("only the first {MAX_TOKENS} words were searched"));
+        let said = "there is no letter or digit in this to search for; all files are shown";
+        let blank = self.planned.is_blank.then(|| said.to_owned());
         let limits = self.weighed.limits.warnings();
-        cut.into_iter().chain(limits).collect()
+        cut.into_iter().chain(blank).chain(limits).collect()
     }
 }
 

@@ -142,13 +142,24 @@ pub fn run(data: &DataArg, args: Args) -> Result<ExitCode> {
     }
 }
 
+/// A folder for backups, which must not lie in what is backed up.
+fn beside(data: &DataArg, folder: PathBuf) -> Result<String> {
+    if folder.starts_with(std::path::absolute(&data.data)?) {
+        bail!(
+            "{} is inside the data folder: a backup there would be lost with it",
+            folder.display()
+        );
+    }
+    Ok(folder.display().to_string())
+}
+
 fn take(data: &DataArg, args: &Args) -> Result<ExitCode> {
     let Some(destination) = &args.destination else {
         bail!("where to?");
     };
     let destination = match destination.contains("://") {
         true => with_files(destination)?,
-        false => std::path::absolute(destination)?.display().to_string(),
+        false => beside(data, std::path::absolute(destination)?)?,
     };
     let passphrase = args.passphrase_file.as_deref().map(read_passphrase);
     let wanted = json!({"destination": destination, "with_keys": args.with_keys, "passphrase": passphrase.transpose()?});

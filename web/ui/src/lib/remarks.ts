@@ -7,6 +7,7 @@ export const SAID = [
   later('few files have all of these words; files with some of them are shown too'),
   later('only the first {n} characters were searched'),
   later('only the first {n} words were searched'),
+  later('there is no letter or digit in this to search for; all files are shown'),
   later('{what} was searched as words; {name}: takes {wanted}'),
   later('a date like 2024, 2024-01, >2024-01-31, 2024-01..2024-03 or last-week'),
   later('a size like >10mb, <500kb or 1mb..5mb'),
