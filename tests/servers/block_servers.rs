@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use crate::program::{Server, free_port, program, said, succeeds, until, wait_for_line};
+use crate::mariadb::free_port;
+use crate::program::{Server, program, said, succeeds, until, wait_for_line};
 use crate::targets::{all_there, status, while_writing, write};
 
 /// How long copies may take, seconds.

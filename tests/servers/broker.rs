@@ -25,7 +25,8 @@ use sync::relay::{Relay, Sources};
 
 use crate::durability::unlike_any_other;
 use crate::engine::Engine;
-use crate::program::{Server, free_port, until};
+use crate::mariadb::free_port;
+use crate::program::{Server, until};
 use crate::roles::Cluster;
 use crate::user::User;
 

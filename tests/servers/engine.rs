@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::program::{free_port, until};
+use crate::mariadb::free_port;
+use crate::program::until;
 
 /// A server that does not accept connections by then has failed, seconds.
 const START_LIMIT_S: u64 = 120;

@@ -5,11 +5,13 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A database server that does not answer by then has failed.
 const START_LIMIT: Duration = Duration::from_secs(120);
+/// Ports that servers of tests are given.
+const PORTS: u16 = 12_000;
 /// The password of the account that Firefly uses.
 pub const PASSWORD: &str = "not for your eyes";
 
@@ -152,8 +154,21 @@ pub fn engine() -> PathBuf {
     both.into_iter().find(|path| path.exists()).unwrap()
 }
 
-/// A port of 127.0.0.1 on which nobody listens.
+/// A port of 127.0.0.1 on which nobody listens, for a server that may be started again: below those that the system lends to
+/// connections, one of which could have it meanwhile.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static TURN: AtomicU16 = AtomicU16::new(0);
+    let lent = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+    let end: u16 = lent.split_whitespace().next().unwrap().parse().unwrap();
+    let begin = end.checked_sub(PORTS).expect("room below the lent ports");
+    let own = std::process::id() as u16; // tests of another package at the same time begin elsewhere
+    loop {
+        let turn = own
+            .wrapping_mul(61)
+            .wrapping_add(TURN.fetch_add(1, Ordering::Relaxed));
+        let port = begin + turn % PORTS;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +13,7 @@ use serde_json::json;
 use crate::apart::Set;
 use crate::engine::Engine;
 use crate::http::Http;
-use crate::mariadb::MariaDb;
+use crate::mariadb::{MariaDb, free_port};
 use crate::targets;
 use crate::user::User;
 
@@ -499,12 +498,6 @@ pub fn until<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) ->
         assert!(Instant::now() < end, "not within {seconds} s: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// A port of 127.0.0.1 on which nobody listens.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Reads `output` until a line contains `wanted` and returns it; the rest is read on, so that the program never blocks.

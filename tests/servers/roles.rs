@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::engine::Engine;
 use crate::http::Http;
-use crate::mariadb::MariaDb;
-use crate::program::{free_port, program, until};
+use crate::mariadb::{MariaDb, free_port};
+use crate::program::{program, until};
 use crate::user::User;
 
 /// How long anything may take to be found, shards to be taken over and opened included, seconds.

@@ -11,8 +11,8 @@ use crate::frame::Failure;
 use crate::frame::asking::{self, Who};
 use crate::turns::{Refused, Turn, Turns};
 
-/// Blocking calls at once; a store groups the commits of many.
-const WORK: usize = 96;
+/// Blocking calls at once; a store groups the commits of many, and an account that is alone has half of them.
+const WORK: usize = 192;
 /// Searches at once for each processor, at least and at most.
 const SEARCHES_A_PROCESSOR: usize = 4;
 const SEARCHES: std::ops::RangeInclusive<usize> = 16..=128;
