@@ -52,7 +52,7 @@ impl Key {
         (self.member >= MOST_MEMBERS).then_some(Rev(self.member))
     }
 
-    /// True when it stands before every hit of another file whose number is this or greater.
+    /// True when it stands before a hit with this number of another file, whatever else that has.
     fn is_before(&self, number: i64, file: impl FnOnce() -> u64) -> bool {
         match number.cmp(&self.number) {
             Ordering::Less => false,
@@ -226,6 +226,10 @@ impl Collector for Page<'_> {
         let part = self.commit.part(reader)?;
         let segment = part.segment.clone();
         let only_ours = segment.is_all(&part.present);
+        let classes = match self.facets {
+            true => segment.facts.classes.len(),
+            false => 0,
+        };
         let day = |days: &i64| self.now_ms / 1000 - days * 86_400;
         let wanted = Wanted {
             exclusions: self.exclusions.clone(),
@@ -245,14 +249,7 @@ impl Collector for Page<'_> {
             wanted,
             matches: Matches::default(),
             heap: BinaryHeap::new(),
-            classes: vec![
-                0;
-                if self.facets {
-                    segment.facts.classes.len()
-                } else {
-                    0
-                }
-            ],
+            classes: vec![0; classes],
             places: Runs::default(),
             ages: std::array::from_fn(|age| day(&AGES_DAYS[age])),
             segment,

@@ -9,6 +9,8 @@ use storage::meta::NamespaceId;
 use tantivy::columnar::Column;
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId};
 
+use crate::collect::range_of;
+
 /// Documents that are read together.
 const BLOCK: usize = COLLECT_BLOCK_BUFFER_LEN;
 
@@ -63,8 +65,8 @@ pub struct Columns<'a> {
     pub modified: &'a Column<i64>,
     /// Categories' codes.
     pub category: &'a Column<u64>,
-    /// Numbers of the ranges of sizes, from bytes.
-    pub size: (&'a Column<u64>, fn(u64) -> usize),
+    /// Bytes.
+    pub size: &'a Column<u64>,
     /// Languages' numbers.
     pub language: &'a Column<u64>,
     /// Numbers of extensions.
@@ -91,14 +93,14 @@ impl Facts {
             }
             let docs = &docs[..BLOCK.min((documents - first) as usize)];
             let (modified, below) = (values(columns.modified, docs), values(columns.below, docs));
-            let (category, size) = (values(columns.category, docs), values(columns.size.0, docs));
+            let (category, size) = (values(columns.category, docs), values(columns.size, docs));
             let language = values(columns.language, docs);
             let extension = columns.extension.map(|column| values(column, docs));
             let namespace = values(columns.namespace, docs);
             for i in 0..docs.len() {
                 let class = Class {
                     category: small(category[i].unwrap_or(0)),
-                    size: small((columns.size.1)(size[i].unwrap_or(0)) as u64),
+                    size: small(range_of(size[i].unwrap_or(0)) as u64),
                     language: small(language[i].unwrap_or(0)),
                     extension: extension.and_then(|of| of[i]).map(|number| number as u32),
                 };

@@ -15,7 +15,6 @@ use tantivy::index::SegmentId;
 use tantivy::schema::Field;
 use tantivy::{DocId, InvertedIndexReader, SegmentReader};
 
-use crate::collect::range_of;
 use crate::error::Result;
 use crate::facts::{self, Facts};
 use crate::own::Own;
@@ -141,7 +140,7 @@ impl Segment {
             &facts::Columns {
                 modified: &segment.modified,
                 category: &columns.u64(name(fields.category))?,
-                size: (&segment.size, range_of),
+                size: &segment.size,
                 language: &segment.language,
                 extension: segment.extension.as_ref().map(|column| column.ords()),
                 below: &segment.below,

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::resolve::EVERYWHERE;
 
 /// What the keys of a namespace's words begin with that start so.
-pub fn key(ns: NamespaceId, start: &str) -> Vec<u8> {
+fn key(ns: NamespaceId, start: &str) -> Vec<u8> {
     match ns {
         EVERYWHERE => start.into(),
         ns => term::marked(ns, start).into(),
@@ -33,17 +33,14 @@ where
     let mut is_cut = false;
     for &ns in namespaces {
         let first = key(ns, start);
-        let passes = automaton(&first);
-        let passes_all = passes.will_always_match(&passes.start());
-        // Bounds lead to the first key at once; an automaton alone looks at every branch on the way. An upper one is compared at each
-        // branch: where every key is met, the first one behind says it too.
-        let mut range = terms.search(passes).ge(&first);
-        if !passes_all && !first.is_empty() {
+        // Bounds lead to the first key at once; an automaton alone looks at every branch on the way.
+        let mut range = terms.search(automaton(&first)).ge(&first);
+        if !first.is_empty() {
             range = range.lt(storage::kv::prefix_end(&first));
         }
         let mut stream = range.into_stream()?;
         let mut taken = 0;
-        while stream.advance() && stream.key().starts_with(&first) {
+        while stream.advance() {
             taken += 1;
             if taken > most {
                 is_cut = true;
