@@ -85,7 +85,7 @@ test('the page speaks German, and remembers it', async () => {
 });
 
 test('rows stand closer where somebody wants that', async () => {
-  await page.getByRole('radio', { name: 'Close' }).check();
+  await page.getByRole('radio', { name: 'Compact' }).check();
   assert.equal(await page.locator('html').getAttribute('data-density'), 'close');
   await page.getByRole('radio', { name: 'Roomy' }).check();
 });

@@ -1,5 +1,6 @@
 // What the page shows of what is kept: pictures, sound, film, office documents, and what lies inside mails, mailboxes and archives.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { administrator, box, end, hits, link, open, pane, picture, row, search, searchable, toast, unharmed, until, window_of } from './common.mjs';
@@ -58,6 +59,30 @@ const docx = (text) =>
     'word/document.xml': `<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r><w:t>${text}</w:t></w:r></w:p></w:body></w:document>`,
   });
 
+/** A PDF without pages' contents that opens with a password: the standard handler's revision 2 (PDF 1.7, 7.6.3). */
+function locked(password) {
+  const PAD = Buffer.from('28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a', 'hex');
+  const md5 = (bytes) => createHash('md5').update(bytes).digest().subarray(0, 5);
+  const rc4 = (key, bytes) => {
+    const state = Array.from({ length: 256 }, (_, n) => n);
+    const swap = (a, b) => ([state[a], state[b]] = [state[b], state[a]]);
+    for (let n = 0, at = 0; n < 256; n += 1) swap(n, (at = (at + state[n] + key[n % key.length]) & 255));
+    let [a, b] = [0, 0];
+    return Buffer.from(bytes.map((byte) => {
+      a = (a + 1) & 255;
+      b = (b + state[a]) & 255;
+      swap(a, b);
+      return byte ^ state[(state[a] + state[b]) & 255];
+    }));
+  };
+  const padded = Buffer.concat([Buffer.from(password), PAD]).subarray(0, 32);
+  const id = Buffer.alloc(16, 7);
+  const owner = rc4(md5(padded), padded);
+  const user = rc4(md5(Buffer.concat([padded, owner, Buffer.from('fcffffff', 'hex'), id])), PAD);
+  const hex = (bytes) => `<${bytes.toString('hex')}>`;
+  return `%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>\nendobj\n4 0 obj\n<< /Filter /Standard /V 1 /R 2 /O ${hex(owner)} /U ${hex(user)} /P -4 >>\nendobj\ntrailer << /Size 5 /Root 1 0 R /Encrypt 4 0 R /ID [${hex(id)} ${hex(id)}] >>\n%%EOF`;
+}
+
 const letter = (subject, body) => `From: Ann Lee <ann@example.org>\r\nTo: bob@example.org\r\nSubject: ${subject}\r\nDate: Mon, 5 Feb 2024 10:00:00 +0000\r\n${body}`;
 
 before(async () => {
@@ -77,6 +102,8 @@ before(async () => {
     ['/Zoo/Feeding.webm', Buffer.from(await film())],
     ['/Zoo/Report.docx', docx('A quokka was seen at the fence')],
     ['/Zoo/Mail.eml', attached],
+    ['/Zoo/Locked.pdf', locked('aviary')],
+    ['/Zoo/Duties.md', '- [x] feed the emu\n- [ ] mend the gate\n'],
     ['/Zoo/Mailbox.mbox', mailbox],
     ['/Zoo/Bundle.zip', zip({ 'notes/quokka.md': '# Quokka\n\nA *small* animal.\n', 'notes/fence.png': Buffer.from(small, 'base64'), 'page.html': '<script>window.ran = true</script> quokka' })],
     ['/Zoo/Broken.png', 'no picture at all'],
@@ -98,6 +125,25 @@ test('a picture, a sound and a film are shown and played', async () => {
   await until(() => moving.evaluate((element) => element.videoWidth === 160), 'the film');
   await open(page, '/files/Zoo?open=%2FZoo%2FBroken.png');
   await pane(page, 'Broken.png').getByText('This file cannot be shown as it is').waitFor();
+});
+
+test('a PDF with a password asks for it', async () => {
+  await open(page, '/files/Zoo?open=%2FZoo%2FLocked.pdf');
+  const shown = pane(page, 'Locked.pdf');
+  const asked = shown.getByLabel('Password of the file');
+  await asked.fill('cage');
+  await page.keyboard.press('Enter');
+  await shown.getByText('That is not its password.').waitFor();
+  await asked.fill('aviary');
+  await shown.getByRole('button', { name: 'Open', exact: true }).click();
+  await shown.locator('canvas').waitFor();
+});
+
+test('what is to do in a list has its box', async () => {
+  await open(page, '/files/Zoo?open=%2FZoo%2FDuties.md');
+  const duties = pane(page, 'Duties.md').locator('li');
+  await duties.filter({ hasText: 'feed the emu' }).getByRole('img', { name: 'done', exact: true }).waitFor();
+  await duties.filter({ hasText: 'mend the gate' }).getByRole('img', { name: 'to do', exact: true }).waitFor();
 });
 
 test('an office document shows its words, the found one marked', async () => {

@@ -1,6 +1,6 @@
 /** pdf.js, with its worker and its fonts from this server alone. */
 
-import { type PDFDocumentProxy, type PDFPageProxy, getDocument, GlobalWorkerOptions, TextLayer } from 'pdfjs-dist';
+import { type PDFDocumentProxy, type PDFPageProxy, getDocument, GlobalWorkerOptions, PasswordResponses, TextLayer } from 'pdfjs-dist';
 import worker from 'pdfjs-dist/build/pdf.worker.min.mjs?worker&url';
 
 export type { PDFDocumentProxy, PDFPageProxy };
@@ -11,6 +11,9 @@ GlobalWorkerOptions.workerSrc = worker;
 const SIDE_FILES = `/assets/pdfjs-${__PDFJS_VERSION__}/`;
 /** Larger pictures in a file are left out, pixels. */
 const MOST_IMAGE_PIXELS = 64 * 1024 * 1024;
+
+/** Whether a password was said before, and was another. */
+export const isWrongPassword = (reason: number): boolean => reason === PasswordResponses.INCORRECT_PASSWORD;
 
 export function openPdf(url: string): ReturnType<typeof getDocument> {
   return getDocument({
