@@ -32,11 +32,25 @@ test('a folder is shared with a person, who sees it at once', async () => {
   await dialog().getByLabel('What bob may do').waitFor();
   await picture(hers, 'share');
   await go(his, 'Shared');
-  const add = his.getByRole('button', { name: 'Add to my files' });
-  await add.or(his.getByRole('link', { name: 'Plans' })).first().waitFor();
-  if (await add.count()) await add.click();
+  await link(his, 'Plans').waitFor();
+  await go(his, 'Shared');
   await his.getByRole('heading', { name: 'Shared with you' }).waitFor();
   await picture(his, 'shared');
+});
+
+test('what a program shared is offered, wherever one looks first', async () => {
+  await ann.upload('/Songs/Round.txt', 'row the boat');
+  const { shared_folder_id } = await ann.rpc('sharing/share_folder', { path: '/Songs', force_async: false });
+  await ann.rpc('sharing/add_folder_member', { shared_folder_id, members: [{ member: { '.tag': 'email', email: bob.email }, access_level: 'viewer' }] });
+  const fresh = await window_of(bob);
+  await open(fresh, '/');
+  await fresh.getByRole('navigation', { name: 'Main' }).locator('.offers').getByText('1', { exact: true }).waitFor();
+  await go(fresh, 'Files');
+  const add = fresh.getByRole('button', { name: 'Add “Songs” to my files' });
+  await add.click();
+  await link(fresh, 'Songs').waitFor();
+  await add.waitFor({ state: 'detached' });
+  await fresh.context().close();
 });
 
 test('who may only view cannot change anything, until the role is another', async () => {
