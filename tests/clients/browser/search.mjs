@@ -1,7 +1,7 @@
 // Search: from typing to the hit in its preview, by mouse and by keys; operators, facets, kept searches; a phone's width.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { administrator, box, end, go, hits, link, open, pane, picture, search, searchable, SERVER, settled, unharmed, until, window_of } from './common.mjs';
+import { administrator, another, box, end, go, hits, link, open, pane, picture, row, search, searchable, SERVER, settled, unharmed, until, window_of } from './common.mjs';
 
 let admin, page;
 const press = (key) => page.keyboard.press(key);
@@ -35,6 +35,7 @@ before(async () => {
   await admin.upload('/birds/albatross.py', 'def albatross(wings):\n    """A bird."""\n    return "albatross" if wings > 2 else None\n');
   await admin.upload('/birds/Field guide.pdf', pdf(['The robin is small', 'The heron stands', 'The albatross glides', 'The end']));
   await admin.upload('/birds/letter.eml', MAIL);
+  await another(admin, 'reader');
   for (const path of ['/Expedition diary.txt', '/Shopping.md', '/birds/albatross.py', '/birds/Field guide.pdf', '/birds/letter.eml']) await searchable(admin, path);
   await open(page, '/');
 });
@@ -209,9 +210,41 @@ test('searches are saved, remembered and forgotten', async () => {
   await page.getByRole('heading', { name: /Searched lately/ }).waitFor({ state: 'detached' });
 });
 
+/** What lies beyond the right edge of the window, or of the dialog, and cannot be scrolled to. */
+const cutOff = () =>
+  page.evaluate(() => {
+    const scrolls = (element) => element && (/auto|scroll/.test(getComputedStyle(element).overflowX) ? element.tagName !== 'DIALOG' : scrolls(element.parentElement));
+    const found = [];
+    for (const element of document.querySelectorAll('a, button, input, select, p, span, h1, h2, h3, td, th, dt, dd, label')) {
+      const { right, width, height } = element.getBoundingClientRect();
+      const edge = (element.closest('dialog') ?? document.documentElement).getBoundingClientRect().right;
+      if (width > 1 && height > 1 && right > edge + 1 && !element.closest('.truncate, .unseen, .skip') && !scrolls(element)) found.push(element.outerHTML.slice(0, 120));
+    }
+    return found.slice(0, 3);
+  });
+
+test('on a phone the box keeps its width while one types, and results stay where they are', async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await open(page, '/');
+  await box(page).click();
+  const tops = new Set();
+  for (const letter of 'albatross type:p') {
+    await page.keyboard.type(letter);
+    await page.locator('#hits[aria-busy="false"]').waitFor({ state: 'attached' });
+    const { width, top } = await page.evaluate(() => ({ width: document.querySelector('#search').clientWidth, top: document.querySelector('#hits').getBoundingClientRect().top }));
+    assert.ok(width > 200, `${letter}: ${width} pixels to type in`);
+    tops.add(top);
+  }
+  await page.getByRole('group', { name: 'Completions' }).getByRole('button', { name: 'pdf' }).click();
+  await until(async () => (await hits(page).count()) === 1, 'the PDF alone');
+  tops.add(await page.evaluate(() => document.querySelector('#hits').getBoundingClientRect().top));
+  assert.deepEqual([...tops].length, 1, `results begin at ${[...tops]}`);
+  assert.deepEqual(await cutOff(), []);
+});
+
 test('a phone has it all on one page', async () => {
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const place of ['/search?q=albatross', '/files', '/files/birds?open=%2Fbirds%2FField%20guide.pdf&pane=details', '/shared', '/trash', '/settings', '/settings/security', '/admin', '/admin/people', '/admin/import', '/admin/activity']) {
+  for (const place of ['/search?q=albatross', '/search?q=name:a', '/files', '/files/birds?open=%2Fbirds%2FField%20guide.pdf&pane=details', '/shared', '/trash', '/settings', '/settings/security', '/admin', '/admin/people', '/admin/import', '/admin/activity']) {
     await page.goto(SERVER + place);
     await page.getByRole('main').waitFor();
     await settled(page);
@@ -219,7 +252,20 @@ test('a phone has it all on one page', async () => {
     assert.ok(overflow <= 0, `${place}: ${overflow} pixels too wide`);
     const out = await page.locator('.panel').evaluateAll((panels) => panels.filter((panel) => panel.scrollWidth > panel.clientWidth).map((panel) => panel.textContent.trim().slice(0, 40)));
     assert.deepEqual(out, [], `${place}: sticks out of its panel`);
+    assert.deepEqual(await cutOff(), [], `${place}: is cut off`);
   }
+  await open(page, '/files');
+  await row(page, 'birds').getByRole('button', { name: 'What to do with birds' }).click();
+  await page.getByRole('menuitem', { name: 'Share', exact: true }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Email of the person').fill('reader@example.org');
+  await dialog.getByRole('button', { name: 'Share', exact: true }).click();
+  await dialog.getByLabel('What reader may do').waitFor();
+  assert.deepEqual(await cutOff(), []);
+  await page.keyboard.press('Escape');
+  await page.getByRole('checkbox', { name: 'Choose birds' }).check();
+  await page.getByRole('toolbar', { name: 'What to do with the chosen ones' }).getByRole('button', { name: 'Delete' }).waitFor();
+  assert.deepEqual(await cutOff(), []);
   await open(page, '/search?q=albatross');
   await hits(page).nth(4).waitFor();
   await picture(page, 'phone');
