@@ -39,6 +39,39 @@ before(async () => {
 });
 after(end);
 
+test('going back and reloading lead to where one was', async () => {
+  await Promise.all(Array.from({ length: 90 }, (_, n) => admin.upload(`/Long/Page ${String(n).padStart(2, '0')}.txt`, `page ${n}`)));
+  await open(page, '/files/Long');
+  await link(page, 'Page 00.txt').waitFor();
+  await page.mouse.move(600, 500);
+  await page.mouse.wheel(0, 2600);
+  await link(page, 'Page 50.txt').waitFor();
+  const height = () => page.evaluate(() => Math.round(scrollY));
+  await until(async () => (await page.evaluate(() => history.state?.y)) === 2600, 'the height in the history');
+  await go(page, 'Trash');
+  await until(async () => (await height()) === 0, 'another place from its top');
+  await page.goBack();
+  await until(async () => (await height()) === 2600, 'where one was');
+  await link(page, 'Page 50.txt').waitFor();
+  await page.reload();
+  await until(async () => (await height()) === 2600, 'where one was');
+  await page.getByRole('button', { name: 'Sort by Name' }).click();
+  await until(async () => (await height()) === 0, 'another order from its top');
+});
+
+test('a lost connection is said, and what failed is done again by itself', async () => {
+  await open(page, '/files');
+  await link(page, 'Work').waitFor();
+  await page.context().setOffline(true);
+  const said = page.getByText('The server cannot be reached. What you see may be old');
+  await said.waitFor();
+  await link(page, 'Work').click();
+  await page.getByText('This folder could not be listed').waitFor();
+  await page.context().setOffline(false);
+  await link(page, 'Notes.txt').waitFor();
+  await said.waitFor({ state: 'detached' });
+});
+
 test('a folder is listed with the dates that the files themselves have', async () => {
   await link(page, 'Notes.txt').waitFor();
   assert.match(await row(page, 'Notes.txt').textContent(), /Mar 2021/);

@@ -109,7 +109,7 @@ export class Listing {
 
   #hear(told: Told): void {
     if (this.#controller.signal.aborted) return;
-    if (told === 'anew') return void this.refresh();
+    if (told === 'anew') return void (this.state === 'failed' ? this.open(this.path) : this.refresh());
     this.#meanwhile?.push(...told.entries);
     this.apply(told.entries);
     const gone = told.entries.some((entry) => entry['.tag'] === 'deleted' && isWithin(this.path, entry.path_lower));

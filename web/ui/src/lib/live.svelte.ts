@@ -8,10 +8,17 @@ import type { AnyEntry } from './types';
 export type Told = { entries: AnyEntry[] } | 'anew';
 
 const AGAIN_MS = 3_000;
+/** A connection that is away for longer is worth a word, milliseconds. */
+const NOTICED_MS = 4_000;
 
 class Live {
   /** Whether changes arrive right now. */
   connected = $state(false);
+  /** Whether the server has been out of reach for a while: what is shown may be old. */
+  lost = $state(false);
+  /** Whether something may have been missed, or asked for in vain. */
+  #missed = false;
+  #worry: ReturnType<typeof setTimeout> | undefined;
   #listeners = new Set<(told: Told) => void>();
   #source: EventSource | undefined;
   #cursor = '';
@@ -27,22 +34,46 @@ class Live {
   start(): void {
     this.#wanted = true;
     document.addEventListener('visibilitychange', this.#look);
-    addEventListener('online', this.#look);
+    addEventListener('online', this.#online);
+    addEventListener('offline', this.#away);
     this.#look();
   }
 
   stop(): void {
     this.#wanted = false;
     document.removeEventListener('visibilitychange', this.#look);
-    removeEventListener('online', this.#look);
+    removeEventListener('online', this.#online);
+    removeEventListener('offline', this.#away);
     this.#shut();
+    this.#there();
     this.#cursor = '';
   }
 
   #look = () => {
-    if (!this.#wanted || document.hidden) return this.#shut();
+    if (!this.#wanted || document.hidden) {
+      this.#there();
+      return this.#shut();
+    }
     if (!this.#source) this.#open();
   };
+
+  /** The machine has a network again: the stream may not know yet, and what failed is worth another try. */
+  #online = () => {
+    this.#shut();
+    this.#missed = true;
+    this.#look();
+  };
+
+  #away = () => {
+    this.#missed = true;
+    this.#worry ??= setTimeout(() => (this.lost = true), NOTICED_MS);
+  };
+
+  #there(): void {
+    clearTimeout(this.#worry);
+    this.#worry = undefined;
+    this.lost = false;
+  }
 
   #open(): void {
     const source = new EventSource(`/2/firefly/events${this.#cursor ? `?after=${encodeURIComponent(this.#cursor)}` : ''}`);
@@ -50,7 +81,9 @@ class Live {
     source.addEventListener('ready', (event) => {
       this.connected = true;
       this.#cursor = event.lastEventId;
-      if (!JSON.parse(event.data).continued) this.#tell('anew');
+      this.#there();
+      if (this.#missed || !JSON.parse(event.data).continued) this.#tell('anew');
+      this.#missed = false;
     });
     source.addEventListener('change', (event) => {
       this.#cursor = event.lastEventId;
@@ -61,6 +94,7 @@ class Live {
       this.#again();
     });
     source.onerror = () => {
+      this.#away();
       this.#again();
       void this.#ask();
     };

@@ -15,15 +15,26 @@ class Route {
 
 export const route = new Route();
 
+/** What these say is shown beside the place, which stays where it is. */
+const BESIDE = ['open', 'pane', 'member', 'rev'];
+
+/** The part of the address that says what the place shows. */
+function placeOf(): string {
+  const params = new URLSearchParams(location.search);
+  for (const name of BESIDE) params.delete(name);
+  return `${location.pathname}?${params}`;
+}
+
 /** Goes to an address of the page; `replace` leaves no step to go back to. */
 export function navigate(href: string, { replace = false } = {}): void {
   if (href === location.pathname + location.search + location.hash) return;
+  const before = placeOf();
+  keepHeight();
   const state = { depth: (history.state?.depth ?? 0) + (replace ? 0 : 1) };
   if (replace) history.replaceState(state, '', href);
   else history.pushState(state, '', href);
-  const samePlace = route.path === location.pathname;
   route.sync();
-  if (!replace && !samePlace) scrollTo(0, 0);
+  if (placeOf() !== before) scrollTo(0, 0);
 }
 
 /** Steps back inside the page, or goes to `otherwise` when the page was entered here. */
@@ -51,6 +62,61 @@ export function detailsHref(path: string): string {
   return `${location.pathname}?${params}`;
 }
 
+/** How long a place may take to be as long as it was, milliseconds. */
+const COMING_BACK_MS = 5_000;
+const KEEP_MS = 150;
+let stopComing: (() => void) | undefined;
+
+/** Writes how far down the place is into its step of the history. */
+function keepHeight(): void {
+  if (!stopComing) history.replaceState({ ...history.state, y: Math.round(scrollY) }, '');
+}
+
+/** Goes down to where the place was left, as soon as it is that long again; whoever moves is let go. */
+function comeBack(y: number): void {
+  stopComing?.();
+  const go = () => {
+    scrollTo(0, y);
+    if (Math.abs(scrollY - y) < 2) stopComing?.();
+  };
+  const grown = new ResizeObserver(go);
+  const timer = setTimeout(() => stopComing?.(), COMING_BACK_MS);
+  const moves = ['wheel', 'touchstart', 'pointerdown', 'keydown'];
+  const moved = () => stopComing?.();
+  stopComing = () => {
+    stopComing = undefined;
+    grown.disconnect();
+    clearTimeout(timer);
+    for (const move of moves) removeEventListener(move, moved);
+  };
+  for (const move of moves) addEventListener(move, moved, { passive: true });
+  grown.observe(document.body);
+}
+
+/** Keeps, and gives back, how far down each step of the history was. Returns what ends it. */
+function followHeight(): () => void {
+  history.scrollRestoration = 'manual';
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const scrolled = () => {
+    clearTimeout(timer);
+    timer = setTimeout(keepHeight, KEEP_MS);
+  };
+  const stepped = () => {
+    clearTimeout(timer);
+    comeBack(history.state?.y ?? 0);
+  };
+  addEventListener('scroll', scrolled, { passive: true });
+  addEventListener('pagehide', keepHeight);
+  addEventListener('popstate', stepped);
+  if (history.state?.y) stepped();
+  return () => {
+    clearTimeout(timer);
+    removeEventListener('scroll', scrolled);
+    removeEventListener('pagehide', keepHeight);
+    removeEventListener('popstate', stepped);
+  };
+}
+
 /** Lets plain clicks on the page's own links change the address without loading. Returns what ends it. */
 export function followLinks(): () => void {
   const click = (event: MouseEvent) => {
@@ -66,7 +132,9 @@ export function followLinks(): () => void {
   addEventListener('popstate', route.sync);
   addEventListener('hashchange', route.sync);
   document.addEventListener('click', click);
+  const forgetHeight = followHeight();
   return () => {
+    forgetHeight();
     removeEventListener('popstate', route.sync);
     removeEventListener('hashchange', route.sync);
     document.removeEventListener('click', click);

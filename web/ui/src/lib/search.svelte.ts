@@ -42,6 +42,8 @@ export class Search {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wonder: ReturnType<typeof setTimeout> | undefined;
   #asked = '';
+  /** The question that has no answer, when it failed. */
+  #failed: SearchState | undefined;
   #typed = 0;
   #later: ReturnType<typeof setTimeout>[] = [];
 
@@ -78,6 +80,7 @@ export class Search {
   }
 
   async #lookAgain(): Promise<void> {
+    if (this.problem && this.#failed) return this.again(this.#failed);
     const state = this.answered;
     if (!state || this.busy || document.hidden) return;
     const { signal } = this.#controller;
@@ -109,6 +112,7 @@ export class Search {
     } catch (error) {
       if (isAbort(error) || signal.aborted) return;
       this.problem = wordsOf(error);
+      this.#failed = state;
     } finally {
       if (!signal.aborted) this.#settle();
     }

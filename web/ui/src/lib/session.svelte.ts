@@ -12,7 +12,7 @@ class SignIn {
 
   /** Asks the server who this is. */
   async resume(): Promise<void> {
-    this.state = 'asking';
+    if (this.state !== 'unreachable') this.state = 'asking';
     try {
       const found = await api.current();
       if (found) this.accept(found);
