@@ -11,6 +11,7 @@ use sync::relay::{self, Relay};
 use tokio::sync::watch;
 
 use crate::cluster::desk::Desk;
+use crate::cluster::earlier::Earlier;
 use crate::cluster::keeper::{Charge, Duty, End, Keeper};
 use crate::cluster::member::Member;
 use crate::cluster::note::PROCESSES;
@@ -51,6 +52,7 @@ impl Work {
             indexer.clone(),
             member.process.clone(),
             member.about(),
+            Earlier::new(member.leases.clone()),
             Box::new(operate),
         ));
         let (ending, ended) = watch::channel(false);

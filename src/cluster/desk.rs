@@ -15,6 +15,7 @@ use query::segment::Segments;
 use serde_json::json;
 use storage::lease::Held;
 
+use super::earlier::Earlier;
 use crate::rpc::call::{Answer, At, Call, Opened};
 use crate::rpc::server::Answers;
 
@@ -31,6 +32,7 @@ pub struct Desk {
     indexer: Option<Arc<Indexer>>,
     process: Arc<Mutex<Held>>,
     about: serde_json::Value,
+    earlier: Earlier,
     operate: Operate,
     segments: Segments,
     legs: Mutex<HashMap<u64, (Instant, Arc<Part>)>>,
@@ -42,12 +44,14 @@ impl Desk {
         indexer: Option<Arc<Indexer>>,
         process: Arc<Mutex<Held>>,
         about: serde_json::Value,
+        earlier: Earlier,
         operate: Operate,
     ) -> Self {
         Desk {
             indexer,
             process,
             about,
+            earlier,
             operate,
             segments: Segments::default(),
             legs: Mutex::default(),
@@ -160,6 +164,10 @@ impl Answers for Desk {
                 Err(error) => Answer::Failed(format!("{error:#}")),
             },
         }
+    }
+
+    fn takes_plain(&self) -> bool {
+        self.earlier.is_there()
     }
 
     fn health(&self) -> (bool, serde_json::Value) {

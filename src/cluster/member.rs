@@ -58,6 +58,7 @@ impl Member {
             roles: cluster.roles.names(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             shards,
+            tls: true,
         };
         let runtime = Handle::current();
         let (me, said) = (cluster.process, note.clone());

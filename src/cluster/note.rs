@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Where a process can be reached, and what it does. JSON in the leases' notes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// `http://HOST:PORT` for calls of other processes.
+    /// `http://HOST:PORT`, where it answers other processes.
     pub url: String,
     /// The names of its roles.
     pub roles: Vec<String>,
@@ -15,12 +15,23 @@ pub struct Note {
     /// Its number of shards, which must be everybody's.
     #[serde(default)]
     pub shards: u16,
+    /// Calls to it are encrypted; earlier releases do not say so, and cannot.
+    #[serde(default)]
+    pub tls: bool,
 }
 
 impl Note {
     /// As it stands in a lease.
     pub fn text(&self) -> String {
         serde_json::json!(self).to_string()
+    }
+
+    /// Where it is called: https where calls are encrypted.
+    pub fn calls_url(&self) -> String {
+        match self.tls {
+            true => self.url.replacen("http://", "https://", 1),
+            false => self.url.clone(),
+        }
     }
 
     /// Reads it; none when another release wrote something else.
@@ -59,6 +70,16 @@ pub const DUTIES: &str = "duty/";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_does_not_say_that_it_encrypts_is_called_in_clear() {
+        let said = r#"{"url":"http://a:1","roles":["web"],"version":"0.1.0","shards":8}"#;
+        let mut note = Note::read(said).unwrap();
+        assert_eq!(note.calls_url(), "http://a:1");
+        note.tls = true;
+        let note = Note::read(&note.text()).unwrap();
+        assert_eq!(note.calls_url(), "https://a:1");
+    }
 
     #[test]
     fn leases_of_shards_are_named_and_read() {

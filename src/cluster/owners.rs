@@ -25,7 +25,7 @@ const MAX_LATE: u32 = 3;
 /// A holder of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// Where it answers.
+    /// Where it is called.
     pub url: String,
     /// The epoch of its lease.
     pub epoch: u64,
@@ -145,10 +145,13 @@ impl Owners {
         lock(&self.state.shunned).remove(url);
     }
 
-    /// A process did not answer in time.
-    pub fn shun(&self, url: &str) {
-        let until = Instant::now() + SHUN;
-        lock(&self.state.shunned).insert(url.to_owned(), until);
+    /// A process did not answer in time, or could not be talked to.
+    pub fn shun(&self, url: &str, why: &str) {
+        let now = Instant::now();
+        let before = lock(&self.state.shunned).insert(url.to_owned(), now + SHUN);
+        if before.is_none_or(|until| until <= now) {
+            tracing::warn!(url, why, "a process of the cluster does not answer");
+        }
     }
 
     /// The processes that are there and have a role, by where they answer.
@@ -158,7 +161,7 @@ impl Owners {
             .iter()
             .filter_map(|(_, lease)| Note::read(&lease.note));
         let having = notes.filter(|note| note.roles.iter().any(|has| has == role));
-        Ok(having.map(|note| note.url).collect())
+        Ok(having.map(|note| note.calls_url()).collect())
     }
 }
 
@@ -193,17 +196,19 @@ impl State {
 
     fn held(&self) -> Result<HashMap<u16, Vec<Owner>>> {
         let alive = self.leases.alive(SHARDS)?;
-        let mut shards: HashMap<u16, Vec<Owner>> = HashMap::new();
+        let mut shards: HashMap<u16, Vec<(u64, Owner)>> = HashMap::new();
         for (name, lease) in alive {
             if let (Some((shard, _)), Some(note)) = (shard_of(&name), Note::read(&lease.note)) {
-                let (url, epoch) = (note.url, lease.epoch);
-                shards.entry(shard).or_default().push(Owner { url, epoch });
+                let (url, epoch) = (note.calls_url(), lease.epoch);
+                let ranked = (rank(shard, &note.url), Owner { url, epoch });
+                shards.entry(shard).or_default().push(ranked);
             }
         }
-        for (shard, owners) in &mut shards {
-            owners.sort_by_key(|owner| rank(*shard, &owner.url));
-        }
-        Ok(shards)
+        let in_order = |(shard, mut owners): (u16, Vec<(u64, Owner)>)| {
+            owners.sort_by_key(|(rank, _)| *rank);
+            (shard, owners.into_iter().map(|(_, owner)| owner).collect())
+        };
+        Ok(shards.into_iter().map(in_order).collect())
     }
 }
 

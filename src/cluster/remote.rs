@@ -152,8 +152,9 @@ impl Remote {
                 }
             }
             Err(error) => {
-                self.owners.shun(&owner.url);
-                Err(silent(shard, format!("{error:#}")))
+                let why = format!("{error:#}");
+                self.owners.shun(&owner.url, &why);
+                Err(silent(shard, why))
             }
         }
     }
@@ -404,6 +405,7 @@ mod tests {
                 roles: vec!["shard".into()],
                 version: String::new(),
                 shards: SHARDS,
+                tls: false,
             };
             Leases::new(store.clone(), me, note.text(), Terms::default())
         };

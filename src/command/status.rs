@@ -70,10 +70,14 @@ fn table(status: &Value) {
         row(
             "process",
             format!(
-                "{}: {}, {}",
+                "{}: {}, {}{}",
                 text(&process["url"]),
                 text(&process["version"]),
-                roles.join(", ")
+                roles.join(", "),
+                match process["tls"] == true {
+                    true => "",
+                    false => "; ITS CALLS ARE IN CLEAR: it is of an earlier release",
+                }
             ),
         );
     }

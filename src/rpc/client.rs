@@ -1,14 +1,18 @@
 //! Asks other processes. Calls block, until their deadline at most; connections are kept and shared.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::ServerName;
 use storage::trace::Id;
 use tokio::runtime::Handle;
 
@@ -21,11 +25,13 @@ use super::{
 
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);
+/// How long a connection is kept that nothing is asked on, and after how long of silence the system looks whether the other end is there.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A client with the cluster's key. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    pool: Pool<HttpConnector, Full<Bytes>>,
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
     key: ClusterKey,
     runtime: Handle,
 }
@@ -36,13 +42,17 @@ impl Client {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.set_connect_timeout(Some(CONNECT_LIMIT));
+        http.set_keepalive(Some(IDLE_LIMIT));
+        http.enforce_http(false);
+        let names = Arc::new(FixedServerNameResolver::new(any_name()));
+        let connector = HttpsConnector::new(http, key.client.clone(), false, names);
         let pool = Pool::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build(http);
+            .pool_idle_timeout(IDLE_LIMIT)
+            .build(connector);
         Client { pool, key, runtime }
     }
 
-    /// Asks the process at `url`. Must not be called on a thread that runs tasks.
+    /// Asks the process at `url`: encrypted where that begins with https, in clear where it begins with http. Must not be called on a thread that runs tasks.
     pub fn call(&self, url: &str, call: &Call<'_>, deadline: Instant) -> Result<Answer> {
         self.wait(self.ask(url, call, deadline))
     }
@@ -60,7 +70,8 @@ impl Client {
             bail!("no time is left");
         }
         let answered = tokio::time::timeout(left, self.send(url, body, left)).await;
-        let bytes = answered.context("no answer in time")??;
+        let answered = answered.context("no answer in time").flatten();
+        let bytes = answered.with_context(|| format!("call {url}"))?;
         rmp_serde::from_slice(&bytes).context("decode an answer")
     }
 
@@ -89,6 +100,11 @@ impl Client {
         }
         Ok(body)
     }
+}
+
+/// A name for TLS, which wants one: a process is known by its key and not by its name, which nobody looks at.
+pub(super) fn any_name() -> ServerName<'static> {
+    IpAddr::V4(Ipv4Addr::UNSPECIFIED).into()
 }
 
 /// Milliseconds since 1970.

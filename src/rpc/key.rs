@@ -1,9 +1,13 @@
 //! The cluster's key: who has it belongs to the cluster.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::hmac;
+use rustls::{ClientConfig, ServerConfig};
+
+use super::tls::Identity;
 
 /// Characters that a key has at least.
 const MIN_CHARACTERS: usize = 32;
@@ -12,7 +16,13 @@ const MAX_SKEW_MS: i64 = 300_000;
 
 /// The key.
 #[derive(Clone)]
-pub struct ClusterKey(hmac::Key);
+pub struct ClusterKey {
+    mac: hmac::Key,
+    /// How those who have it answer each other.
+    pub(super) server: Arc<ServerConfig>,
+    /// How they call each other.
+    pub(super) client: Arc<ClientConfig>,
+}
 
 impl ClusterKey {
     /// Reads it from a file with one line.
@@ -26,15 +36,21 @@ impl ClusterKey {
                 file.display()
             );
         }
-        Ok(ClusterKey(hmac::Key::new(
-            hmac::HMAC_SHA256,
-            text.as_bytes(),
-        )))
+        ClusterKey::of(text.as_bytes())
+    }
+
+    fn of(secret: &[u8]) -> Result<Self> {
+        let identity = Identity::of(secret)?;
+        Ok(ClusterKey {
+            mac: hmac::Key::new(hmac::HMAC_SHA256, secret),
+            server: identity.server()?,
+            client: identity.client()?,
+        })
     }
 
     /// The authenticator of a message sent at this moment.
     pub fn sign(&self, what: &str, sent_ms: i64, body: &[u8]) -> String {
-        hex(hmac::sign(&self.0, &message(what, sent_ms, body)).as_ref())
+        hex(hmac::sign(&self.mac, &message(what, sent_ms, body)).as_ref())
     }
 
     /// True when the authenticator was made with this key, a short while ago.
@@ -47,7 +63,7 @@ impl ClusterKey {
     ) -> bool {
         let is_recent = sent_ms.abs_diff(now_ms) <= MAX_SKEW_MS.unsigned_abs();
         let mac = bytes(mac);
-        is_recent && hmac::verify(&self.0, &message(what, sent_ms, body), &mac).is_ok()
+        is_recent && hmac::verify(&self.mac, &message(what, sent_ms, body), &mac).is_ok()
     }
 }
 

@@ -1,14 +1,20 @@
-//! How the processes of a cluster talk: one call, one answer, MessagePack over HTTP.
+//! How the processes of a cluster talk: one call, one answer, MessagePack over HTTP over TLS.
 //!
+//! Connections are encrypted, and both ends prove on each that they have the cluster's key ([`tls`]); releases before that called in clear.
 //! Every request is authenticated with the cluster's key (HMAC-SHA-256 over what is asked, its time and its body; the key itself never
 //! travels), carries the version that its sender speaks, what is left of its deadline, and the request's id. A process refuses only
 //! majors that it does not speak: fields may come and variants may be added at the end, as long as older ones are answered. In
-//! reading order: [`call`] (what is asked), [`key`], [`client`], [`server`].
+//! reading order: [`call`] (what is asked), [`key`], [`tls`], [`client`], [`listener`], [`server`].
 
 pub mod call;
 pub mod client;
 pub mod key;
+mod listener;
 pub mod server;
+mod tls;
+
+#[cfg(test)]
+mod tests;
 
 pub use client::Client;
 pub use key::ClusterKey;

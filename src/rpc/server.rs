@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use storage::trace::Id;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
 use super::call::{Answer, Call};
 use super::client::now_ms;
 use super::key::ClusterKey;
+use super::listener::{Listener, Peer};
 use super::{
     DEADLINE_HEADER, MAC_HEADER, MAX_BYTES, PATH, REQUEST_HEADER, SENT_HEADER, VERSION_HEADER,
     is_spoken, version_text,
@@ -32,10 +33,16 @@ const SLOW_MS: f64 = 1_000.0;
 /// How long calls may go on after the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Said to calls in clear.
+const PLAIN_REFUSED: &str = "calls in clear are answered only while a process of an earlier release, which cannot encrypt, is in the cluster";
+
 /// Answers calls. Blocks.
 pub trait Answers: Send + Sync + 'static {
     /// Answers one.
     fn answer(&self, call: Call<'static>, deadline: Instant) -> Answer;
+
+    /// True when a call may come in clear: while a process that cannot encrypt is in the cluster. Asked for calls that are signed alone.
+    fn takes_plain(&self) -> bool;
 
     /// What `/healthz` says, JSON; false when the process cannot do what it is there for.
     fn health(&self) -> (bool, serde_json::Value);
@@ -51,11 +58,12 @@ struct Desk {
 
 /// Serves until `ended` says so, then drains.
 pub async fn serve(
-    listener: TcpListener,
+    tcp: TcpListener,
     key: ClusterKey,
     answers: Arc<dyn Answers>,
     ended: watch::Receiver<bool>,
 ) -> Result<()> {
+    let listener = Listener::new(tcp, TlsAcceptor::from(key.server.clone()));
     let desk = Desk {
         answers,
         key,
@@ -68,12 +76,8 @@ pub async fn serve(
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(|| async { web::metrics::render() }))
-        .with_state(desk);
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection goes with delays");
-        }
-    });
+        .with_state(desk)
+        .into_make_service_with_connect_info::<Peer>();
     let mut asked = ended.clone();
     let ending = async move {
         asked.wait_for(|ended| *ended).await.ok();
@@ -89,7 +93,12 @@ pub async fn serve(
     }
 }
 
-async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(
+    State(desk): State<Desk>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let text = |name: &str| {
         headers
             .get(name)
@@ -117,6 +126,10 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
     };
     let answered = tokio::task::spawn_blocking(move || {
         let _turn = turn;
+        if !peer.is_encrypted && !desk.answers.takes_plain() {
+            tracing::warn!(peer = %peer.address, "a call in clear is refused");
+            return Err((StatusCode::FORBIDDEN, PLAIN_REFUSED.to_owned()));
+        }
         let call: Call<'static> = rmp_serde::from_slice(&body)
             .map_err(|error| (StatusCode::BAD_REQUEST, format!("the call: {error}")))?;
         let answer = request.during(|| {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -53,7 +54,9 @@ impl Set {
 
     /// A set whose files are in `folder`, and whose blocks are there too or in another place.
     pub fn new(folder: &Path, blocks: Option<String>) -> Set {
-        std::fs::write(folder.join("cluster.key"), "glow".repeat(12)).unwrap();
+        let key = folder.join("cluster.key");
+        std::fs::write(&key, "glow".repeat(12)).unwrap();
+        std::fs::set_permissions(key, PermissionsExt::from_mode(0o600)).unwrap();
         Set {
             folder: folder.to_owned(),
             blocks: blocks.unwrap_or_else(|| folder.join("blocks").display().to_string()),

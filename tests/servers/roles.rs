@@ -38,6 +38,8 @@ pub struct Cluster {
     database: MariaDb,
     url: String,
     folder: tempfile::TempDir,
+    /// The cluster key of who is started.
+    key: PathBuf,
     keys: Option<PathBuf>,
     broker: Option<Engine>,
     /// What every process is told beside.
@@ -47,8 +49,10 @@ pub struct Cluster {
 impl Cluster {
     pub fn new() -> Cluster {
         let (database, folder) = (MariaDb::start(), tempfile::tempdir().unwrap());
-        std::fs::write(folder.path().join("cluster.key"), "glow".repeat(12)).unwrap();
+        let key = folder.path().join("cluster.key");
+        std::fs::write(&key, "glow".repeat(12)).unwrap();
         Cluster {
+            key,
             url: database.new_database(),
             database,
             folder,
@@ -83,7 +87,7 @@ impl Cluster {
             .arg("--data")
             .arg(&data)
             .arg("--cluster-key")
-            .arg(self.folder.path().join("cluster.key"))
+            .arg(&self.key)
             .arg("--targets")
             .arg(self.folder.path().join("blocks"))
             .arg("--index-snapshots")
@@ -322,7 +326,7 @@ fn a_cluster_finds_everything_again_when_holders_stand_still_or_die() {
 #[test]
 fn who_has_another_key_is_not_answered() {
     let mut cluster = Cluster::new();
-    let web = cluster.start("web", "web,shard");
+    let web = cluster.start("web", "web");
     for headers in [
         vec![],
         vec![("x-firefly-rpc", "1.0"), ("x-firefly-mac", "00")],
@@ -334,6 +338,19 @@ fn who_has_another_key_is_not_answered() {
             .status;
         assert!(status == 401 || status == 426, "{status}");
     }
+
+    // One that gives itself out as one of them: it is told nothing, and the log says why.
+    cluster.key = cluster.folder.path().join("other.key");
+    std::fs::write(&cluster.key, "gleam".repeat(12)).unwrap();
+    let _stranger = cluster.start("stranger", "shard");
+    let admin = web.admin();
+    until("a search without it", FOUND_LIMIT_S, || {
+        let answer = admin.search("glowworms");
+        assert_eq!(answer["partial"], true, "{answer}");
+        let why = "call https://127.0.0.1:";
+        let is_said = |line: &str| line.contains(why) && line.contains("another cluster key");
+        cluster.log("web").lines().any(is_said).then_some(())
+    });
 }
 
 #[test]

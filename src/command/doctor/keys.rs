@@ -9,6 +9,7 @@ use storage::key::{Keyring, Source};
 use super::Finding;
 use crate::config::{Config, TlsMode};
 use crate::node::key_source;
+use crate::rpc::ClusterKey;
 
 /// A certificate that ends sooner is told, seconds.
 const ENDS_SOON_S: i64 = 14 * 24 * 3600;
@@ -19,6 +20,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     if super::has_store(config) {
         findings.push(key_encryption_keys(key_source(config)));
     }
+    findings.extend(config.cluster_key.as_deref().map(cluster_key));
     if let TlsMode::Files { cert, key } = &config.tls {
         findings.push(certificate(cert));
         findings.extend(private(key));
@@ -37,6 +39,19 @@ fn key_encryption_keys(source: Source) -> Finding {
         Err(error) => Finding::broken(
             format!("the key-encryption keys cannot be had: {error}"),
             "put the copy of keys/kek.json back (mode 600), or make `kek_command` print them: without them nothing can be read",
+        ),
+    }
+}
+
+fn cluster_key(path: &Path) -> Finding {
+    if let Some(open) = private(path) {
+        return open;
+    }
+    match ClusterKey::read(path) {
+        Ok(_) => Finding::ok(format!("the cluster key {}", path.display())),
+        Err(error) => Finding::broken(
+            format!("{error:#}"),
+            "put the file there that the cluster's other machines have: without it this process is none of them",
         ),
     }
 }
@@ -101,5 +116,19 @@ mod tests {
         );
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
         assert_eq!(key_encryption_keys(Source::File(path)).level, Level::Broken);
+    }
+
+    #[test]
+    fn a_cluster_key_that_is_short_lost_or_open_to_others_is_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cluster.key");
+        assert_eq!(cluster_key(&path).level, Level::Broken);
+        for (length, level) in [(8, Level::Broken), (64, Level::Ok)] {
+            std::fs::write(&path, "a".repeat(length)).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            assert_eq!(cluster_key(&path).level, level);
+        }
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        assert_eq!(cluster_key(&path).level, Level::Broken);
     }
 }
