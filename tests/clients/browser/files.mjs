@@ -59,6 +59,24 @@ test('going back and reloading lead to where one was', async () => {
   await until(async () => (await height()) === 0, 'another order from its top');
 });
 
+test('the other button opens the menu where the pointer is, for all that is chosen', async () => {
+  await open(page, '/files/Long');
+  await row(page, 'Page 02.txt').click({ button: 'right', position: { x: 300, y: 20 } });
+  const menu = page.getByRole('menu');
+  await menu.getByRole('menuitem', { name: 'Rename' }).waitFor();
+  const [{ x }, { x: edge }] = [await menu.boundingBox(), await row(page, 'Page 02.txt').boundingBox()];
+  assert.ok(Math.abs(x - edge - 300) < 2, `${x} is where the pointer was`);
+  await press('Escape');
+  await menu.waitFor({ state: 'detached' });
+  for (const name of ['Page 02.txt', 'Page 04.txt']) await row(page, name).click({ modifiers: ['Control'] });
+  await row(page, 'Page 04.txt').click({ button: 'right' });
+  await menu.getByRole('menuitem', { name: 'Delete' }).click();
+  await toast(page, 'Deleted 2 items').waitFor();
+  await gone('Page 02.txt');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await link(page, 'Page 02.txt').waitFor();
+});
+
 test('a lost connection is said, and what failed is done again by itself', async () => {
   await open(page, '/files');
   await link(page, 'Work').waitFor();
@@ -82,7 +100,6 @@ test('the grid shows pictures made small', async () => {
   await page.getByRole('button', { name: 'Show as a grid' }).click();
   const small = row(page, 'Harbour.png').locator('img');
   await until(() => small.evaluate((image) => image.complete && image.naturalWidth === 256), 'a thumbnail');
-  await picture(page, 'grid');
   await page.reload();
   await page.getByRole('button', { name: 'Show as a list' }).click();
 });
@@ -192,7 +209,7 @@ test('a folder goes back in time after an attack, and forward again', async () =
   await page.getByRole('button', { name: 'More', exact: true }).click();
   await page.getByRole('menuitem', { name: 'Back in time' }).click();
   const dialog = page.getByRole('dialog');
-  await dialog.getByText('were made since').waitFor();
+  await dialog.getByText('made since then').waitFor();
   const local = new Date(before_attack.getTime() - before_attack.getTimezoneOffset() * 60_000).toISOString().slice(0, -1);
   await dialog.getByLabel('The moment').evaluate((field, value) => {
     field.step = '0.001';
@@ -200,8 +217,8 @@ test('a folder goes back in time after an attack, and forward again', async () =
     field.dispatchEvent(new Event('input', { bubbles: true }));
     field.dispatchEvent(new Event('change', { bubbles: true }));
   }, local);
-  await dialog.getByText('get their earlier content back').waitFor();
-  await dialog.getByText('come back from the trash').waitFor();
+  await dialog.getByText('with their earlier content again').waitFor();
+  await dialog.getByText('back from the trash').waitFor();
   await picture(page, 'rewind');
   await dialog.getByRole('button', { name: 'Go back to this moment' }).click();
   await dialog.getByText('The folder is what it was').waitFor();

@@ -24,7 +24,7 @@ const STYLE: &str = "\
     @media(prefers-color-scheme:dark){:root{--bg:#11161d;--card:#171e27;--text:#ece8df;--muted:#9da8b7;--line:#27313d;--link:#ffc061}}\
     body{font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;max-width:52rem;margin:0 auto 4rem;padding:0 1rem;background:var(--bg);color:var(--text)}\
     .brand{display:flex;align-items:center;gap:.75rem;margin:0 0 3rem;padding:1.25rem 0;border-bottom:1px solid var(--line);font-weight:650;font-size:1.1rem;color:var(--text)}\
-    .brand::before{content:'';width:12px;height:12px;margin:0 4px;border-radius:50%;background:#f5a524;box-shadow:0 0 16px 4px #f5a52466}\
+    .brand svg{width:28px;height:28px;fill:currentColor}.wing{opacity:.26}.light{fill:#f5a524}.halo{fill:#f5a524;opacity:.2}\
     main{position:relative}h1{margin:0 0 .5rem;font-size:1.5rem;line-height:2rem;font-weight:600;overflow-wrap:anywhere;letter-spacing:-.01em}p{color:var(--muted)}a,button,input{font:inherit}\
     ul{list-style:none;margin:1.25rem 0;padding:.25rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
     li a{display:flex;align-items:center;gap:.75rem;min-height:48px;padding:.25rem .75rem;border-radius:8px;color:inherit;text-decoration:none;overflow-wrap:anywhere}\
@@ -38,13 +38,20 @@ const STYLE: &str = "\
     input{padding:.55rem .75rem;margin-right:.5rem;border:1px solid #9c968a;border-radius:8px;background:var(--card);color:inherit}\
     :focus-visible{outline:2px solid #b96f00;outline-offset:2px}";
 
+/// The sign of Firefly, as the page's `Logo.svelte` draws it.
+const LOGO: &str = "<svg viewBox=\"0 0 32 32\" aria-hidden=\"true\"><circle class=\"halo\" cx=\"16\" cy=\"21\" r=\"10\"/>\
+    <ellipse class=\"wing\" cx=\"9\" cy=\"12.5\" rx=\"7\" ry=\"3.4\" transform=\"rotate(24 9 12.5)\"/>\
+    <ellipse class=\"wing\" cx=\"23\" cy=\"12.5\" rx=\"7\" ry=\"3.4\" transform=\"rotate(-24 23 12.5)\"/>\
+    <path d=\"M16 3.5a3 3 0 0 1 2.2 5c.8.7 1.3 1.7 1.3 3V15h-7v-3.5c0-1.3.5-2.3 1.3-3a3 3 0 0 1 2.2-5z\"/>\
+    <path class=\"light\" d=\"M12.5 16.2h7v5.3c0 3.6-1.8 6.5-3.5 6.5s-3.5-2.9-3.5-6.5z\"/></svg>";
+
 /// A page in the language of `words`, with this title and body; `body` is HTML already.
 pub fn page(words: &Words, status: StatusCode, title: &str, body: &str) -> Response {
     let (title, language) = (escape(title), words.code);
     let text = format!(
         "<!doctype html><html lang=\"{language}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><header class=\"brand\">Firefly</header><main><h1>{title}</h1>{body}</main></body></html>"
+         <title>{title}</title><style>{STYLE}</style></head><body><header class=\"brand\">{LOGO}Firefly</header><main><h1>{title}</h1>{body}</main></body></html>"
     );
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
