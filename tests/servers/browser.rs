@@ -74,6 +74,11 @@ fn what_is_kept_is_shown() {
 }
 
 #[test]
+fn the_readme_shows_it_as_it_is() {
+    browse("showcase.mjs");
+}
+
+#[test]
 fn every_page_is_for_everybody_and_runs_nothing_hostile() {
     browse("craft.mjs");
 }

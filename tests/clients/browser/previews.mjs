@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { administrator, box, end, hits, link, open, pane, picture, row, search, searchable, toast, unharmed, until, window_of } from './common.mjs';
+import { docx } from './documents.mjs';
 import { crc32, zip } from './zip.mjs';
 
 let admin, page;
@@ -51,13 +52,6 @@ const png = (width, height) =>
     paper.fillRect(0, 0, w, h);
     return canvas.toDataURL('image/png').split(',')[1];
   }, [width, height]);
-
-const docx = (text) =>
-  zip({
-    '[Content_Types].xml': '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
-    '_rels/.rels': '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
-    'word/document.xml': `<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r><w:t>${text}</w:t></w:r></w:p></w:body></w:document>`,
-  });
 
 /** A PDF without pages' contents that opens with a password: the standard handler's revision 2 (PDF 1.7, 7.6.3). */
 function locked(password) {

@@ -2,28 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { administrator, another, box, end, go, hits, link, open, pane, picture, row, search, searchable, SERVER, settled, unharmed, until, window_of } from './common.mjs';
+import { pdf } from './documents.mjs';
 
 let admin, page;
 const press = (key) => page.keyboard.press(key);
 const address = () => new URL(page.url()).searchParams;
-
-/** A PDF of these pages, each with one line. */
-function pdf(lines) {
-  const objects = ['<< /Type /Catalog /Pages 2 0 R >>', `<< /Type /Pages /Kids [${lines.map((_, n) => `${4 + 2 * n} 0 R`).join(' ')}] /Count ${lines.length} >>`, '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>'];
-  for (const [n, line] of lines.entries()) {
-    const text = `BT /F1 24 Tf 72 700 Td (${line}) Tj ET`;
-    objects.push(`<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents ${5 + 2 * n} 0 R /Resources << /Font << /F1 3 0 R >> >> >>`);
-    objects.push(`<< /Length ${text.length} >>\nstream\n${text}\nendstream`);
-  }
-  let body = '%PDF-1.4\n';
-  const places = objects.map((object, n) => {
-    const at = body.length;
-    body += `${n + 1} 0 obj\n${object}\nendobj\n`;
-    return at;
-  });
-  const table = places.map((at) => `${String(at).padStart(10, '0')} 00000 n \n`).join('');
-  return `${body}xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${table}trailer << /Size ${objects.length + 1} /Root 1 0 R >>\nstartxref\n${body.length}\n%%EOF`;
-}
 
 const MAIL = 'From: Ann Lee <ann@example.org>\r\nTo: Bob <bob@example.org>\r\nSubject: The albatross again\r\nDate: Mon, 5 Feb 2024 10:00:00 +0000\r\nContent-Type: text/html\r\n\r\n<p>An albatross &amp; a <b>gull</b>.</p><script>window.ran = true</script><img src="http://example.org/x.png">\r\n';
 
@@ -47,10 +30,8 @@ test('a typed word shows its hits, in groups and marked', async () => {
   const marks = await page.getByRole('group', { name: 'Found in the text' }).locator('.snippet mark').allTextContents();
   assert.ok(marks.length >= 4 && marks.every((word) => word === 'albatross'), String(marks));
   assert.equal(address().get('q'), 'albatross');
-  await picture(page, 'search');
   await page.getByRole('button', { name: 'Light or dark' }).click();
   await page.locator('html[data-theme="dark"]').waitFor();
-  await picture(page, 'search-dark');
   await page.getByRole('button', { name: 'Light or dark' }).click();
 });
 
@@ -107,7 +88,6 @@ test('a hit far down in a text is gone to', async () => {
     const { top, bottom } = element.getBoundingClientRect();
     return top > 0 && bottom < innerHeight;
   }), 'the mark in sight');
-  await picture(page, 'preview');
   await press('Escape');
   await pane(page, 'Expedition diary.txt').waitFor({ state: 'detached' });
 });
@@ -137,7 +117,6 @@ test('a PDF opens at the page of the hit, marked', async () => {
   const shown = pane(page, 'Field guide.pdf');
   await shown.locator('[data-page="3"] mark', { hasText: 'albatross' }).waitFor();
   await until(() => shown.locator('[data-page="3"]').evaluate((element) => Math.abs(element.getBoundingClientRect().top) < innerHeight), 'the third page in sight');
-  await picture(page, 'pdf');
 });
 
 test('a mail has its head, and nothing in it runs or is fetched', async () => {
@@ -200,7 +179,6 @@ test('searches are saved, remembered and forgotten', async () => {
   await go(page, 'Search');
   await page.getByRole('link', { name: 'Birds in print' }).waitFor();
   await page.getByRole('heading', { name: /Searched lately/ }).waitFor();
-  await picture(page, 'home');
   await page.getByRole('link', { name: 'Birds in print' }).click();
   assert.equal(address().get('type'), 'pdf');
   await go(page, 'Search');
@@ -268,5 +246,4 @@ test('a phone has it all on one page', async () => {
   assert.deepEqual(await cutOff(), []);
   await open(page, '/search?q=albatross');
   await hits(page).nth(4).waitFor();
-  await picture(page, 'phone');
 });
