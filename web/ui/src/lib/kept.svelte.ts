@@ -8,6 +8,8 @@ import type { KeptSearches } from './types';
 class Kept {
   saved = $state.raw<KeptSearches['saved']>([]);
   recent = $state.raw<KeptSearches['recent']>([]);
+  /** Whether the server has said which ones there are, or could not. */
+  ready = $state(false);
   #noted = '';
 
   load = () => this.#quietly(api.list);
@@ -29,6 +31,7 @@ class Kept {
     } catch (error) {
       console.warn('kept searches', error);
     }
+    this.ready = true;
   }
 
   async #loudly(work: () => Promise<KeptSearches>): Promise<void> {
