@@ -10,8 +10,9 @@ use storage::kv::{Batch, Number, Pair, Store};
 use storage::lease::{Leases, Terms};
 use storage::meta::account::DEFAULT_TEAM;
 use storage::meta::{
-    Account, Address, Append, AuditAction, AuditEvent, Env, InvitationPolicy, LinkSettings,
-    MemberPolicy, Meta, NewFile, Opened, Options, PasswordCost, Role, TokenKind, WriteMode,
+    Account, Address, Append, AuditAction, AuditEvent, Env, InvitationPolicy, JobKind,
+    LinkSettings, MemberPolicy, Meta, NewFile, Opened, Options, PasswordCost, Role, TokenKind,
+    WriteMode,
 };
 use storage::relayed::{Log, Relayed};
 use storage::snapshot::{Snapshot, Snapshots};
@@ -134,7 +135,7 @@ fn people(meta: &Meta, ann: &Account) -> storage::Result<()> {
     let at_ms = NOW_MS;
     meta.note_opened(ann.id, &[Opened { file, at_ms }])?;
     meta.begin_second_factor(ann.id, &Keyring::in_memory()?)?;
-    let job = meta.create_job(ann.id)?;
+    let job = meta.create_job(ann.id, JobKind::Delete)?;
     meta.finish_job(ann.id, job, b"{}".to_vec())?;
     meta.set_retention_days(Some(30))?;
     let event = |subject: &str| AuditEvent {

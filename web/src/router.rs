@@ -5,6 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, header};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use storage::meta::JobKind;
 use tower_http::compression::predicate::SizeAbove;
 use tower_http::compression::{CompressionLayer, CompressionLevel, Predicate};
 
@@ -32,6 +33,9 @@ const STREAMS: [&str; 15] = [
     "/s/{key}",
     "/t/{link}",
 ];
+
+/// What `sharing/check_job_status` tells of.
+const SHARING_JOBS: [JobKind; 3] = [JobKind::RemoveMember, JobKind::Leave, JobKind::Unshare];
 
 /// Addresses of the page; all of them answer with its document.
 const PAGE: [&str; 13] = [
@@ -82,7 +86,10 @@ fn files_routes() -> Router<App> {
         .route("/upload_session/append_v2", post(session::append))
         .route("/upload_session/finish", post(session::finish))
         .route("/upload_session/finish_batch", post(finish::finish_batch))
-        .route("/upload_session/finish_batch/check", post(batch::check))
+        .route(
+            "/upload_session/finish_batch/check",
+            batch::check(&[JobKind::FinishUploads]),
+        )
         .route(
             "/upload_session/finish_batch_v2",
             post(finish::finish_batch_v2),
@@ -108,16 +115,19 @@ fn files_routes() -> Router<App> {
             "/create_folder_batch",
             post(create_folder::create_folder_batch),
         )
-        .route("/create_folder_batch/check", post(batch::check))
+        .route(
+            "/create_folder_batch/check",
+            batch::check(&[JobKind::CreateFolders]),
+        )
         .route("/delete_v2", post(delete::delete))
         .route("/delete_batch", post(delete::delete_batch))
-        .route("/delete_batch/check", post(batch::check))
+        .route("/delete_batch/check", batch::check(&[JobKind::Delete]))
         .route("/move_v2", post(relocate::relocate))
         .route("/move_batch_v2", post(relocate::move_batch))
-        .route("/move_batch/check_v2", post(batch::check))
+        .route("/move_batch/check_v2", batch::check(&[JobKind::Move]))
         .route("/copy_v2", post(relocate::copy))
         .route("/copy_batch_v2", post(relocate::copy_batch))
-        .route("/copy_batch/check_v2", post(batch::check))
+        .route("/copy_batch/check_v2", batch::check(&[JobKind::Copy]))
         .route("/search_v2", post(search::search))
         .route("/search/continue_v2", post(search::search_continue))
         .route("/list_revisions", post(revisions::list_revisions))
@@ -168,9 +178,13 @@ fn sharing_routes() -> Router<App> {
             post(member::list_folder_members_continue),
         )
         .route("/relinquish_folder_membership", post(member::relinquish))
-        .route("/check_job_status", post(files::batch::check))
-        .route("/check_share_job_status", post(files::batch::check))
-        .route("/check_remove_member_job_status", post(files::batch::check))
+        .route("/check_job_status", files::batch::check(&SHARING_JOBS))
+        // Sharing a folder is done at once.
+        .route("/check_share_job_status", files::batch::check(&[]))
+        .route(
+            "/check_remove_member_job_status",
+            files::batch::check(&[JobKind::RemoveMember]),
+        )
         .route("/create_shared_link_with_settings", post(link::create))
         .route("/list_shared_links", post(link::list))
         .route("/modify_shared_link_settings", post(link::modify))

@@ -57,7 +57,7 @@ pub use env::{Clock, Env, Random};
 pub use grant::Grant;
 pub use group::{Group, GroupMember};
 pub use ids::{AccountId, FileId, GroupId, InvitationId, NamespaceId, Rev, RevId, TeamId, TokenId};
-pub use job::{JobId, JobState};
+pub use job::{JobId, JobKind, JobState};
 pub use leaver::HandedOver;
 pub use link::{Link, LinkChange, LinkPage, LinkSettings, LinkedPlace, OpenedLink};
 pub use node::*;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::routing::{MethodRouter, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use storage::meta::AccountId;
-use storage::meta::{JobId, JobState};
+use storage::meta::{AccountId, JobId, JobKind, JobState};
 use tokio::task::JoinHandle;
 
 use crate::App;
@@ -42,6 +42,7 @@ pub fn check_count(entries: usize) -> Result<(), Failure> {
 pub async fn launch(
     app: &App,
     caller: &Caller,
+    kind: JobKind,
     force_async: bool,
     work: impl FnOnce(&App) -> Result<Value, Failure> + Send + 'static,
 ) -> Answer<Value> {
@@ -52,7 +53,7 @@ pub async fn launch(
     }
     let account = caller.id();
     let created = app
-        .patiently(move |app| app.meta().create_job(account))
+        .patiently(move |app| app.meta().create_job(account, kind))
         .await?;
     let id = created.map_err(Failure::from_storage)?;
     asking::spawn(finish(app.clone(), account, id, running));
@@ -61,15 +62,19 @@ pub async fn launch(
     ))
 }
 
-/// How far a job is.
-pub async fn check(
-    State(app): State<App>,
-    caller: Caller,
-    Arg(arg): Arg<PollArg>,
-) -> Answer<Value> {
-    let Some(id) = JobId::parse(&arg.async_job_id) else {
-        return Err(Failure::tag("invalid_async_job_id"));
-    };
+/// The route that says how far a job of these kinds is; it knows nothing of others.
+pub fn check(kinds: &'static [JobKind]) -> MethodRouter<App> {
+    post(
+        async move |State(app): State<App>, caller: Caller, Arg(arg): Arg<PollArg>| {
+            status(app, caller, &arg, kinds).await
+        },
+    )
+}
+
+async fn status(app: App, caller: Caller, arg: &PollArg, kinds: &[JobKind]) -> Answer<Value> {
+    let id = JobId::parse(&arg.async_job_id);
+    let id = id.filter(|id| kinds.iter().any(|kind| id.is(*kind)));
+    let id = id.ok_or_else(|| Failure::tag("invalid_async_job_id"))?;
     let state = app
         .blocking(move |app| app.meta().job(caller.id(), id))
         .await?

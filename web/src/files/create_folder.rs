@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use storage::meta::{Actor, Place, Refusal};
+use storage::meta::{Actor, JobKind, Place, Refusal};
 
 use super::batch::{check_count, launch};
 use super::error::{address, path_write};
@@ -63,16 +63,23 @@ pub async fn create_folder_batch(
 ) -> Answer<Value> {
     check_count(arg.paths.len())?;
     let worker = caller.clone();
-    launch(&app, &caller, arg.force_async, move |app| {
-        let start = worker.start_of(app).map_err(Failure::from_storage)?;
-        let mut seen = HashSet::new();
-        let paths = arg
-            .paths
-            .iter()
-            .filter(|path| seen.insert(path.to_lowercase()));
-        let entry = |path: &String| entry(make(app, worker.actor(), path, arg.autorename), start);
-        Ok(json!({ "entries": paths.map(entry).collect::<Result<Vec<_>, _>>()? }))
-    })
+    launch(
+        &app,
+        &caller,
+        JobKind::CreateFolders,
+        arg.force_async,
+        move |app| {
+            let start = worker.start_of(app).map_err(Failure::from_storage)?;
+            let mut seen = HashSet::new();
+            let paths = arg
+                .paths
+                .iter()
+                .filter(|path| seen.insert(path.to_lowercase()));
+            let entry =
+                |path: &String| entry(make(app, worker.actor(), path, arg.autorename), start);
+            Ok(json!({ "entries": paths.map(entry).collect::<Result<Vec<_>, _>>()? }))
+        },
+    )
     .await
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use storage::meta::{AuditAction, Rev, RevId};
+use storage::meta::{AuditAction, JobKind, Rev, RevId};
 
 use super::batch::{check_count, launch};
 use super::error::{address, delete as shape};
@@ -53,7 +53,7 @@ pub async fn delete_batch(
 ) -> Answer<Value> {
     check_count(arg.entries.len())?;
     let worker = caller.clone();
-    launch(&app, &caller, false, move |app| {
+    launch(&app, &caller, JobKind::Delete, false, move |app| {
         let start = worker.start_of(app).map_err(Failure::from_storage)?;
         let entry = |arg: &DeleteArg| match one(app, &worker, arg, start) {
             Ok(metadata) => Ok(json!({ ".tag": "success", "metadata": metadata })),

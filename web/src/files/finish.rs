@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use storage::meta::{Append, Refusal, UploadId, UploadReceiver, upload_content};
+use storage::meta::{Append, JobKind, Refusal, UploadId, UploadReceiver, upload_content};
 
 use super::batch::{check_count, launch};
 use super::change::{Commit, check_hash};
@@ -56,7 +56,7 @@ pub async fn finish_batch(
 ) -> Answer<Value> {
     check_count(arg.entries.len())?;
     let worker = caller.clone();
-    launch(&app, &caller, false, move |app| {
+    launch(&app, &caller, JobKind::FinishUploads, false, move |app| {
         all(app, &worker, &arg.entries)
     })
     .await

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use storage::meta::{Address, Place, Refusal};
+use storage::meta::{Address, JobKind, Place, Refusal};
 
 use super::batch::{check_count, launch};
 use super::error::{address, relocation, relocation_from, relocation_from_write, relocation_to};
@@ -95,7 +95,11 @@ async fn single(
 async fn batch(app: App, caller: Caller, arg: RelocationBatchArg, way: Way) -> Answer<Value> {
     check_count(arg.entries.len())?;
     let worker = caller.clone();
-    launch(&app, &caller, false, move |app| {
+    let kind = match way {
+        Way::Move => JobKind::Move,
+        Way::Copy => JobKind::Copy,
+    };
+    launch(&app, &caller, kind, false, move |app| {
         let start = worker.start_of(app).map_err(Failure::from_storage)?;
         let entry =
             |entry: &RelocationArg| match one(app, &worker, entry, arg.autorename, way, start) {

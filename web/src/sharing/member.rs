@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use storage::meta::{AccountId, AuditAction, GroupId};
+use storage::meta::{AccountId, AuditAction, GroupId, JobKind};
 
 use super::error::{access, add, leave, member, namespace, namespace_or, plain_access};
 use super::shape::{Shaper, role};
@@ -128,7 +128,7 @@ pub async fn remove_folder_member(
         let done = json!({ ".tag": "complete" }).to_string().into_bytes();
         let id = app
             .meta()
-            .create_job(caller.id())
+            .create_job(caller.id(), JobKind::RemoveMember)
             .map_err(Failure::from_storage)?;
         app.meta()
             .finish_job(caller.id(), id, done)

@@ -311,9 +311,22 @@ async fn batches_answer_at_once_or_as_a_job() {
     assert_eq!(done["entries"][0]["metadata"]["path_lower"], "/c");
     let (_, other) = bench.account("b@example.com", false);
     let stolen = bench
-        .rpc(&other, "files/create_folder_batch/check", ask)
+        .rpc(&other, "files/create_folder_batch/check", ask.clone())
         .await;
     assert_eq!(stolen.json()["error"][".tag"], "invalid_async_job_id");
+    // A job is told of by the check of its own kind alone.
+    for check in [
+        "files/delete_batch/check",
+        "files/move_batch/check_v2",
+        "files/copy_batch/check_v2",
+        "files/upload_session/finish_batch/check",
+        "sharing/check_job_status",
+        "sharing/check_share_job_status",
+        "sharing/check_remove_member_job_status",
+    ] {
+        let refused = bench.rpc(&token, check, ask.clone()).await.refusal();
+        assert_eq!(refused, (409, "invalid_async_job_id".into()), "{check}");
+    }
     let gone = json!({ "entries": [{ "path": "/a" }, { "path": "/none" }] });
     let gone = bench.rpc(&token, "files/delete_batch", gone).await.json();
     assert_eq!(

@@ -3,7 +3,8 @@
 use super::{Bench, NOW_MS, bench, file, folder};
 use crate::keyspace::{ACCOUNT, JOB, LINK, MEMBER, TOKEN, UPLOAD};
 use crate::meta::{
-    Address, Append, AuditAction, AuditEvent, LinkSettings, MemberPolicy, Role, TokenKind, quota,
+    Address, Append, AuditAction, AuditEvent, JobKind, LinkSettings, MemberPolicy, Role, TokenKind,
+    quota,
 };
 
 /// A bench with a row in every table.
@@ -32,7 +33,7 @@ fn furnished() -> Bench {
     bench.meta.authenticate(secret.expose()).unwrap();
     bench.meta.save_token_uses().unwrap();
     bench.meta.start_upload(ann.id, &Append::default()).unwrap();
-    bench.meta.create_job(ann.id).unwrap();
+    bench.meta.create_job(ann.id, JobKind::Delete).unwrap();
     let (actor, action) = (Some(ann.id), AuditAction::Admin);
     let event = AuditEvent {
         at_ms: NOW_MS,

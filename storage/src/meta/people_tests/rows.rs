@@ -1,13 +1,14 @@
 //! Jobs and the audit log.
 
 use super::{NOW_MS, bench, refusal};
-use crate::meta::{AuditAction, AuditEvent, JobId, JobState, Refusal, job, session};
+use crate::meta::{AuditAction, AuditEvent, JobId, JobKind, JobState, Refusal, job, session};
 
 #[test]
 fn a_job_runs_is_done_and_is_forgotten() {
     let bench = bench();
     let (ann, bob) = (bench.account("ann").id, bench.account("bob").id);
-    let id = bench.meta.create_job(ann).unwrap();
+    let id = bench.meta.create_job(ann, JobKind::Copy).unwrap();
+    assert!(id.is(JobKind::Copy) && !id.is(JobKind::Move));
     assert_eq!(JobId::parse(&id.to_string()), Some(id));
     assert_eq!(bench.meta.job(ann, id).unwrap(), Some(JobState::Running));
     assert_eq!(bench.meta.job(bob, id).unwrap(), None);
