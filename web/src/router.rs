@@ -34,9 +34,6 @@ const STREAMS: [&str; 15] = [
     "/t/{link}",
 ];
 
-/// What `sharing/check_job_status` tells of.
-const SHARING_JOBS: [JobKind; 3] = [JobKind::RemoveMember, JobKind::Leave, JobKind::Unshare];
-
 /// Addresses of the page; all of them answer with its document.
 const PAGE: [&str; 13] = [
     "/",
@@ -178,7 +175,7 @@ fn sharing_routes() -> Router<App> {
             post(member::list_folder_members_continue),
         )
         .route("/relinquish_folder_membership", post(member::relinquish))
-        .route("/check_job_status", files::batch::check(&SHARING_JOBS))
+        .route("/check_job_status", post(job::check_job_status))
         // Sharing a folder is done at once.
         .route("/check_share_job_status", files::batch::check(&[]))
         .route(

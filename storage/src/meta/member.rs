@@ -75,14 +75,7 @@ impl Meta {
     /// Removes a member, who sees nothing of the folder from then on; an account may always remove itself, unless it is the owner.
     pub fn remove_member(&self, actor: Actor, ns: NamespaceId, account: AccountId) -> Result<()> {
         self.transact(|txn| {
-            let shared = if actor.account == account {
-                member_of(&*txn, actor.account, ns)?.0
-            } else {
-                managed(&*txn, actor.account, ns)?
-            };
-            if shared.owner == account {
-                return Err(Refusal::NoPermission.into());
-            }
+            removable(&*txn, actor.account, ns, account)?;
             grant::withdraw(txn, self.env(), ns, account)
         })
     }
@@ -206,6 +199,24 @@ pub(super) fn member_of(
     } else {
         Ok((shared, own))
     }
+}
+
+/// Refuses the removal of a member by who may not, and of the owner.
+pub(super) fn removable(
+    rows: &dyn Snapshot,
+    by: AccountId,
+    ns: NamespaceId,
+    account: AccountId,
+) -> Result<()> {
+    let shared = if by == account {
+        member_of(rows, by, ns)?.0
+    } else {
+        managed(rows, by, ns)?
+    };
+    if shared.owner == account {
+        return Err(Refusal::NoPermission.into());
+    }
+    Ok(())
 }
 
 /// The shared folder, if the account may change its members.

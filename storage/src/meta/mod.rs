@@ -26,6 +26,7 @@ mod namespace;
 pub mod node;
 pub mod opened;
 mod options;
+mod parting;
 pub mod password;
 pub mod path;
 #[cfg(test)]

@@ -51,41 +51,72 @@ pub async fn launch(
     if !force_async && let Ok(done) = tokio::time::timeout(PATIENCE, &mut running).await {
         return ended(done).map(|value| Reply(complete(value)));
     }
-    let account = caller.id();
-    let created = app
-        .patiently(move |app| app.meta().create_job(account, kind))
-        .await?;
-    let id = created.map_err(Failure::from_storage)?;
-    asking::spawn(finish(app.clone(), account, id, running));
-    Ok(Reply(
-        json!({ ".tag": "async_job_id", "async_job_id": id.to_string() }),
-    ))
+    let id = create(app, caller.id(), kind).await?;
+    asking::spawn(finish(app.clone(), caller.id(), id, running));
+    Ok(job(id))
+}
+
+/// The same for routes that answer with nothing but jobs; what is refused soon is refused at once.
+pub async fn launch_job(
+    app: &App,
+    caller: &Caller,
+    kind: JobKind,
+    work: impl FnOnce(&App) -> Result<Value, Failure> + Send + 'static,
+) -> Answer<Value> {
+    let runner = app.clone();
+    let mut running = asking::spawn(async move { runner.blocking(work).await? });
+    let soon = tokio::time::timeout(PATIENCE, &mut running).await;
+    let done = soon.ok().map(ended).transpose()?;
+    let id = create(app, caller.id(), kind).await?;
+    match done {
+        Some(value) => store(app, caller.id(), id, complete(value)).await,
+        None => drop(asking::spawn(finish(app.clone(), caller.id(), id, running))),
+    }
+    Ok(job(id))
+}
+
+async fn create(app: &App, account: AccountId, kind: JobKind) -> Result<JobId, Failure> {
+    let created = app.patiently(move |app| app.meta().create_job(account, kind));
+    created.await?.map_err(Failure::from_storage)
+}
+
+fn job(id: JobId) -> Reply<Value> {
+    Reply(json!({ ".tag": "async_job_id", "async_job_id": id.to_string() }))
 }
 
 /// The route that says how far a job of these kinds is; it knows nothing of others.
 pub fn check(kinds: &'static [JobKind]) -> MethodRouter<App> {
     post(
         async move |State(app): State<App>, caller: Caller, Arg(arg): Arg<PollArg>| {
-            status(app, caller, &arg, kinds).await
+            status(&app, &caller, &arg, kinds)
+                .await
+                .map(|(_, state)| Reply(state))
         },
     )
 }
 
-async fn status(app: App, caller: Caller, arg: &PollArg, kinds: &[JobKind]) -> Answer<Value> {
-    let id = JobId::parse(&arg.async_job_id);
-    let id = id.filter(|id| kinds.iter().any(|kind| id.is(*kind)));
-    let id = id.ok_or_else(|| Failure::tag("invalid_async_job_id"))?;
+/// How far the caller's job is, if it is of one of these kinds: the kind, and the state as a union.
+pub async fn status(
+    app: &App,
+    caller: &Caller,
+    arg: &PollArg,
+    kinds: &[JobKind],
+) -> Result<(JobKind, Value), Failure> {
+    let unknown = || Failure::tag("invalid_async_job_id");
+    let id = JobId::parse(&arg.async_job_id).ok_or_else(unknown)?;
+    let kind = kinds.iter().find(|kind| id.is(**kind));
+    let (kind, account) = (*kind.ok_or_else(unknown)?, caller.id());
     let state = app
-        .blocking(move |app| app.meta().job(caller.id(), id))
+        .blocking(move |app| app.meta().job(account, id))
         .await?
         .map_err(Failure::from_storage)?;
     match state {
-        None => Err(Failure::tag("invalid_async_job_id")),
-        Some(JobState::Running) => Ok(Reply(json!({ ".tag": "in_progress" }))),
+        None => Err(unknown()),
+        Some(JobState::Running) => Ok((kind, json!({ ".tag": "in_progress" }))),
         Some(JobState::Lost) => Err(Failure::tag("internal_error")),
         Some(JobState::Done(bytes)) => match serde_json::from_slice(&bytes) {
             Ok(Value::Null) => Err(Failure::tag("internal_error")),
-            Ok(value) => Ok(Reply(value)),
+            Ok(value) => Ok((kind, value)),
             Err(error) => Err(Failure::Internal(format!("job {id}: {error}"))),
         },
     }
@@ -122,10 +153,18 @@ async fn finish(
             }
         }
     };
-    let value = ended(done).map(complete).unwrap_or_else(|failure| {
-        tracing::error!(job = %id, ?failure, "a batch failed");
-        Value::Null
-    });
+    let value = match ended(done) {
+        Ok(value) => complete(value),
+        Err(Failure::Refused(_, error)) => json!({ ".tag": "failed", "failed": error }),
+        Err(failure) => {
+            tracing::error!(job = %id, ?failure, "a batch failed");
+            Value::Null
+        }
+    };
+    store(&app, account, id, value).await;
+}
+
+async fn store(app: &App, account: AccountId, id: JobId, value: Value) {
     let stored = app
         .patiently(move |app| {
             app.meta()

@@ -71,6 +71,14 @@ pub fn member(refusal: &Refusal) -> Option<Value> {
     match refusal {
         Refusal::NotMember => nest("member_error", tag("not_a_member")),
         Refusal::MemberByGroup => nest("member_error", tag("no_explicit_access")),
+        _ => unshare(refusal),
+    }
+}
+
+/// `UnshareFolderError`. A copy that has no room is one of too many files: without it, it can be done.
+pub fn unshare(refusal: &Refusal) -> Option<Value> {
+    match refusal {
+        Refusal::TooManyFiles | Refusal::InsufficientSpace => tag("too_many_files"),
         _ => access(refusal),
     }
 }
@@ -93,9 +101,10 @@ pub fn transfer(refusal: &Refusal) -> Option<Value> {
     }
 }
 
-/// `RelinquishFolderMembershipError`: an owner cannot leave.
+/// `RelinquishFolderMembershipError`: an owner cannot leave, and nobody with a copy that is too large.
 pub fn leave(refusal: &Refusal) -> Option<Value> {
     match refusal {
+        Refusal::TooManyFiles | Refusal::InsufficientSpace => tag("no_permission"),
         Refusal::NoPermission => tag("folder_owner"),
         Refusal::MemberByGroup => tag("group_access"),
         _ => access(refusal),

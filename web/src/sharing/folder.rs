@@ -4,12 +4,13 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::meta::{
-    AccountId, Address, AuditAction, MemberPolicy, NamespaceId, Refusal, SharedFolder,
+    AccountId, Address, AuditAction, JobKind, MemberPolicy, NamespaceId, Refusal, SharedFolder,
 };
 
-use super::error::{access, namespace, namespace_or, plain_access, share, transfer};
+use super::error::{access, namespace, namespace_or, plain_access, share, transfer, unshare};
 use super::shape::Shaper;
 use crate::App;
+use crate::files::batch::launch;
 use crate::files::error::address;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
@@ -30,6 +31,14 @@ pub struct ShareFolderArg {
 pub struct FolderArg {
     /// Its namespace.
     pub shared_folder_id: String,
+}
+
+/// Which shared folder, and whether its members keep copies.
+#[derive(Deserialize)]
+pub struct UnshareArg {
+    shared_folder_id: String,
+    #[serde(default)]
+    leave_a_copy: bool,
 }
 
 /// Which shared folder, and its new policy.
@@ -233,21 +242,25 @@ pub async fn transfer_folder(
     done.await?.map(Reply)
 }
 
-/// Ends the sharing, at once.
+/// Ends the sharing; members may keep copies.
 pub async fn unshare_folder(
     State(app): State<App>,
     caller: Caller,
-    Arg(arg): Arg<FolderArg>,
+    Arg(arg): Arg<UnshareArg>,
 ) -> Answer<Value> {
     let ns = namespace(&arg.shared_folder_id)?;
-    let done = app.blocking(move |app| {
-        app.meta()
-            .unshare(caller.actor(), ns)
-            .map_err(|e| Failure::shaped(e, access))?;
-        app.record(&caller, AuditAction::FolderUnshared, arg.shared_folder_id)
-    });
-    done.await??;
-    Ok(Reply(json!({ ".tag": "complete" })))
+    let owner = caller.clone();
+    launch(&app, &caller, JobKind::Unshare, false, move |app| {
+        let done = if arg.leave_a_copy {
+            app.meta().unshare_with_copies(owner.actor(), ns)
+        } else {
+            app.meta().unshare(owner.actor(), ns)
+        };
+        done.map_err(|e| Failure::shaped(e, unshare))?;
+        app.record(&owner, AuditAction::FolderUnshared, arg.shared_folder_id)?;
+        Ok(json!({}))
+    })
+    .await
 }
 
 /// A shared folder of the caller's, as it is now. Blocks.

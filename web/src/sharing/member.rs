@@ -8,6 +8,7 @@ use storage::meta::{AccountId, AuditAction, GroupId, JobKind};
 use super::error::{access, add, leave, member, namespace, namespace_or, plain_access};
 use super::shape::{Shaper, role};
 use crate::App;
+use crate::files::batch::{launch, launch_job};
 use crate::files::error::Shape;
 use crate::frame::caller::Caller;
 use crate::frame::reply::Answer;
@@ -37,6 +38,8 @@ pub struct NewMember {
 pub struct RemoveArg {
     shared_folder_id: String,
     member: Union,
+    #[serde(default)]
+    leave_a_copy: bool,
 }
 
 /// Whose role changes.
@@ -64,6 +67,8 @@ pub struct ContinueArg {
 #[derive(Deserialize)]
 pub struct LeaveArg {
     shared_folder_id: String,
+    #[serde(default)]
+    leave_a_copy: bool,
 }
 
 /// Adds members; who is one already stays as it is.
@@ -110,32 +115,35 @@ pub async fn remove_folder_member(
     Arg(arg): Arg<RemoveArg>,
 ) -> Answer<Value> {
     let ns = namespace(&arg.shared_folder_id)?;
-    let removed = app.blocking(move |app| {
+    let remover = caller.clone();
+    launch_job(&app, &caller, JobKind::RemoveMember, move |app| {
         let whom = selected(app, &arg.member)?.ok_or_else(stranger)?;
-        let folder = app
-            .meta()
-            .shared_folder(caller.actor(), ns)
+        let (meta, actor) = (app.meta(), remover.actor());
+        let folder = meta
+            .shared_folder(actor, ns)
             .map_err(|e| Failure::shaped(e, member))?;
         let removed = match whom {
             Selected::Account(account) if folder.owner == account => {
                 return Err(Failure::tag("folder_owner"));
             }
-            Selected::Account(account) => app.meta().remove_member(caller.actor(), ns, account),
-            Selected::Group(group) => app.meta().remove_group(caller.actor(), ns, group),
+            Selected::Account(account) if arg.leave_a_copy => {
+                meta.remove_member_with_copy(actor, ns, account)
+            }
+            Selected::Account(account) => meta.remove_member(actor, ns, account),
+            Selected::Group(_) if arg.leave_a_copy => {
+                return Err(Failure::bad("leave_a_copy: groups are removed without"));
+            }
+            Selected::Group(group) => meta.remove_group(actor, ns, group),
         };
         removed.map_err(|e| Failure::shaped(e, member))?;
-        app.record(&caller, AuditAction::MemberRemoved, format!("{ns}: {whom}"))?;
-        let done = json!({ ".tag": "complete" }).to_string().into_bytes();
-        let id = app
-            .meta()
-            .create_job(caller.id(), JobKind::RemoveMember)
-            .map_err(Failure::from_storage)?;
-        app.meta()
-            .finish_job(caller.id(), id, done)
-            .map_err(Failure::from_storage)?;
-        Ok(json!({ ".tag": "async_job_id", "async_job_id": id.to_string() }))
-    });
-    removed.await?.map(Reply)
+        app.record(
+            &remover,
+            AuditAction::MemberRemoved,
+            format!("{ns}: {whom}"),
+        )?;
+        Ok(json!({}))
+    })
+    .await
 }
 
 /// Changes a member's role.
@@ -233,21 +241,26 @@ async fn list(
         .map_err(|e| Failure::shaped(e, refused))
 }
 
-/// Leaves a shared folder, at once.
+/// Leaves a shared folder, with a copy of what it has now if that is wanted.
 pub async fn relinquish(
     State(app): State<App>,
     caller: Caller,
     Arg(arg): Arg<LeaveArg>,
 ) -> Answer<Value> {
     let ns = namespace(&arg.shared_folder_id)?;
-    let done = app.blocking(move |app| {
-        app.meta()
-            .leave(caller.actor(), ns)
-            .map_err(|e| Failure::shaped(e, leave))?;
-        app.record(&caller, AuditAction::MemberRemoved, format!("{ns}: itself"))
-    });
-    done.await??;
-    Ok(Reply(json!({ ".tag": "complete" })))
+    let leaver = caller.clone();
+    launch(&app, &caller, JobKind::Leave, false, move |app| {
+        let (meta, actor) = (app.meta(), leaver.actor());
+        let left = if arg.leave_a_copy {
+            meta.remove_member_with_copy(actor, ns, actor.account)
+        } else {
+            meta.leave(actor, ns)
+        };
+        left.map_err(|e| Failure::shaped(e, leave))?;
+        app.record(&leaver, AuditAction::MemberRemoved, format!("{ns}: itself"))?;
+        Ok(json!({}))
+    })
+    .await
 }
 
 /// Whom a member selector names.

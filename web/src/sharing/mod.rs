@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod folder;
+pub mod job;
 pub mod link;
 pub mod link_file;
 pub mod link_shape;

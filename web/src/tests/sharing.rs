@@ -355,3 +355,79 @@ async fn refusals_are_in_each_routes_own_words() {
         );
     }
 }
+
+#[tokio::test]
+async fn who_leaves_may_keep_a_copy() {
+    let bench = Bench::new();
+    let (_, owner) = bench.account("owner@example.com", false);
+    let (_, guest) = bench.account("guest@example.com", false);
+    let (_, third) = bench.account("third@example.com", false);
+    put(&bench, &owner, "/Team/a.txt", b"hello").await;
+    let shared = json!({ "path": "/Team" });
+    let shared = bench.rpc(&owner, "sharing/share_folder", shared).await;
+    let id = shared.json()["shared_folder_id"].clone();
+    let selector = |name: &str| json!({ ".tag": "email", "email": format!("{name}@example.com") });
+    let join = async |name: &str, token: &str| {
+        let members = [json!({ "member": selector(name), "access_level": "viewer" })];
+        let add = json!({ "shared_folder_id": id, "members": members });
+        bench.rpc(&owner, "sharing/add_folder_member", add).await;
+        let mount = json!({ "shared_folder_id": id });
+        bench.rpc(token, "sharing/mount_folder", mount).await;
+    };
+    let read = async |token: &str, path: &str| {
+        let arg = json!({ "path": path });
+        let read = bench.content(token, "files/download", arg, b"").await;
+        (read.status, read.text())
+    };
+    join("guest", &guest).await;
+    let leave = json!({ "shared_folder_id": id, "leave_a_copy": true });
+    let left = bench
+        .rpc(&guest, "sharing/relinquish_folder_membership", leave)
+        .await;
+    assert_eq!(left.json(), json!({ ".tag": "complete" }));
+    assert_eq!(read(&guest, "/Team/a.txt").await, (200, "hello".into()));
+    let file = json!({ "path": "/Team/a.txt" });
+    let seen = bench.rpc(&guest, "files/get_metadata", file).await.json();
+    assert_eq!(seen.get("sharing_info"), None);
+    let room = bench
+        .rpc(&guest, "users/get_space_usage", Value::Null)
+        .await;
+    assert_eq!(room.json()["used"], 5);
+
+    // Whom the owner removes keeps one too, under its own name beside the first; a job says that it is done.
+    join("guest", &guest).await;
+    put(&bench, &owner, "/Team/b.txt", b"later").await;
+    let remove = |more: Value| {
+        let mut remove = json!({ "shared_folder_id": id, "member": selector("guest") });
+        if let (Some(into), Some(more)) = (remove.as_object_mut(), more.as_object()) {
+            into.extend(more.clone());
+        }
+        bench.rpc(&owner, "sharing/remove_folder_member", remove)
+    };
+    let job = remove(json!({ "leave_a_copy": true })).await.json();
+    let ask = json!({ "async_job_id": job["async_job_id"] });
+    for check in ["check_remove_member_job_status", "check_job_status"] {
+        let done = bench
+            .rpc(&owner, &format!("sharing/{check}"), ask.clone())
+            .await;
+        assert_eq!(done.json(), json!({ ".tag": "complete" }), "{check}");
+    }
+    assert_eq!(read(&guest, "/Team/b.txt").await.0, 409);
+    assert_eq!(read(&guest, "/Team (1)/b.txt").await, (200, "later".into()));
+    let again = remove(json!({ "leave_a_copy": true })).await.json();
+    assert_eq!(again["error_summary"], "member_error/not_a_member/..");
+
+    join("third", &third).await;
+    let end = json!({ "shared_folder_id": id, "leave_a_copy": true });
+    let foreign = bench
+        .rpc(&guest, "sharing/unshare_folder", end.clone())
+        .await;
+    assert_eq!(
+        foreign.json()["error_summary"],
+        "access_error/invalid_id/.."
+    );
+    let ended = bench.rpc(&owner, "sharing/unshare_folder", end).await;
+    assert_eq!(ended.json(), json!({ ".tag": "complete" }));
+    put(&bench, &owner, "/Team/a.txt", b"changed").await;
+    assert_eq!(read(&third, "/Team/a.txt").await, (200, "hello".into()));
+}

@@ -7,6 +7,7 @@ mod groups;
 mod invitations;
 mod leaver;
 mod links;
+mod parting;
 mod rows;
 mod searches;
 mod second_factor;

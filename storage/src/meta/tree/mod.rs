@@ -12,7 +12,7 @@ pub mod edit;
 mod op;
 mod relocate;
 
-pub(crate) use op::{Op, job};
+pub(crate) use op::{Op, Target, job};
 
 #[cfg(test)]
 mod tests;
