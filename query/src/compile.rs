@@ -20,7 +20,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use crate::excluded::Excluded;
 use crate::inside::Inside;
 use crate::limits::Limits;
-use crate::parse::{Filter, LetterPart};
+use crate::parse::{Filter, LetterPart, Shared};
 use crate::plan::{Plan, Planned, Word};
 use crate::request::Status;
 use crate::resolve::{Asked, Expansions, Found, Place, Resolved, WEIGHTS};
@@ -364,6 +364,14 @@ impl Compiler<'_> {
                     self.clause(&folder),
                 ]))
             }
+            Filter::Shared(Shared::No) => {
+                let shared = Plan::Filter(Filter::Shared(Shared::Yes));
+                let own = vec![
+                    (Occur::Must, self.everything()),
+                    self.clause(&Plan::Not(Box::new(shared))),
+                ];
+                Box::new(BooleanQuery::new(own))
+            }
             Filter::In(_) | Filter::Owner(_) | Filter::Shared(_) => {
                 match self.limits.areas.get(filter) {
                     Some(Some(area)) => self.area(area, 0.0),
@@ -394,11 +402,7 @@ impl Compiler<'_> {
                 union(outcomes.map(|outcome| self.outcome(&outcome)).into())
             }
             Filter::Outcome(code) => self.equal(fields.outcome, *code),
-            Filter::HasLink => {
-                let files = self.limits.linked.iter();
-                let terms = files.map(|id| Term::from_field_u64(fields.file, *id));
-                self.own(constant(terms.collect(), 0.0))
-            }
+            Filter::HasLink => self.own(self.files(&self.limits.linked, 0.0)),
         }
     }
 
@@ -532,7 +536,16 @@ impl Compiler<'_> {
             let all = self.tagged_in(&whole, self.asked.all());
             any.push(Box::new(ConstScoreQuery::new(all, score)));
         }
+        if !area.files.is_empty() {
+            any.push(self.own(self.files(&area.files, score)));
+        }
         union(any)
+    }
+
+    fn files(&self, files: &[u64], score: f32) -> Compiled {
+        let field = self.asked.view.fields.file;
+        let terms = files.iter().map(|id| Term::from_field_u64(field, *id));
+        constant(terms.collect(), score)
     }
 }
 

@@ -111,7 +111,11 @@ impl Lookup<'_> {
                 }
                 _ => continue,
             };
-            limits.areas.insert(filter.clone(), area);
+            let known = match filter {
+                Filter::Shared(Shared::No) => Filter::Shared(Shared::Yes),
+                other => other.clone(),
+            };
+            limits.areas.insert(known, area);
         }
         Ok(limits)
     }

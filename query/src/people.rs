@@ -43,26 +43,28 @@ impl<'a> People<'a> {
         Ok(Some(area(namespaces, |ns| people.contains(&owner(ns)))))
     }
 
-    /// Everything in those of `namespaces` that are shared so; none when nobody is called that.
+    /// The folders that are shared so, and everything in those of `namespaces` that are theirs; none when nobody is called that.
+    /// What is not shared is the rest ([`Shared::No`] gives what it is the rest of).
     pub fn shared(&self, how: &Shared, namespaces: &[NamespaceId]) -> Result<Option<Area>> {
-        let folders = self.folders()?;
         let me = self.actor.account;
-        let is_of = |ns, by_me| folder(folders, ns).is_some_and(|f| (f.owner == me) == by_me);
-        Ok(Some(match how {
-            Shared::Yes => area(namespaces, |ns| folder(folders, ns).is_some()),
-            Shared::No => area(namespaces, |ns| folder(folders, ns).is_none()),
-            Shared::ByMe => area(namespaces, |ns| is_of(ns, true)),
-            Shared::WithMe => area(namespaces, |ns| is_of(ns, false)),
-            Shared::With(who) => {
-                let people = self.called(who)?;
-                if people.is_empty() {
-                    return Ok(None);
-                }
-                area(namespaces, |ns| {
-                    folder(folders, ns)
-                        .is_some_and(|f| f.members.iter().any(|m| people.contains(&m.account)))
-                })
-            }
+        let people = match how {
+            Shared::With(who) => self.called(who)?,
+            _ => BTreeSet::new(),
+        };
+        if people.is_empty() && matches!(how, Shared::With(_)) {
+            return Ok(None);
+        }
+        let is_so = |shared: &SharedFolder| match how {
+            Shared::Yes | Shared::No => true,
+            Shared::ByMe => shared.owner == me,
+            Shared::WithMe => shared.owner != me,
+            Shared::With(_) => shared.members.iter().any(|m| people.contains(&m.account)),
+        };
+        let folders = self.folders()?;
+        let mounts = folders.iter().filter(|shared| is_so(shared));
+        Ok(Some(Area {
+            files: mounts.filter_map(|shared| Some(shared.mount?.0)).collect(),
+            ..area(namespaces, |ns| folder(folders, ns).is_some_and(is_so))
         }))
     }
 

@@ -20,6 +20,8 @@ pub struct Area {
     pub ns: Option<NamespaceId>,
     /// There were more folders than are looked through.
     pub is_cut: bool,
+    /// These themselves, by id: the mounts of shared folders, which lie in the account's own namespace.
+    pub files: Vec<u64>,
 }
 
 fn write_folders<S: Serializer>(

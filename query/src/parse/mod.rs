@@ -142,7 +142,7 @@ pub enum LetterPart {
 /// How something is shared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Shared {
-    /// It lies in a shared folder.
+    /// It is a shared folder, or lies in one.
     Yes,
     /// It does not.
     No,

@@ -264,6 +264,7 @@ fn people_and_sharing_narrow() {
     bench.put(&bob, "/bobs/b.txt", "apple");
     bench.put(&bob, "/more/c.txt", "apple");
     bench.put(&cyd, "/cyds.txt", "apple");
+    bench.put(&ann, "/alone/pear.txt", "pear");
     bench.share(&ann, "/team", &[&cyd]);
     bench.share(&bob, "/bobs", &[&ann]);
     bench.share(&bob, "/more", &[&ann, &cyd]);
@@ -290,6 +291,14 @@ fn people_and_sharing_narrow() {
             ("apple shared:cyd ", "/more/c.txt /team/a.txt"),
             ("apple shared:cyd owner:me ", "/team/a.txt"),
             ("apple (shared:by-me OR shared:no) ", "/own.txt /team/a.txt"),
+            // The folder itself is shared, as what is in it.
+            ("is:folder shared:yes ", "/bobs /more /team"),
+            ("team is:shared ", "/team /team/a.txt"),
+            ("is:folder shared:by-me ", "/team"),
+            ("is:folder shared:with-me ", "/bobs /more"),
+            ("is:folder shared:cyd ", "/more /team"),
+            ("is:folder shared:no ", "/alone"),
+            ("is:folder -shared:yes ", "/alone"),
             ("apple by:bob ", "/bobs/b.txt /more/c.txt"),
             ("apple by:me ", "/own.txt /team/a.txt"),
             ("apple -by:me ", "/bobs/b.txt /more/c.txt"),
