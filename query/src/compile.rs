@@ -62,7 +62,7 @@ impl Compiler<'_> {
     pub fn plan(&self, plan: &Plan) -> Compiled {
         match plan {
             Plan::All => self.everything(),
-            Plan::Word(index) => self.word(*index),
+            Plan::Word(index) | Plan::Better(index) => self.word(*index),
             Plan::Filter(filter) => self.filter(filter),
             Plan::Or(sides) => union(sides.iter().map(|side| self.plan(side)).collect()),
             Plan::And(sides) => self.all_of(sides),
@@ -115,6 +115,7 @@ impl Compiler<'_> {
     fn clause(&self, side: &Plan) -> (Occur, Compiled) {
         match side {
             Plan::Not(inner) => (Occur::MustNot, Box::new(Excluded(self.plan(inner)))),
+            Plan::Better(_) => (Occur::Should, self.plan(side)),
             other => (Occur::Must, self.plan(other)),
         }
     }

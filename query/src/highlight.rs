@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use indexer::analyse::{Language, MAX_TOKEN_BYTES, Mode, Words, names, stem, stems};
+use indexer::analyse::{Language, MAX_TOKEN_BYTES, Mode, Words, names, stem, stems, symbols};
 
 /// Bytes of text from which the passage is taken, so that one huge file cannot hold up a page.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -129,6 +129,7 @@ pub fn passage(text: &str, needles: &Needles) -> Marked {
 pub fn in_name(name: &str, needles: &Needles) -> Vec<(usize, usize)> {
     let mut spans: Vec<(usize, usize)> = names(name)
         .iter()
+        .chain(&symbols(name))
         .filter(|token| needles.find(&token.text).is_some())
         .map(|token| (token.start, token.end))
         .collect();
@@ -143,7 +144,9 @@ pub fn in_name(name: &str, needles: &Needles) -> Vec<(usize, usize)> {
 
 /// True when one of the names of a path matches.
 pub fn has_any(path: &str, needles: &Needles) -> bool {
-    let mut tokens = path.split('/').flat_map(names);
+    let mut tokens = path
+        .split('/')
+        .flat_map(|name| [names(name), symbols(name)].concat());
     tokens.any(|token| needles.find(&token.text).is_some())
 }
 

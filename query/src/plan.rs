@@ -22,6 +22,8 @@ pub enum Plan {
     Or(Vec<Plan>),
     /// Not this.
     Not(Box<Plan>),
+    /// A word that need not be there; what has it comes first.
+    Better(usize),
 }
 
 /// A word or phrase of the query.
@@ -52,7 +54,7 @@ pub struct Planned {
     pub needles: Needles,
     /// There were more than [`MAX_TOKENS`] words.
     pub is_cut: bool,
-    /// It has only what nothing is found by: punctuation, emoji.
+    /// It has only what nothing is found by: punctuation.
     #[serde(default)]
     pub is_blank: bool,
     /// The language of the question, by its function words.
@@ -119,7 +121,10 @@ impl Planner {
                 self.asks_letters |= wanted && is_of_letters;
                 Some(Plan::Filter(filter.clone()))
             }
-            Clause::And(sides) => Some(Plan::And(flat(self.sides(sides, wanted)?))),
+            Clause::And(sides) => {
+                let sides = flat(self.sides(sides, wanted)?);
+                Some(Plan::And(self.eased(sides)))
+            }
             Clause::Or(sides) => Some(Plan::Or(self.sides(sides, wanted)?)),
             Clause::Not(side) => Some(Plan::Not(Box::new(self.clause(side, !wanted)?))),
         }
@@ -133,7 +138,69 @@ impl Planner {
         (!planned.is_empty()).then_some(planned)
     }
 
+    /// What is typed between spaces or quotes: its words, and the symbols among them.
     fn word(
+        &mut self,
+        text: &str,
+        prefix: bool,
+        scope: TextScope,
+        quoted: bool,
+        wanted: bool,
+    ) -> Option<Plan> {
+        let words = self.words(text, prefix, scope, quoted, wanted);
+        if words.is_some() && !wanted {
+            return words;
+        }
+        let mut sides: Vec<_> = words.into_iter().collect();
+        sides.extend(self.symbols(text, scope, wanted));
+        match sides.len() {
+            0 | 1 => sides.pop(),
+            _ => Some(Plan::And(self.eased(sides))),
+        }
+    }
+
+    /// The symbols of a text: names have them.
+    fn symbols(&mut self, text: &str, scope: TextScope, wanted: bool) -> Vec<Plan> {
+        let mut symbols: Vec<_> = analyse::symbols(text).into_iter().map(|s| s.text).collect();
+        symbols.sort_unstable();
+        symbols.dedup();
+        let left = MAX_TOKENS.saturating_sub(self.tokens);
+        self.tokens += symbols.len();
+        symbols.truncate(left);
+        let mut sides = Vec::new();
+        for symbol in symbols {
+            if wanted {
+                self.needles.word(&symbol);
+            }
+            self.words.push(Word {
+                names_only: self.names_only || scope == TextScope::Name,
+                ..Word::new(vec![(0, symbol)], false, false)
+            });
+            sides.push(Plan::Word(self.words.len() - 1));
+        }
+        sides
+    }
+
+    /// Sides of an "and" of which symbols are not demanded beside words, which may be those of a text: texts have no symbols.
+    fn eased(&self, sides: Vec<Plan>) -> Vec<Plan> {
+        let reads = sides.iter().any(|side| self.reads(side));
+        let eased = |side| match side {
+            Plan::Word(index) if reads && self.words[index].is_in_no_text() => Plan::Better(index),
+            side => side,
+        };
+        sides.into_iter().map(eased).collect()
+    }
+
+    /// True when a word is demanded.
+    fn reads(&self, side: &Plan) -> bool {
+        match side {
+            Plan::Word(index) => !self.words[*index].is_symbol(),
+            Plan::And(sides) | Plan::Or(sides) => sides.iter().any(|side| self.reads(side)),
+            Plan::All | Plan::Filter(_) | Plan::Not(_) | Plan::Better(_) => false,
+        }
+    }
+
+    fn words(
         &mut self,
         text: &str,
         prefix: bool,
@@ -262,6 +329,19 @@ impl Word {
             quoted,
             in_names: Vec::new(),
         }
+    }
+
+    fn is_symbol(&self) -> bool {
+        let first = self
+            .tokens
+            .first()
+            .and_then(|(_, text)| text.chars().next());
+        first.is_some_and(analyse::is_symbol)
+    }
+
+    /// A symbol that was not asked for in names alone.
+    fn is_in_no_text(&self) -> bool {
+        self.is_symbol() && !self.names_only
     }
 }
 
@@ -398,8 +478,37 @@ mod tests {
             let query = parse(text, time::OffsetDateTime::UNIX_EPOCH);
             plan(&query.clause, false).is_blank
         };
-        assert!(["!!!", "😀 ", "\"-\" …"].into_iter().all(is_blank));
-        assert!(!["", "is:folder", "!!! a", "c++"].into_iter().any(is_blank));
+        assert!(["!!!", "– ", "\"-\" …"].into_iter().all(is_blank));
+        assert!(
+            !["", "is:folder", "!!! a", "c++", "😀"]
+                .into_iter()
+                .any(is_blank)
+        );
+    }
+
+    #[test]
+    fn symbols_are_demanded_where_no_word_is() {
+        let planned = |text: &str| {
+            let query = parse(text, time::OffsetDateTime::UNIX_EPOCH);
+            plan(&query.clause, false).plan
+        };
+        let demanded = |index| Plan::Word(index);
+        for (text, wanted) in [
+            ("🎉", demanded(0)),
+            ("🎉 ✓", Plan::And(vec![demanded(0), demanded(1)])),
+            ("✓🎉✓", Plan::And(vec![demanded(0), demanded(1)])),
+            ("🎉 party", Plan::And(vec![Plan::Better(0), demanded(1)])),
+            ("🎉party", Plan::And(vec![demanded(0), Plan::Better(1)])),
+            ("\"5 €\"", Plan::And(vec![demanded(0), Plan::Better(1)])),
+            ("name:🎉 party", Plan::And(vec![demanded(0), demanded(1)])),
+            (
+                "-🎉 party",
+                Plan::And(vec![Plan::Not(Box::new(demanded(0))), demanded(1)]),
+            ),
+            ("-🎉party", Plan::Not(Box::new(demanded(0)))),
+        ] {
+            assert_eq!(planned(text), wanted, "{text}");
+        }
     }
 
     #[test]

@@ -352,7 +352,7 @@ fn wanted_words(plan: &Plan, words: &mut Vec<usize>) {
         Plan::And(sides) | Plan::Or(sides) => {
             sides.iter().for_each(|side| wanted_words(side, words))
         }
-        Plan::All | Plan::Filter(_) | Plan::Not(_) => {}
+        Plan::All | Plan::Filter(_) | Plan::Not(_) | Plan::Better(_) => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! Text -> tokens, the same for documents, query words and highlights. Pure: no namespace, no index.
 //!
 //! Words are maximal runs of letters and digits, lowercased, with accents folded. Scripts written without spaces become
-//! pairs of characters (and single characters, so that a one-character query finds). Names are split further, see [`names`].
+//! pairs of characters (and single characters, so that a one-character query finds). Names are split further, see [`names`], and have [`symbols`].
 
 mod analyser;
 mod fold;
@@ -9,6 +9,7 @@ mod language;
 mod names;
 mod stem;
 mod stop;
+mod symbols;
 mod tokenizer;
 mod words;
 mod written;
@@ -19,6 +20,7 @@ pub use language::Language;
 pub use names::{NameToken, names};
 pub use stem::{Stems, is_stop_word, stem, stems};
 pub use stop::{asked_in, is_function_word};
+pub use symbols::{is_symbol, symbols};
 pub use tokenizer::{NameTokenizer, WideNameTokenizer};
 pub use words::{Mode, Words};
 pub use written::{CountsTokenizer, PlacesTokenizer};

@@ -3,14 +3,14 @@
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-use super::{NameToken, names};
+use super::{NameToken, names, symbols};
 use crate::term::PREFIX_BYTES;
 
-/// Parts and joined forms of names without a marker.
+/// Parts and joined forms of names, and symbols, without a marker.
 #[derive(Clone, Default)]
 pub struct WideNameTokenizer;
 
-/// Parts and joined forms of names.
+/// Parts and joined forms of names, and symbols.
 #[derive(Clone, Default)]
 pub struct NameTokenizer;
 
@@ -34,12 +34,19 @@ pub struct NameStream {
     token: Token,
 }
 
+/// The words of a name, and its symbols.
+fn all(name: &str) -> std::vec::IntoIter<NameToken> {
+    let mut tokens = names(name);
+    tokens.extend(symbols(name));
+    tokens.into_iter()
+}
+
 impl Tokenizer for WideNameTokenizer {
     type TokenStream<'a> = NameStream;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> NameStream {
         NameStream {
-            tokens: names(text).into_iter(),
+            tokens: all(text),
             marker_bytes: 0,
             token: Token::default(),
         }
@@ -52,7 +59,7 @@ impl Tokenizer for NameTokenizer {
     fn token_stream<'a>(&'a mut self, text: &'a str) -> NameStream {
         let (marker, text) = split(text);
         NameStream {
-            tokens: names(text).into_iter(),
+            tokens: all(text),
             marker_bytes: marker.len(),
             token: marked(marker),
         }

@@ -190,6 +190,11 @@ fn is_mark(c: char) -> bool {
     is_combining_mark(c) || matches!(c, '\u{ff9e}' | '\u{ff9f}' | '\u{1160}'..='\u{11ff}')
 }
 
+/// True for what words are made of.
+pub(super) fn is_of_word(c: char) -> bool {
+    class(c) != Class::Separator
+}
+
 fn class(c: char) -> Class {
     if is_unspaced(c) {
         Class::Unspaced
