@@ -89,8 +89,7 @@ pub async fn search(
             ..request(arg.query, &options)?
         };
         let answer = first(app, &worker, &request, shape)?;
-        let start = worker.start_of(app).map_err(Failure::from_storage)?;
-        Ok(result(&answer, start))
+        result(app, &worker, &answer).map_err(Failure::from_storage)
     });
     let result = found.await??;
     note(&app, &caller, path.as_deref()).await;
@@ -105,8 +104,7 @@ pub async fn search_continue(
 ) -> reply::Answer<SearchResult> {
     let found = app.searching(move |app| {
         let answer = next(app, &caller, &arg.cursor, shape)?;
-        let start = caller.start_of(app).map_err(Failure::from_storage)?;
-        Ok(result(&answer, start))
+        result(app, &caller, &answer).map_err(Failure::from_storage)
     });
     found.await?.map(Reply)
 }
@@ -188,16 +186,23 @@ pub fn categories(given: Option<&[Union]>) -> Vec<String> {
     words.map(|word| (*word).to_owned()).collect()
 }
 
-fn result(answer: &Answer, start: Start) -> SearchResult {
+fn result(app: &App, caller: &Caller, answer: &Answer) -> storage::Result<SearchResult> {
+    let view = app.meta().view(caller.id())?;
+    let start = caller.start(&view)?;
     let spans = answer.marks == Marks::All;
-    let hits = answer.hits.iter();
-    SearchResult {
-        matches: hits
-            .map(|hit| match_of(hit, start, answer.status, spans))
-            .collect(),
+    let mut matches = Vec::with_capacity(answer.hits.len());
+    for hit in &answer.hits {
+        // What is deleted has nothing but its path here: each stands once, for what was deleted last; list_revisions has the others.
+        let is_live = answer.status == Status::Active;
+        if is_live || view.is_last_deleted(caller.actor().root, &hit.place)? {
+            matches.push(match_of(hit, start, answer.status, spans));
+        }
+    }
+    Ok(SearchResult {
+        matches,
         has_more: answer.cursor.is_some(),
         cursor: answer.cursor.clone(),
-    }
+    })
 }
 
 fn match_of(hit: &Hit, start: Start, status: Status, spans: bool) -> Value {

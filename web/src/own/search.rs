@@ -1,7 +1,9 @@
 //! `/2/firefly/search`: hits with snippets, facets and warnings.
 
 use axum::extract::State;
-use query::{Answer, Facets, Hit, LATELY, Leaf, Marks, Matched, Members, Order, Request, Spot};
+use query::{
+    Answer, Facets, Hit, LATELY, Leaf, Marks, Matched, Members, Order, Request, Spot, Status,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::extraction::{Letter, Member, MemberKind};
@@ -14,6 +16,7 @@ use crate::files::error::path_lookup;
 use crate::files::search::{categories, extensions, status};
 use crate::files::shape::{Shape, Start};
 use crate::frame::caller::Caller;
+use crate::frame::stamp::Stamp;
 use crate::frame::{Arg, Failure, Reply, Union, reply};
 use crate::search::{MAX_QUERY_CHARS, below, first, next, note};
 
@@ -109,10 +112,7 @@ pub async fn search(
                 .warnings
                 .push("only the first 1000 characters were looked for".into());
         }
-        Ok(body(
-            &answer,
-            worker.start_of(app).map_err(Failure::from_storage)?,
-        ))
+        body(app, &worker, &answer).map_err(Failure::from_storage)
     });
     let body = found.await??;
     if is_final {
@@ -129,10 +129,7 @@ pub async fn search_continue(
 ) -> reply::Answer<Value> {
     let found = app.searching(move |app| {
         let answer = next(app, &caller, &arg.cursor, shape)?;
-        Ok(body(
-            &answer,
-            caller.start_of(app).map_err(Failure::from_storage)?,
-        ))
+        body(app, &caller, &answer).map_err(Failure::from_storage)
     });
     found.await?.map(Reply)
 }
@@ -173,9 +170,20 @@ pub fn request(query: &str, options: &Options) -> Result<Request, Failure> {
     })
 }
 
-fn body(answer: &Answer, start: Start) -> Value {
+fn body(app: &App, caller: &Caller, answer: &Answer) -> storage::Result<Value> {
+    let view = app.meta().view(caller.id())?;
+    let start = caller.start(&view)?;
+    let mut hits = Vec::with_capacity(answer.hits.len());
+    for hit in &answer.hits {
+        let mut shown = hit_of(hit, start);
+        // Several of one path may have been deleted: id, revision and this time tell them apart.
+        if answer.status == Status::Deleted {
+            shown["deleted"] = json!(view.deleted_ms(hit.place.node.id)?.map(Stamp));
+        }
+        hits.push(shown);
+    }
     let mut body = json!({
-        "hits": answer.hits.iter().map(|hit| hit_of(hit, start)).collect::<Vec<_>>(),
+        "hits": hits,
         "total": answer.total,
         "total_estimated": answer.estimated,
         "did_you_mean": answer.did_you_mean,
@@ -192,7 +200,7 @@ fn body(answer: &Answer, start: Start) -> Value {
     if let Some(facets) = &answer.facets {
         body["facets"] = facets_of(facets);
     }
-    body
+    Ok(body)
 }
 
 fn hit_of(hit: &Hit, start: Start) -> Value {

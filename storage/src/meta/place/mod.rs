@@ -12,6 +12,7 @@ pub(crate) use reader::{Cache, MAX_DEPTH, Reader};
 use super::Meta;
 use super::ids::{AccountId, FileId, NamespaceId, Rev};
 use super::keys;
+use super::mount::ancestors;
 use super::node::{Access, Entry, Place, Version};
 use super::path::Address;
 use crate::error::Result;
@@ -75,6 +76,22 @@ impl View<'_> {
     /// Where a node was that is deleted (itself or a folder above it), kept still, in a readable namespace.
     pub fn place_deleted(&self, file: FileId) -> Result<Option<Place>> {
         self.reader().place_deleted(file, None)
+    }
+
+    /// When a node was deleted, itself or else with a folder above it, milliseconds since 1970; `None` while it lives.
+    pub fn deleted_ms(&self, file: FileId) -> Result<Option<i64>> {
+        let above = ancestors(&*self.rows, file)?;
+        Ok(above
+            .iter()
+            .find_map(|node| node.deleted)
+            .map(|deletion| deletion.at_ms))
+    }
+
+    /// False where what was deleted last at a deleted node's path is another node. `root` is where paths begin.
+    pub fn is_last_deleted(&self, root: NamespaceId, place: &Place) -> Result<bool> {
+        let at = Address::parse(&place.path_display)?;
+        let last = self.resolve_deleted(root, &at)?;
+        Ok(last.is_none_or(|last| last.node.id == place.node.id))
     }
 
     /// What a folder holds, by folded name, after `after`, at most `limit`; a Mount lists what it mounts. A deleted folder

@@ -121,6 +121,8 @@ export interface Hit {
   member?: MemberHit;
   /** Set when an old version of the file has what was searched for: metadata and snippet are that version's. */
   version?: { rev: string; stored: string };
+  /** Set when it is deleted: since when. Several of one path may be. */
+  deleted?: string;
   snippet: { text: string; highlights: Span[] };
   name_highlights: Span[];
   /** Where the snippet's first match is: in the extracted text, in characters, and in a document's pages. */

@@ -85,6 +85,15 @@ fn deletions_of_a_name_coexist() {
         .unwrap()
         .unwrap();
     assert_eq!(newest.node.id, ids[2]);
+    let view = w.view(0);
+    let told = ids.iter().map(|id| {
+        let place = view.place_deleted(*id).unwrap().unwrap();
+        let is_last = view.is_last_deleted(w.actor(0).root, &place).unwrap();
+        (is_last, view.deleted_ms(*id).unwrap().unwrap() - START_MS)
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, [(false, 1), (false, 2), (true, 3)]);
+    drop(view);
     assert_eq!(contents(&w, "/a", false), [3, 2, 1]);
     assert_eq!(
         w.meta.undelete(w.actor(0), ids[0]).unwrap().path_display,
@@ -114,6 +123,8 @@ fn folders_go_and_come_back_whole() {
     assert_eq!(view.place(inner.node.id).unwrap(), None);
     let dead = view.place_deleted(inner.node.id).unwrap().unwrap();
     assert_eq!(dead.path_display, "/f/g/h.txt");
+    let went = [inner.node.id, folder.node.id].map(|id| view.deleted_ms(id).unwrap());
+    assert!(went[0].is_some() && went[0] == went[1]);
     let listed = view.children(
         &view.place_deleted(folder.node.id).unwrap().unwrap(),
         None,
