@@ -142,6 +142,7 @@ fn files_routes() -> Router<App> {
             "/get_thumbnail_v2",
             get(thumbnail::get_thumbnail_v2).post(thumbnail::get_thumbnail_v2),
         )
+        .route("/get_thumbnail_batch", post(thumbnail::get_thumbnail_batch))
 }
 
 fn sharing_routes() -> Router<App> {

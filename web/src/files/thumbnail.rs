@@ -1,9 +1,11 @@
-//! `files/get_thumbnail` and `…_v2`: small pictures of pictures, as Dropbox asks for them.
+//! `files/get_thumbnail`, `…_v2` and `…_batch`: small pictures of pictures, as Dropbox asks for them.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::meta::AuditAction;
@@ -14,8 +16,11 @@ use super::error::{address, path_lookup};
 use super::shape::FileShape;
 use crate::App;
 use crate::frame::caller::Caller;
-use crate::frame::{Failure, HeaderArg, Union, api_result};
+use crate::frame::{Arg, Failure, HeaderArg, Reply, Union, api_result, reply};
 use crate::thumbnail::{self, Encoding, NoThumbnail, Wanted};
+
+/// Thumbnails of a batch, as Dropbox bounds them.
+const MAX_BATCH: usize = 25;
 
 /// What `get_thumbnail` takes.
 #[derive(Deserialize)]
@@ -31,6 +36,12 @@ pub struct ThumbnailV2Arg {
     resource: Union,
     #[serde(flatten)]
     how: How,
+}
+
+/// What `get_thumbnail_batch` takes.
+#[derive(Deserialize)]
+pub struct ThumbnailBatchArg {
+    entries: Vec<ThumbnailArg>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +81,30 @@ pub async fn get_thumbnail_v2(
     .await
 }
 
+/// Several, in JSON; one result each.
+pub async fn get_thumbnail_batch(
+    State(app): State<App>,
+    caller: Caller,
+    Arg(arg): Arg<ThumbnailBatchArg>,
+) -> reply::Answer<Value> {
+    if arg.entries.len() > MAX_BATCH {
+        return Err(Failure::tag("too_many_files"));
+    }
+    let mut entries = Vec::with_capacity(arg.entries.len());
+    for entry in &arg.entries {
+        let wanted = entry.how.wanted()?;
+        entries.push(match made(&app, &caller, &entry.path, wanted).await {
+            Ok((metadata, bytes)) => {
+                let thumbnail = STANDARD.encode(bytes);
+                json!({ ".tag": "success", "metadata": metadata, "thumbnail": thumbnail })
+            }
+            Err(Failure::Refused(_, error)) => json!({ ".tag": "failure", "failure": error }),
+            Err(other) => return Err(other),
+        });
+    }
+    Ok(Reply(json!({ "entries": entries })))
+}
+
 async fn answer(
     app: &App,
     caller: &Caller,
@@ -77,7 +112,29 @@ async fn answer(
     how: &How,
     result: impl FnOnce(Value) -> Value,
 ) -> Result<Response, Failure> {
-    let (at, wanted) = (address(path, path_lookup)?, how.wanted()?);
+    let wanted = how.wanted()?;
+    let (metadata, bytes) = made(app, caller, path, wanted).await?;
+    let mut response = Response::new(Body::from(bytes));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(wanted.encoding.mime()),
+    );
+    headers.insert(
+        HeaderName::from_static("dropbox-api-result"),
+        api_result(&result(metadata))?,
+    );
+    Ok(response)
+}
+
+/// A file's metadata and its thumbnail.
+async fn made(
+    app: &App,
+    caller: &Caller,
+    path: &str,
+    wanted: Wanted,
+) -> Result<(Value, Bytes), Failure> {
+    let at = address(path, path_lookup)?;
     let reader = caller.clone();
     let found = app.blocking(move |app| {
         let view = app.meta().view(reader.id())?;
@@ -95,17 +152,7 @@ async fn answer(
     app.note(caller, AuditAction::Download, shape.subject())
         .await;
     let metadata = serde_json::to_value(shape).map_err(|e| Failure::Internal(e.to_string()))?;
-    let mut response = Response::new(Body::from(bytes));
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(wanted.encoding.mime()),
-    );
-    headers.insert(
-        HeaderName::from_static("dropbox-api-result"),
-        api_result(&result(metadata))?,
-    );
-    Ok(response)
+    Ok((metadata, bytes))
 }
 
 fn refused(why: NoThumbnail) -> Failure {

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use axum::body::Body;
 use axum::http::{Request, header};
+use base64::Engine as _;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -158,6 +159,40 @@ async fn pictures_have_thumbnails_for_who_may_see_them() {
         )
         .await;
     assert_eq!(v1.json()["error"][".tag"], "unsupported_extension");
+
+    let entries = ["/wide.png", "/note.txt", "/broken.png", "/none.png"];
+    let batch = json!({ "entries": entries.map(|path| json!({ "path": path })) });
+    let route = "files/get_thumbnail_batch";
+    let made = bench.rpc(&ann, route, batch.clone()).await.json();
+    let first = &made["entries"][0];
+    let encoded = first["thumbnail"].as_str().unwrap_or_default();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded);
+    let small = image::load_from_memory(&bytes.expect("base64")).expect("a picture");
+    assert_eq!((small.width(), small.height()), (64, 32));
+    assert_eq!(
+        (&first[".tag"], &first["metadata"]["path_lower"]),
+        (&json!("success"), &json!("/wide.png"))
+    );
+    for (entry, tag) in [
+        (1, "unsupported_extension"),
+        (2, "unsupported_image"),
+        (3, "path"),
+    ] {
+        let entry = &made["entries"][entry];
+        assert_eq!(
+            (&entry[".tag"], &entry["failure"][".tag"]),
+            (&json!("failure"), &json!(tag))
+        );
+    }
+    // I6: nothing of another account's.
+    let strange = bench.rpc(&bob, route, batch).await.json();
+    assert_eq!(
+        strange["entries"][0]["failure"]["path"][".tag"],
+        "not_found"
+    );
+    let many = json!({ "entries": vec![json!({ "path": "/wide.png" }); 26] });
+    let refused = bench.rpc(&ann, route, many).await.refusal();
+    assert_eq!(refused, (409, "too_many_files".into()));
 }
 
 #[tokio::test]
