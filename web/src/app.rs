@@ -96,6 +96,7 @@ struct Inner {
     settings: Settings,
     links: Sealer,
     unlocked: Sealer,
+    listed_links: Sealer,
     challenges: Sealer,
     sessions: Sessions,
     limiter: Limiter,
@@ -147,6 +148,7 @@ impl App {
             loaded.map_err(|e| crate::Error::Storage(e.to_string()))
         };
         let (links, unlocked) = (sealer(b"temporary-link")?, sealer(b"unlocked-link")?);
+        let listed_links = sealer(b"listed-link")?;
         let challenges = sealer(b"second-factor")?;
         let audit = AuditQueue::start(parts.meta.clone())
             .map_err(|e| crate::Error::io("starting a thread", e))?;
@@ -155,6 +157,7 @@ impl App {
         Ok(App(Arc::new(Inner {
             links,
             unlocked,
+            listed_links,
             challenges,
             settings,
             sessions: Sessions::default(),
@@ -231,6 +234,11 @@ impl App {
     /// the other.
     pub fn unlocked(&self) -> &Sealer {
         &self.0.unlocked
+    }
+
+    /// Seals where listings of shared links go on.
+    pub fn listed_links(&self) -> &Sealer {
+        &self.0.listed_links
     }
 
     /// Seals what says that a password was right and a code is still to come.

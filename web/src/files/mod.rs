@@ -9,6 +9,7 @@ pub mod error;
 pub mod finish;
 pub mod get_metadata;
 pub mod list_folder;
+pub mod list_link;
 pub mod longpoll;
 pub mod preview;
 pub mod relocate;

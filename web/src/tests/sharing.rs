@@ -431,3 +431,74 @@ async fn who_leaves_may_keep_a_copy() {
     put(&bench, &owner, "/Team/a.txt", b"changed").await;
     assert_eq!(read(&third, "/Team/a.txt").await, (200, "hello".into()));
 }
+
+#[tokio::test]
+async fn a_links_folder_is_listed_without_its_makers_paths() {
+    let bench = Bench::new();
+    let (_, ann) = bench.account("ann@example.com", false);
+    let (_, bob) = bench.account("bob@example.com", false);
+    for path in [
+        "/secret/open/a.txt",
+        "/secret/open/b/c.txt",
+        "/secret/d.txt",
+    ] {
+        put(&bench, &ann, path, b"x").await;
+    }
+    let settings = json!({ "requested_visibility": "password", "link_password": "open sesame" });
+    let make = json!({ "path": "/secret/open", "settings": settings });
+    let made = bench.rpc(&ann, "sharing/create_shared_link_with_settings", make);
+    let url = made.await.json()["url"].clone();
+    let list = async |token: &str, path: &str, more: Value| {
+        let link = json!({ "url": url, "password": "open sesame" });
+        let mut arg = json!({ "path": path, "shared_link": link });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            arg[name] = value.clone();
+        }
+        bench.rpc(token, "files/list_folder", arg).await
+    };
+    let first = list(&bob, "", json!({ "limit": 1 })).await.json();
+    let entry = &first["entries"][0];
+    assert_eq!(
+        (&entry[".tag"], &entry["name"], &entry["size"]),
+        (&json!("file"), &json!("a.txt"), &json!(1))
+    );
+    assert!(!first.to_string().contains("secret"), "{first}");
+    assert_eq!(first["has_more"], true);
+    let go_on = json!({ "cursor": first["cursor"] });
+    let rest = bench
+        .rpc(&bob, "files/list_folder/continue", go_on.clone())
+        .await
+        .json();
+    assert_eq!(
+        (&rest["entries"][0]["name"], &rest["has_more"]),
+        (&json!("b"), &json!(false))
+    );
+    let below = list(&bob, "/b", json!({})).await.json();
+    assert_eq!(below["entries"][0]["name"], "c.txt");
+
+    let refused = async |path: &str, more: Value| {
+        let refused = list(&bob, path, more).await.json();
+        refused["error_summary"].clone()
+    };
+    assert_eq!(refused("/../d.txt", json!({})).await, "path/not_found/..");
+    assert_eq!(refused("/none", json!({})).await, "path/not_found/..");
+    assert_eq!(refused("/a.txt", json!({})).await, "path/not_folder/..");
+    let wrong = json!({ "shared_link": { "url": url, "password": "guessed" } });
+    assert_eq!(refused("", wrong).await, "path/restricted_content/..");
+    let unknown = json!({ "shared_link": { "url": "https://x/s/AAAA" } });
+    assert_eq!(refused("", unknown).await, "path/not_found/..");
+    assert_eq!(
+        list(&bob, "", json!({ "recursive": true })).await.status,
+        400
+    );
+    // A cursor is its caller's, and ends with the link.
+    let stolen = bench
+        .rpc(&ann, "files/list_folder/continue", go_on.clone())
+        .await;
+    assert_eq!(stolen.refusal(), (409, "reset".into()));
+    bench
+        .rpc(&ann, "sharing/revoke_shared_link", json!({ "url": url }))
+        .await;
+    let ended = bench.rpc(&bob, "files/list_folder/continue", go_on).await;
+    assert_eq!(ended.json()["error_summary"], "path/not_found/..");
+}
