@@ -78,7 +78,6 @@ test('the page speaks German, and remembers it', async () => {
   assert.equal(await page.locator('html').getAttribute('lang'), 'de');
   await page.getByRole('link', { name: 'Dateien', exact: true }).click();
   await page.getByText('Legen Sie die ersten Dateien ab').waitFor();
-  await picture(page, 'german');
   await page.getByRole('link', { name: 'Einstellungen', exact: true }).click();
   await page.getByLabel('Sprache').selectOption('en');
   await page.getByRole('heading', { name: 'Settings' }).waitFor();

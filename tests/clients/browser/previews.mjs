@@ -158,7 +158,6 @@ test('a message of a mailbox is a hit of its own, and opens as a mail', async ()
   await shown.getByText('message 1 of three').waitFor();
   assert.equal(await shown.getByText('message 2 of three').count(), 0);
   await shown.getByRole('button', { name: 'in Mailbox.mbox' }).waitFor();
-  await picture(page, 'preview-message');
   await page.reload();
   await page.getByRole('complementary').getByText('message 1 of three').waitFor();
   unharmed();

@@ -95,6 +95,20 @@ test('a hit far down in a text, and on the third page of a PDF', async () => {
   await picture(page, 'pdf');
 });
 
+test('a mail, read as one', async () => {
+  await hits(page).filter({ hasText: 'Tide tables for the summer' }).click();
+  await pane(page, 'Tide tables for the summer.eml').getByText('the channel is dredged before').waitFor();
+  await picture(page, 'preview-message');
+});
+
+test('the same in German', async () => {
+  const german = await window_of(admin, { locale: 'de-DE' });
+  await open(german, '/search?q=tides');
+  await german.getByRole('listbox', { name: 'Ergebnisse' }).getByRole('option').nth(5).waitFor();
+  await picture(german, 'german');
+  await german.context().close();
+});
+
 test('photographs as a grid', async () => {
   await open(page, '/files/Photos');
   await page.getByRole('button', { name: 'Show as a grid' }).click();
