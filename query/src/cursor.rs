@@ -134,6 +134,7 @@ impl Frozen {
             marks: self.marks,
             members: self.members,
             lately: self.lately,
+            spelled: false,
         })
     }
 }

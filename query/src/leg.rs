@@ -93,6 +93,9 @@ pub struct Opening {
     pub status: Status,
     /// Old versions are looked through too.
     pub versions: bool,
+    /// Words that starts stand for are wanted as they are written, to be shown: stems will not do.
+    #[serde(default)]
+    pub spelled: bool,
 }
 
 /// What a shard has of a word.

@@ -40,6 +40,7 @@ pub mod scope;
 pub mod segment;
 mod similar;
 mod spaces;
+mod starts;
 pub mod statistics;
 pub mod suggest;
 mod sums;

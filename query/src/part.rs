@@ -97,6 +97,7 @@ impl Part {
             commit: &self.commit,
             namespaces: &self.namespaces,
             status,
+            spelled: self.opening.spelled,
         }
     }
 

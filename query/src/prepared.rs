@@ -95,6 +95,7 @@ impl Engine {
             },
             status,
             versions,
+            spelled: request.spelled,
         };
         let (legs, missing) = self.legs(opening, &namespaces, deadline)?;
         let lookup = Lookup {

@@ -48,6 +48,8 @@ pub struct Request {
     pub members: Members,
     /// What counts beside words.
     pub lately: LatelyWeights,
+    /// Words that a start stands for are wanted as they are written, to be shown.
+    pub spelled: bool,
 }
 
 impl Default for Request {
@@ -68,6 +70,7 @@ impl Default for Request {
             marks: Marks::All,
             members: Members::Own,
             lately: LATELY,
+            spelled: false,
         }
     }
 }

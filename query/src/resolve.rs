@@ -1,6 +1,5 @@
 //! Which of the query's terms one shard has, and where their postings are: each dictionary is asked once.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -14,25 +13,16 @@ use storage::meta::NamespaceId;
 use tantivy::postings::TermInfo;
 use tantivy::schema::Field;
 use tantivy::{DocId, InvertedIndexReader, Term};
-use tantivy_fst::automaton::AlwaysMatch;
 
 use crate::error::Result;
 use crate::plan::{Planned, Word};
 use crate::request::Status;
 use crate::segment::{self, Commit};
-use crate::spaces;
+use crate::starts::{MAX_CANDIDATES, started};
 use crate::statistics::Statistics;
 
 /// Words that one typed start may stand for; the most frequent ones.
 pub const MAX_EXPANSIONS: usize = 64;
-/// Dictionary entries looked at for one start, in one namespace, field and segment.
-const MAX_SCANNED: usize = 8192;
-/// Postings of one shard that are read for a start's words beyond [`MAX_EXPANSIONS`].
-const MAX_REST: u64 = 1_000_000;
-/// Words of one shard that may be among a start's most frequent.
-const MAX_CANDIDATES: usize = 2 * MAX_EXPANSIONS;
-/// A start of so many characters or fewer is looked for in names only.
-const SHORT_START: usize = MAX_START;
 
 /// From how many of an account's namespaces in one shard on, single words are looked up in the two wide fields: once, not once a
 /// namespace (docs/decisions/0001). What is found there is filtered by namespace before anything is counted.
@@ -134,6 +124,8 @@ pub struct Asked<'a> {
     pub namespaces: &'a [NamespaceId],
     /// Live or deleted files.
     pub status: Status,
+    /// Words that starts stand for are wanted as they are written, to be shown: stems will not do.
+    pub spelled: bool,
 }
 
 /// How much one field counts.
@@ -188,13 +180,12 @@ impl Asked<'_> {
     /// The tag that stands for all names with a word that starts as a short one does.
     fn start(&self, word: &Word) -> Option<String> {
         let (_, token) = word.tokens.first().filter(|_| word.tokens.len() == 1)?;
-        let has_tag =
-            token.is_ascii() && token.len() <= SHORT_START && self.status == Status::Active;
+        let has_tag = token.is_ascii() && token.len() <= MAX_START && self.status == Status::Active;
         has_tag.then(|| Tag::Start(token).token())
     }
 
     /// How many namespaces there are to ask in; few where old versions are asked for, which the wide fields do not have.
-    fn many(&self) -> usize {
+    pub fn many(&self) -> usize {
         match self.namespaces.last() {
             Some(last) if past::is_side(*last) => 0,
             _ => self.namespaces.len(),
@@ -349,7 +340,7 @@ impl Dictionary<'_> {
                 Some(start) => {
                     resolved.expansions = self.find(asked.view.fields.tag, &start)?.to_vec()
                 }
-                None => self.expand(&asked.fields(word), last, &mut resolved)?,
+                None => self.expand(word, &asked.fields(word), last, &mut resolved)?,
             }
         }
         Ok(resolved)
@@ -374,14 +365,20 @@ impl Dictionary<'_> {
         if word.prefix {
             match self.asked.start(word) {
                 Some(start) => resolved.expansions = self.find(fields.tag, &start)?.to_vec(),
-                None => self.expand(&searched, token, &mut resolved)?,
+                None => self.expand(word, &searched, token, &mut resolved)?,
             }
         }
         Ok(resolved)
     }
 
-    fn expand(&mut self, fields: &[Field], start: &str, resolved: &mut Resolved) -> Result<()> {
-        (resolved.expansions, resolved.is_cut) = expand(self.asked, fields, start)?;
+    fn expand(
+        &mut self,
+        word: &Word,
+        fields: &[Field],
+        start: &str,
+        resolved: &mut Resolved,
+    ) -> Result<()> {
+        (resolved.expansions, resolved.is_cut) = started(self.asked, word, fields, start)?;
         for found in resolved.expansions.iter().take(MAX_CANDIDATES) {
             self.statistics
                 .add_frequency(found.field, &found.token, found.documents);
@@ -434,69 +431,6 @@ impl Dictionary<'_> {
             places: Arc::new(places),
         }])
     }
-}
-
-/// The words that start like `start`, most frequent first; true when there are more.
-fn expand(asked: &Asked<'_>, fields: &[Field], start: &str) -> Result<(Vec<Found>, bool)> {
-    let mut found: Vec<Found> = Vec::new();
-    let mut is_cut = false;
-    let short = start.chars().count() <= SHORT_START && start.is_ascii();
-    let known = &asked.view.fields;
-    let names = [known.name, known.deleted_name, known.wide_name];
-    let searched = fields
-        .iter()
-        .filter(|field| !short || names.contains(field));
-    for &field in searched {
-        let mut counted: HashMap<String, (u64, Vec<Place>)> = HashMap::new();
-        for (segment, part) in asked.commit.segments.iter().enumerate() {
-            let Some(inverted) = part.segment.inverted(field) else {
-                continue;
-            };
-            let spaces = asked.spaces(part, field);
-            let take = |ns, token: &str, info: &TermInfo| {
-                if token == start {
-                    return;
-                }
-                let place = Place {
-                    segment,
-                    ns,
-                    postings: Listed::At(info.clone()),
-                };
-                let documents = u64::from(info.doc_freq);
-                match counted.get_mut(token) {
-                    Some(entry) => {
-                        entry.0 += documents;
-                        entry.1.push(place);
-                    }
-                    None => {
-                        counted.insert(token.to_owned(), (documents, vec![place]));
-                    }
-                }
-            };
-            let all = |_: &[u8]| AlwaysMatch;
-            is_cut |= spaces::each(inverted.terms(), spaces, start, all, MAX_SCANNED, take)?;
-        }
-        found.extend(
-            counted
-                .into_iter()
-                .map(|(token, (documents, places))| Found {
-                    field,
-                    token,
-                    documents,
-                    places: Arc::new(places),
-                }),
-        );
-    }
-    let order = |found: &Found| (Reverse(found.documents), found.field.field_id());
-    found.sort_unstable_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.token.cmp(&b.token)));
-    let mut postings = 0;
-    let few = found.iter().enumerate().position(|(at, found)| {
-        postings += found.documents;
-        at >= MAX_CANDIDATES && postings > MAX_REST
-    });
-    is_cut |= few.is_some();
-    found.truncate(few.unwrap_or(found.len()));
-    Ok((found, is_cut))
 }
 
 /// Where the exact word and the stem of `token` are that is meant by `word`.

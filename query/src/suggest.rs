@@ -65,6 +65,7 @@ impl Engine {
         }
         let of_all = Request {
             filename_only: false,
+            spelled: true,
             ..of_names.clone()
         };
         let query = narrowed(parse(typed, now), &of_all);

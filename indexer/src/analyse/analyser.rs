@@ -5,7 +5,7 @@
 
 use super::stem::hash;
 use super::written::{Counts, Places};
-use super::{Language, Mode, Stems, Words, is_stop_word};
+use super::{Language, Mode, Stems, WIDE_START, Words, is_stop_word};
 
 /// How often a stem of one text counts; more would not weigh more.
 const MAX_REPEATS: u32 = 15;
@@ -17,7 +17,8 @@ const FEW_SLOTS: usize = 1 << 9;
 pub struct Analysed {
     /// Exact words with their positions.
     pub words: String,
-    /// The stem of each word that has one, else the word; no stop words, and each at most [`MAX_REPEATS`] times.
+    /// The stem of each word that has one, else the word; no stop words, and each at most [`MAX_REPEATS`] times. Where a stem begins
+    /// otherwise than its word (`use` of *using*), the word too, once.
     pub wide: String,
 }
 
@@ -103,8 +104,21 @@ impl Analyser {
             }
             self.stems.replace(language, &mut text, 0);
             self.shown.count(&text, times);
+            let word = self.words.text_of(entry);
+            if begins_otherwise(word, &text) {
+                self.shown.count(word, 1);
+            }
         }
     }
+}
+
+/// True when the first letters of a word do not lead to its stem; a word of no more letters is itself found by its stem.
+fn begins_otherwise(word: &str, stem: &str) -> bool {
+    let start = word
+        .char_indices()
+        .nth(WIDE_START)
+        .map(|(end, _)| &word[..end]);
+    start.is_some_and(|start| !stem.starts_with(start))
 }
 
 /// Different words in the order in which they came, each with a count.

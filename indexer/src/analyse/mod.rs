@@ -18,7 +18,7 @@ pub use analyser::{Analysed, Analyser};
 pub use fold::fold;
 pub use language::Language;
 pub use names::{NameToken, names};
-pub use stem::{Stems, is_stop_word, stem, stems};
+pub use stem::{Stems, is_stop_word, stem, stems, stop_words};
 pub use stop::{asked_in, is_function_word};
 pub use symbols::{is_symbol, symbols};
 pub use tokenizer::{NameTokenizer, WideNameTokenizer};
@@ -27,6 +27,9 @@ pub use written::{CountsTokenizer, PlacesTokenizer};
 
 /// Longest token in bytes of folded text; what is longer is cut here, in documents and in queries alike.
 pub const MAX_TOKEN_BYTES: usize = 64;
+
+/// The `wide` field has every word of a text, but for stop words, as something that begins with so many of the word's first letters.
+pub const WIDE_START: usize = 3;
 
 /// A token and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,6 +27,12 @@ pub fn is_stop_word(word: &str) -> bool {
     word.len() <= 5 && STOP_WORDS.binary_search(&word).is_ok()
 }
 
+/// The stop words that begin so.
+pub fn stop_words(start: &str) -> impl Iterator<Item = &'static str> {
+    let words = STOP_WORDS.into_iter();
+    words.filter(move |word| word.starts_with(start))
+}
+
 /// The stem of a folded word in a text of this language, or None when the word has none and only its exact form is indexed.
 pub fn stem(language: Language, word: &str) -> Option<String> {
     has_stem(word).then(|| stemmer(language).stem(word).into_owned())

@@ -217,6 +217,14 @@ fn expected(text: &str) -> [Vec<(usize, String)>; 2] {
         })
         .map(|token| (0, token))
         .collect();
+    let different: std::collections::BTreeSet<_> = exact.iter().map(|(_, word)| word).collect();
+    let begins_otherwise = |word: &&&String| {
+        let start: String = word.chars().take(WIDE_START).collect();
+        let stem = stem(Language::ENGLISH, word);
+        word.chars().count() > WIDE_START && stem.is_some_and(|stem| !stem.starts_with(&start))
+    };
+    let otherwise = different.iter().filter(begins_otherwise);
+    wides.extend(otherwise.map(|word| (0, (*word).clone())));
     exact.sort();
     wides.sort();
     [exact, wides]
@@ -303,5 +311,21 @@ proptest::proptest! {
     fn folding_twice_changes_nothing(text in "\\PC{0,40}") {
         let once = fold(&text);
         proptest::prop_assert_eq!(fold(&once), once.clone());
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_words_first_letters_lead_to_what_the_wide_field_has_of_it(
+        words in proptest::collection::vec("[a-z]{4,9}|(us|dy|fly|cr|sk|ag|tr)(ing|ies|ed|es|y)", 1..30),
+        language in proptest::sample::select(Language::stemmed().collect::<Vec<_>>()),
+    ) {
+        let text = words.join(" ");
+        let wide = tokens(CountsTokenizer, &Analyser::default().analyse(&text, language).wide);
+        for word in words.iter().filter(|word| !is_stop_word(word)) {
+            let start = &word[..WIDE_START];
+            let has = wide.iter().any(|(_, token)| token.starts_with(start));
+            proptest::prop_assert!(has, "{word} in {wide:?}");
+        }
     }
 }

@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use query::Request;
 use storage::meta::LinkSettings;
+use time::OffsetDateTime;
 
-use crate::bench::{Bench, asked, at};
+use crate::bench::{Bench, NOW_MS, asked, at};
 
 #[test]
 fn a_shared_folder_is_found_by_each_member_under_its_own_path() {
@@ -248,6 +249,73 @@ fn an_account_of_many_shared_folders_finds_the_same_and_learns_no_others_words()
         words.contains("apple pla") && !words.contains("planes"),
         "{words}"
     );
+}
+
+#[test]
+fn short_starts_find_the_same_in_few_and_in_many_namespaces() {
+    const TEXTS: [(&str, &str); 7] = [
+        ("planes.txt", "using their dyed flag"),
+        ("plum tree.txt", "flying over plains, trying"),
+        ("usage.txt", "theory of flight"),
+        ("dying.txt", "skies; then user Ufer"),
+        ("thesis 2024.txt", "Größe and 202305 files"),
+        ("tree.txt", "into the wild, intoning planes"),
+        ("wit.txt", "with within 東京都"),
+    ];
+    let bench = Bench::with_shards(1);
+    let (few, many) = (bench.account("few"), bench.account("many"));
+    for number in 0..21 {
+        let (name, text) = TEXTS[number % TEXTS.len()];
+        bench.put(&few, &format!("/s{number}/{name}"), text);
+        bench.put(&many, &format!("/s{number}/{name}"), text);
+        bench.share(&many, &format!("/s{number}"), &[]);
+    }
+    bench.put(&few, "/secret.txt", "theology planning secret");
+    bench.settle();
+    bench.delete(&few, "/s1/plum tree.txt");
+    bench.delete(&many, "/s1/plum tree.txt");
+    for start in [
+        "pla",
+        "plu",
+        "usi",
+        "use",
+        "the",
+        "thei",
+        "dyi",
+        "dye",
+        "fly",
+        "fla",
+        "ski",
+        "tre",
+        "int",
+        "wit",
+        "202",
+        "gro",
+        "ufe",
+        "sec",
+        "東",
+        "s1 the",
+        "-the",
+        "pla tre",
+        "\"over pla",
+        "zzz",
+    ] {
+        let found = |account| {
+            let mut paths = bench.paths(account, &asked(start));
+            paths.retain(|path| path != "/secret.txt");
+            paths.sort();
+            paths
+        };
+        assert_eq!(found(&many), found(&few), "{start}");
+    }
+    let now = OffsetDateTime::from_unix_timestamp(NOW_MS / 1000).expect("a time");
+    let offered = |typed| {
+        let offered = bench.engine.suggest(many.actor(), typed, 5, now);
+        let words = offered.expect("suggestions").words.into_iter();
+        words.map(|(word, _)| word).collect::<Vec<_>>()
+    };
+    assert_eq!(offered("pla"), ["planes", "plains"]);
+    assert_eq!(offered("sec"), [""; 0]);
 }
 
 #[test]
