@@ -144,6 +144,7 @@ fn request(query: String, options: &Options) -> Result<Request, Failure> {
         marks: Marks::Kind,
         members: Members::File,
         lately: LATELY,
+        spelled: false,
     })
 }
 

@@ -167,6 +167,7 @@ pub fn request(query: &str, options: &Options) -> Result<Request, Failure> {
         marks: Marks::All,
         members: Members::Own,
         lately: LATELY,
+        spelled: false,
     })
 }
 
