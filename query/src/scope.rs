@@ -21,6 +21,7 @@ pub struct Area {
     /// There were more folders than are looked through.
     pub is_cut: bool,
     /// These themselves, by id: the mounts of shared folders, which lie in the account's own namespace.
+    #[serde(default)]
     pub files: Vec<u64>,
 }
 
