@@ -14,6 +14,9 @@ const LAYER_FACTOR: u32 = 8;
 const WASTEFUL_DOCS: u32 = 1_000;
 /// A bigger segment is rewritten when more of it than this is deleted.
 const DELETED_SHARE: f64 = 0.3;
+/// No merge makes a bigger segment, unless there are very many: a search reads segments side by side, so a large namespace in one
+/// is read by one processor alone (docs/benchmarks.md). The least that a segment of the top layer has.
+const MAX_DOCS: u32 = FLOOR_DOCS * LAYER_FACTOR.pow(4);
 /// Segments of a shard at which the small ones are merged whatever their size.
 const MAX_SEGMENTS: usize = 48;
 
@@ -31,11 +34,10 @@ impl MergePolicy for Layers {
         let mut candidates = Vec::new();
         let mut alone = Vec::new();
         for layer in by_size.chunk_by(|a, b| layer(a.num_docs()) == layer(b.num_docs())) {
-            for group in layer.chunks(LAYER_FACTOR as usize) {
-                if group.len() == LAYER_FACTOR as usize {
-                    candidates.push(candidate(group));
-                } else {
-                    alone.extend(group.iter().copied());
+            for (group, is_merged) in groups(layer) {
+                match is_merged {
+                    true => candidates.push(candidate(group)),
+                    false => alone.extend(group.iter().copied()),
                 }
             }
         }
@@ -55,8 +57,37 @@ pub fn when_quiet(segments: &[SegmentMeta]) -> Option<Vec<SegmentId>> {
     let mut by_size: Vec<&SegmentMeta> = few.collect();
     by_size.sort_by_key(|segment| segment.num_docs());
     let mut layers = by_size.chunk_by(|a, b| layer(a.num_docs()) == layer(b.num_docs()));
-    let merged = layers.find(|layer| layer.len() > 1)?;
-    Some(merged.iter().map(|segment| segment.id()).collect())
+    let merged = layers.find_map(|layer| {
+        Some(fitting(layer))
+            .filter(|fit| *fit > 1)
+            .map(|fit| &layer[..fit])
+    });
+    Some(merged?.iter().map(|segment| segment.id()).collect())
+}
+
+/// The segments of one layer, the smallest first, in groups; true for those that are to be merged: whole ones, and smaller ones that fill
+/// more than half of a segment and have no room for the next, so that few documents are merged in this layer again.
+fn groups<'l, 's>(mut layer: &'l [&'s SegmentMeta]) -> Vec<(&'l [&'s SegmentMeta], bool)> {
+    let mut groups = Vec::new();
+    while !layer.is_empty() {
+        let fit = fitting(layer);
+        let (group, rest) = layer.split_at(fit.clamp(1, LAYER_FACTOR as usize));
+        let docs: u32 = group.iter().map(|segment| segment.num_docs()).sum();
+        let is_full = group.len() > 1 && fit < layer.len() && docs > MAX_DOCS / 2;
+        groups.push((group, is_full || group.len() == LAYER_FACTOR as usize));
+        layer = rest;
+    }
+    groups
+}
+
+/// How many of these segments are together no more than a segment may have.
+fn fitting(segments: &[&SegmentMeta]) -> usize {
+    let mut docs = 0u64;
+    let all = segments.iter().take_while(|segment| {
+        docs += u64::from(segment.num_docs());
+        docs <= u64::from(MAX_DOCS)
+    });
+    all.count()
 }
 
 fn layer(docs: u32) -> u32 {
@@ -79,8 +110,8 @@ mod tests {
     use tantivy::schema::Schema;
 
     /// Commits `docs` documents `commits` times and merges what the policy says; returns how often a document was written,
-    /// on average, and the most segments there were.
-    fn load(docs: u32, commits: u32) -> (f64, usize) {
+    /// on average, the most segments there were, and the documents of the biggest.
+    fn load(docs: u32, commits: u32) -> (f64, usize, u32) {
         let index = Index::create_in_ram(Schema::builder().build());
         let segment = |docs| index.new_segment_meta(SegmentId::generate_random(), docs);
         let (mut segments, mut written, mut most) = (Vec::new(), 0, 0);
@@ -104,7 +135,9 @@ mod tests {
             }
             most = most.max(segments.len());
         }
-        (written as f64 / f64::from(docs * commits), most)
+        let biggest = segments.iter().map(SegmentMeta::num_docs).max();
+        let written = written as f64 / f64::from(docs * commits);
+        (written, most, biggest.unwrap_or(0))
     }
 
     #[test]
@@ -115,10 +148,13 @@ mod tests {
             (10, 4_000, 8.0),
             (40, 4_000, 5.0),
             (450, 400, 4.0),
+            (450, 4_000, 6.0),
+            (20_000, 200, 4.0),
         ] {
-            let (written, segments) = load(docs, commits);
+            let (written, segments, biggest) = load(docs, commits);
             assert!(written < most, "{docs} at a time: written {written} times");
-            assert!(segments < 30, "{docs} at a time: {segments} segments");
+            assert!(segments < 40, "{docs} at a time: {segments} segments");
+            assert!(biggest <= MAX_DOCS, "{docs} at a time: {biggest} in one");
         }
     }
 }

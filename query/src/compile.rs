@@ -200,8 +200,8 @@ impl Compiler<'_> {
 
     /// What a word may be the start of beside the most frequent: one form a field.
     fn rest(&self, index: usize, resolved: &Resolved) -> Vec<Form> {
-        let kept = self.expansions.get(&index);
-        let is_kept = |found: &&Found| kept.is_some_and(|kept| kept.contains(&found.token));
+        let kept = self.kept(index);
+        let is_kept = |found: &&Found| kept.contains(found.token.as_str());
         let mut fields: BTreeMap<Field, Vec<Place>> = BTreeMap::new();
         for found in resolved.expansions.iter().filter(|found| !is_kept(found)) {
             let places = fields.entry(found.field).or_default();
@@ -226,9 +226,15 @@ impl Compiler<'_> {
         index: usize,
         resolved: &'r Resolved,
     ) -> impl Iterator<Item = &'r Found> {
-        let kept = self.expansions.get(&index);
+        let kept = self.kept(index);
         let found = resolved.expansions.iter();
-        found.filter(move |found| kept.is_some_and(|kept| kept.contains(&found.token)))
+        found.filter(move |found| kept.contains(found.token.as_str()))
+    }
+
+    /// What a started word stands for in the whole search. A start may stand for a thousand words in each shard: each is looked up here.
+    fn kept(&self, index: usize) -> HashSet<&str> {
+        let kept = self.expansions.get(&index).into_iter().flatten();
+        kept.map(String::as_str).collect()
     }
 
     /// All tokens in their order, in one field of one namespace.
