@@ -21,6 +21,14 @@ pub fn each<T: Sync, R: Send>(
     }
 }
 
+/// The same for items of which each is worth it.
+pub fn side_by_side<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R> + Sync + Send,
+) -> Result<Vec<R>> {
+    items.par_iter().with_max_len(1).map(work).collect()
+}
+
 /// How the legs of a search are asked: by as many threads as there are cores where they compute, by many where they wait.
 #[derive(Default)]
 pub struct Fan {

@@ -147,5 +147,5 @@ pub fn folders(part: &Part, weighed: &Weighed, word: usize, deadline: Instant) -
         now_ms: 0,
         deadline,
     };
-    Ok(part.view.searcher.search(&query, &page)?)
+    part.collected(&query, &page)
 }

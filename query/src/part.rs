@@ -7,13 +7,15 @@ use std::time::Instant;
 use indexer::past;
 use indexer::{Shard, ShardView};
 use storage::meta::{FileId, NamespaceId, Rev};
-use tantivy::query::Query;
+use tantivy::collector::Collector;
+use tantivy::query::{EnableScoring, Query};
 
 use crate::collect::{Matches, Page};
 use crate::compile::Compiler;
 use crate::coverage::{self, Coverage};
 use crate::error::{Error, Result};
 use crate::explain::why;
+use crate::fan;
 use crate::folders::Folders;
 use crate::leg::{Leg, Looked, MAX_STARTED, Opening, Question, Reply, Shards, Wanted, Weighed};
 use crate::named;
@@ -26,6 +28,10 @@ use crate::similar::near;
 use crate::statistics::Statistics;
 use crate::within;
 use crate::word::{Form, WordQuery, Worth};
+
+/// From how many of an account's documents in a shard on its segments are searched side by side: below, waking other threads takes
+/// longer than the search.
+const SIDE_BY_SIDE: u64 = 50_000;
 
 /// One shard's part of a search.
 pub struct Part {
@@ -172,7 +178,25 @@ impl Part {
             lately: lately.as_ref(),
             deadline,
         };
-        Ok(self.view.searcher.search(&query, &page)?)
+        self.collected(&query, &page)
+    }
+
+    /// Collects what matches: where the account has much, from the segments side by side.
+    pub fn collected(&self, query: &dyn Query, page: &Page<'_>) -> Result<Matches> {
+        let searcher = &self.view.searcher;
+        if self.statistics.documents() < SIDE_BY_SIDE {
+            return Ok(searcher.search(query, page)?);
+        }
+        let scoring = match page.requires_scoring() {
+            true => EnableScoring::enabled_from_searcher(searcher),
+            false => EnableScoring::disabled_from_searcher(searcher),
+        };
+        let weight = query.weight(scoring)?;
+        let readers: Vec<_> = (0..).zip(searcher.segment_readers()).collect();
+        let collected = fan::side_by_side(&readers, |(number, reader)| {
+            Ok(page.collect_segment(&*weight, *number, reader)?)
+        })?;
+        Ok(page.merge_fruits(collected)?)
     }
 
     fn below(&self, ns: NamespaceId, status: Status, folders: &[u64]) -> Result<Vec<u64>> {
@@ -253,7 +277,7 @@ impl Part {
             lately: None,
             deadline,
         };
-        Ok(self.view.searcher.search(&query, &page)?.total)
+        Ok(self.collected(&query, &page)?.total)
     }
 
     /// A word of the plan.
